@@ -1,0 +1,207 @@
+//! The port to the cloud: what this service reads from it and the one thing it does to it.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+use super::{
+    member::{Member, MemberIndex},
+    node_group::{NodeGroup, NodeGroupUuid},
+    status::Status,
+};
+
+/// One node group with its members, read within one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// Status of the whole cluster; Magnum refuses a resize by it without telling.
+    pub cluster_status: Status,
+    /// The group.
+    pub group: NodeGroup,
+    /// Name of the group's own Heat stack, the prefix of its servers' names.
+    pub stack_name: String,
+    /// Its members by rising index.
+    pub members: Vec<Member>,
+}
+
+impl Reading {
+    /// The members that Heat counts: what a resize's count is reckoned from (I2).
+    pub fn counted(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.counted)
+    }
+}
+
+/// What became of the observation of one group. One broken group leaves the others whole (I6).
+#[derive(Debug, Clone)]
+pub struct GroupObservation {
+    /// The group's UUID.
+    pub uuid: NodeGroupUuid,
+    /// The group's name, for messages.
+    pub name: String,
+    /// The reading, or why there is none.
+    pub reading: Result<Arc<Reading>, CloudError>,
+}
+
+/// All node groups that this service may scale.
+#[derive(Debug, Clone)]
+pub struct Observation {
+    /// Name of the cluster.
+    pub cluster_name: String,
+    /// The groups in Magnum's order; a group that is not here does not exist (any more).
+    pub groups: Vec<GroupObservation>,
+}
+
+/// Which service an error comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// Keystone.
+    Identity,
+    /// Magnum.
+    ContainerInfra,
+    /// Heat.
+    Orchestration,
+    /// Nova.
+    Compute,
+}
+
+impl Service {
+    /// The usual name of the project behind the service, in lower case; also the metric label.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "keystone",
+            Self::ContainerInfra => "magnum",
+            Self::Orchestration => "heat",
+            Self::Compute => "nova",
+        }
+    }
+}
+
+impl std::fmt::Display for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why the cloud did not do or tell what was asked. No message holds a credential (I8).
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CloudError {
+    /// No answer: refused, reset, cut or timed out. The request may or may not have been carried out.
+    #[error("{service} at {url} did not answer: {reason}")]
+    Unreachable {
+        /// The service.
+        service: Service,
+        /// Where it was looked for.
+        url: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A 5xx or 429 after all retries. The request may or may not have been carried out.
+    #[error("{service} answered HTTP {status} to {request}: {message}{}", request_id_suffix(.request_id.as_ref()))]
+    Unavailable {
+        /// The service.
+        service: Service,
+        /// Method and path.
+        request: String,
+        /// HTTP status code.
+        status: u16,
+        /// The service's own words.
+        message: String,
+        /// `x-openstack-request-id`, to look the request up in the service's logs.
+        request_id: Option<String>,
+        /// How long the service wants to be left alone, when it says so.
+        retry_after: Option<Duration>,
+    },
+    /// A 4xx: the request was understood and not carried out.
+    #[error("{service} refused {request} with HTTP {status}: {message}{}", request_id_suffix(.request_id.as_ref()))]
+    Refused {
+        /// The service.
+        service: Service,
+        /// Method and path.
+        request: String,
+        /// HTTP status code.
+        status: u16,
+        /// The service's own words.
+        message: String,
+        /// `x-openstack-request-id`, to look the request up in the service's logs.
+        request_id: Option<String>,
+    },
+    /// Keystone does not accept the credentials.
+    #[error("authentication failed at {url} as {user}: {message}")]
+    Authentication {
+        /// Keystone's URL.
+        url: String,
+        /// Who tried to log in: a user's or an application credential's name or id.
+        user: String,
+        /// Keystone's own words.
+        message: String,
+    },
+    /// An answer that makes no sense: not JSON, a field missing, cut short.
+    #[error("{service} answered {request} with something unexpected: {reason}")]
+    Malformed {
+        /// The service.
+        service: Service,
+        /// Method and path.
+        request: String,
+        /// What is wrong with the answer.
+        reason: String,
+    },
+    /// The cluster, group or endpoint is not there, or is of a kind that this service cannot scale.
+    #[error("{0}")]
+    Unsuitable(String),
+    /// Two answers that contradict each other, read in the middle of a change. Reading again helps.
+    #[error("{0} is changing; its readings contradict each other")]
+    Inconsistent(String),
+}
+
+fn request_id_suffix(request_id: Option<&String>) -> String {
+    request_id.map(|id| format!(" ({id})")).unwrap_or_default()
+}
+
+impl CloudError {
+    /// Whether the thing asked for certainly was not carried out. Otherwise only a new reading can tell.
+    #[must_use]
+    pub const fn certainly_without_effect(&self) -> bool {
+        match self {
+            Self::Refused { .. }
+            | Self::Authentication { .. }
+            | Self::Unsuitable(_)
+            | Self::Inconsistent(_) => true,
+            Self::Unreachable { .. } | Self::Unavailable { .. } | Self::Malformed { .. } => false,
+        }
+    }
+
+    /// Whether the service says that the thing asked about does not exist.
+    #[must_use]
+    pub const fn not_found(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, .. })
+    }
+}
+
+/// What can be read from and done to a cluster. Implemented for Magnum with Heat in `openstack`.
+#[async_trait]
+pub trait Cloud: Send + Sync + 'static {
+    /// Reads all groups, reusing of `previous` what cannot have changed.
+    ///
+    /// # Errors
+    /// When the cluster or the list of its groups cannot be read. A single group's trouble is in its
+    /// [`GroupObservation`].
+    async fn observe(&self, previous: Option<&Observation>) -> Result<Observation, CloudError>;
+
+    /// Reads one group anew, nothing reused, for a decision or for its verification.
+    ///
+    /// # Errors
+    /// When any part of it cannot be read, or the parts contradict each other.
+    async fn read_group(&self, group: NodeGroupUuid) -> Result<Reading, CloudError>;
+
+    /// Asks for `count` nodes without the members `remove`. `Ok` means heard, not done.
+    ///
+    /// # Errors
+    /// [`CloudError::certainly_without_effect`] tells whether it may have been heard nevertheless.
+    async fn resize(
+        &self,
+        group: NodeGroupUuid,
+        count: u32,
+        remove: &[MemberIndex],
+    ) -> Result<(), CloudError>;
+}

@@ -1,0 +1,12 @@
+//! What may be done, and nothing else: types and pure functions without I/O and without a clock.
+//!
+//! Time comes in as arguments and the cloud through the trait [`cloud::Cloud`]. Data walks one way: a
+//! [`cloud::Reading`] of a node group and the [`ledger::Ledger`] of what was accepted for it become a
+//! [`snapshot::Snapshot`] to read from, and, when something is to be done, a [`plan::Plan`].
+
+pub mod cloud;
+pub mod instance;
+pub mod machine_id;
+pub mod member;
+pub mod node_group;
+pub mod status;

@@ -13,3 +13,4 @@
 //! - [`cli`]: the commands; the only room that knows all others
 
 pub mod core;
+pub mod engine;

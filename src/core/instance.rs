@@ -1,6 +1,9 @@
 //! Instances: the nodes of a group as cluster-autoscaler sees them.
 
-use super::machine_id::{MachineId, PlaceholderId};
+use super::{
+    machine_id::{MachineId, PlaceholderId},
+    member::MemberIndex,
+};
 
 /// What an instance is identified by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,6 +50,8 @@ pub struct InstanceError {
 pub struct Instance {
     /// Its server or placeholder.
     pub id: InstanceId,
+    /// Its place in `kube_minions`; `None` for a node that was only asked for.
+    pub member: Option<MemberIndex>,
     /// Its state.
     pub state: InstanceState,
     /// What went wrong, if anything.

@@ -6,7 +6,11 @@
 
 pub mod cloud;
 pub mod instance;
+pub mod ledger;
 pub mod machine_id;
 pub mod member;
 pub mod node_group;
+pub mod plan;
+pub mod request;
+pub mod snapshot;
 pub mod status;

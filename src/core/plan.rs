@@ -1,0 +1,280 @@
+//! The safety kernel: from one fresh reading and the waiting requests, at most one resize and one answer each.
+//!
+//! - Only counted members that a request named are removed, each by its live index (I1).
+//! - `count = counted members − verified removals + additions`, inside the bounds (I2).
+//! - What is gone or going already is not removed again and lowers nothing (I3).
+
+use super::{
+    cloud::Reading,
+    instance::InstanceId,
+    ledger::{Ledger, Request},
+    machine_id::{MachineId, PlaceholderId},
+    member::{Member, MemberIndex},
+    request::RequestError,
+};
+
+/// A member to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Removal {
+    /// What the resize names it by.
+    pub index: MemberIndex,
+    /// The server it had when the resize was reckoned.
+    pub server: Option<MachineId>,
+}
+
+/// What is sent to Magnum.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resize {
+    /// Absolute size asked for, in nodes.
+    pub count: u32,
+    /// The members that go, by rising index.
+    pub remove: Vec<Removal>,
+    /// How many new nodes are part of `count`.
+    pub additions: u32,
+}
+
+impl Resize {
+    /// The names to send.
+    #[must_use]
+    pub fn indices(&self) -> Vec<MemberIndex> {
+        self.remove.iter().map(|removal| removal.index).collect()
+    }
+}
+
+/// The decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The one resize, or none when nothing is left to do.
+    pub resize: Option<Resize>,
+    /// One answer for each request, in their order.
+    pub answers: Vec<Result<(), RequestError>>,
+    /// How many of the ledger's failed requests were cancelled.
+    pub cancelled_failures: usize,
+}
+
+/// What a named instance turns out to be in the reading.
+enum Resolved {
+    Member(Removal),
+    /// On its way out or gone on request.
+    Gone,
+    /// A requested node that failed; nothing of it is in the cloud.
+    FailedRequest,
+}
+
+/// Decides what to send for `requests`, which are the queue of `ledger` or part of it.
+///
+/// The group must have settled: the reading is taken for the whole truth. Requests are judged in their order,
+/// each one wholly or not at all, and a refused one leaves no trace in the resize.
+#[must_use]
+pub fn plan(reading: &Reading, ledger: &Ledger, requests: &[Request]) -> Plan {
+    let mut draft = Draft::new(reading, ledger);
+    let answers: Vec<_> = requests.iter().map(|request| draft.judge(request)).collect();
+    draft.finish(requests, answers)
+}
+
+struct Draft<'a> {
+    reading: &'a Reading,
+    ledger: &'a Ledger,
+    group: String,
+    current: u32,
+    additions: u32,
+    remove: Vec<Removal>,
+    cancelled_failures: usize,
+}
+
+impl<'a> Draft<'a> {
+    fn new(reading: &'a Reading, ledger: &'a Ledger) -> Self {
+        Self {
+            reading,
+            ledger,
+            group: reading.group.id(),
+            current: u32::try_from(reading.counted().count()).unwrap_or(u32::MAX),
+            additions: 0,
+            remove: Vec::new(),
+            cancelled_failures: 0,
+        }
+    }
+
+    fn count(&self) -> i64 {
+        let removals = i64::try_from(self.remove.len()).unwrap_or(i64::MAX);
+        i64::from(self.current) + i64::from(self.additions) - removals
+    }
+
+    fn out_of_bounds(&self, count: i64) -> RequestError {
+        RequestError::OutOfBounds {
+            group: self.group.clone(),
+            count,
+            bounds: self.reading.group.bounds,
+            current: self.current,
+        }
+    }
+
+    fn judge(&mut self, request: &Request) -> Result<(), RequestError> {
+        if !self.reading.cluster_status.allows_resize() {
+            return Err(RequestError::ClusterStatus { status: self.reading.cluster_status.clone() });
+        }
+        match request {
+            Request::Increase(delta) => self.increase(*delta),
+            Request::Delete(ids) => self.delete(ids),
+            Request::Decrease(delta) => self.decrease(*delta),
+        }
+    }
+
+    fn increase(&mut self, delta: u32) -> Result<(), RequestError> {
+        let count = self.count() + i64::from(delta);
+        if count > i64::from(self.reading.group.bounds.max) {
+            return Err(self.out_of_bounds(count));
+        }
+        self.additions += delta;
+        Ok(())
+    }
+
+    fn delete(&mut self, ids: &[InstanceId]) -> Result<(), RequestError> {
+        let mut removals: Vec<Removal> = Vec::new();
+        let mut failures = 0;
+        for id in ids {
+            match self.resolve(*id)? {
+                Resolved::Member(removal) => {
+                    if !self.remove.contains(&removal) && !removals.contains(&removal) {
+                        removals.push(removal);
+                    }
+                }
+                Resolved::FailedRequest => failures += 1,
+                Resolved::Gone => {}
+            }
+        }
+        let count = self.count() - i64::try_from(removals.len()).unwrap_or(i64::MAX);
+        if !removals.is_empty() && count < i64::from(self.reading.group.bounds.min) {
+            return Err(self.out_of_bounds(count));
+        }
+        self.remove.append(&mut removals);
+        self.cancelled_failures = (self.cancelled_failures + failures).min(self.ledger.failed.len());
+        Ok(())
+    }
+
+    fn resolve(&self, id: InstanceId) -> Result<Resolved, RequestError> {
+        match id {
+            InstanceId::Server(machine) => self.resolve_server(machine, id),
+            InstanceId::Placeholder(placeholder @ PlaceholderId::Member { index, .. }) => {
+                self.resolve_placeholder(placeholder, index)
+            }
+            InstanceId::Placeholder(placeholder @ PlaceholderId::Requested { .. }) => {
+                if placeholder.group() != self.reading.group.uuid {
+                    Err(self.not_a_member(&placeholder.to_string()))
+                } else if self.cancelled_failures < self.ledger.failed.len() {
+                    Ok(Resolved::FailedRequest)
+                } else {
+                    Err(RequestError::BeingRequested {
+                        node: placeholder.to_string(),
+                        group: self.group.clone(),
+                    })
+                }
+            }
+        }
+    }
+
+    fn resolve_server(&self, machine: MachineId, id: InstanceId) -> Result<Resolved, RequestError> {
+        let mut members = self.reading.members.iter().filter(|member| member.server == Some(machine));
+        match members.next() {
+            Some(member) if member.counted => Ok(Resolved::Member(removal(member))),
+            Some(_) => Ok(Resolved::Gone),
+            None if self.ledger.removed.contains_key(&id) => Ok(Resolved::Gone),
+            None => Err(self.not_a_member(&machine.to_string())),
+        }
+    }
+
+    fn resolve_placeholder(
+        &self,
+        placeholder: PlaceholderId,
+        index: MemberIndex,
+    ) -> Result<Resolved, RequestError> {
+        if placeholder.group() != self.reading.group.uuid {
+            return Err(self.not_a_member(&placeholder.to_string()));
+        }
+        match self.reading.members.iter().find(|member| member.index == index) {
+            Some(member) if !member.counted => Ok(Resolved::Gone),
+            Some(Member { server: None, .. }) => Ok(Resolved::Member(Removal { index, server: None })),
+            Some(Member { server: Some(server), .. }) => Err(RequestError::PlaceholderHasServer {
+                node: placeholder.to_string(),
+                group: self.group.clone(),
+                index: index.to_string(),
+                server: server.to_string(),
+            }),
+            None if self.ledger.removed.contains_key(&InstanceId::Placeholder(placeholder)) => {
+                Ok(Resolved::Gone)
+            }
+            None => Err(self.not_a_member(&placeholder.to_string())),
+        }
+    }
+
+    fn not_a_member(&self, node: &str) -> RequestError {
+        RequestError::NotAMember { node: node.to_owned(), group: self.group.clone() }
+    }
+
+    /// Cancels, in this order, requests that failed, requests not sent yet, and members that never got a server.
+    /// As much as there is: since 1.36 cluster-autoscaler takes back a whole increase after a time-out even if
+    /// some of its nodes came.
+    fn decrease(&mut self, delta: u32) -> Result<(), RequestError> {
+        let mut left = delta;
+        while left > 0 && self.cancelled_failures < self.ledger.failed.len() {
+            self.cancelled_failures += 1;
+            left -= 1;
+        }
+        let unsent = left.min(self.additions);
+        self.additions -= unsent;
+        left -= unsent;
+        let mut serverless: Vec<Removal> = self
+            .reading
+            .counted()
+            .filter(|member| member.server.is_none())
+            .map(removal)
+            .filter(|removal| !self.remove.contains(removal))
+            .collect();
+        // The newest first: it is the least likely to come.
+        serverless.reverse();
+        let spare = self.count() - i64::from(self.reading.group.bounds.min);
+        let room = usize::try_from(spare.max(0)).unwrap_or(usize::MAX);
+        serverless.truncate(room.min(usize::try_from(left).unwrap_or(usize::MAX)));
+        left -= u32::try_from(serverless.len()).unwrap_or(left);
+        self.remove.append(&mut serverless);
+        if left == delta {
+            return Err(RequestError::NothingToCancel { group: self.group.clone(), current: self.current });
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, requests: &[Request], mut answers: Vec<Result<(), RequestError>>) -> Plan {
+        self.remove.sort_unstable();
+        let count = self.count();
+        let idle = self.remove.is_empty() && self.additions == 0;
+        // Somebody lowered the maximum below what there is: Magnum takes no count above it, however many go.
+        let above = count > i64::from(self.reading.group.bounds.max);
+        let below = count < i64::from(self.reading.group.bounds.min);
+        if !idle && (above || below) {
+            let error = self.out_of_bounds(count);
+            for (answer, request) in answers.iter_mut().zip(requests) {
+                if answer.is_ok() && self.touches_members(request) {
+                    *answer = Err(error.clone());
+                }
+            }
+            return Plan { resize: None, answers, cancelled_failures: self.cancelled_failures };
+        }
+        let resize = match u32::try_from(count) {
+            Ok(count) if !idle => Some(Resize { count, remove: self.remove, additions: self.additions }),
+            _ => None,
+        };
+        Plan { resize, answers, cancelled_failures: self.cancelled_failures }
+    }
+
+    /// Whether a request would change the group, rather than find its work done.
+    fn touches_members(&self, request: &Request) -> bool {
+        match request {
+            Request::Increase(_) | Request::Decrease(_) => true,
+            Request::Delete(ids) => ids.iter().any(|id| matches!(self.resolve(*id), Ok(Resolved::Member(_)))),
+        }
+    }
+}
+
+fn removal(member: &Member) -> Removal {
+    Removal { index: member.index, server: member.server }
+}

@@ -1,0 +1,177 @@
+//! What cluster-autoscaler asks for, and why it may not get it.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::{
+    cloud::CloudError,
+    machine_id::{ProviderId, ProviderIdError},
+    node_group::Bounds,
+    status::Status,
+};
+
+/// A node as the wire names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeReference {
+    /// Its provider ID; empty where no cloud provider gave it one.
+    pub provider_id: String,
+    /// Its name; for nodes that never registered the same as the provider ID.
+    pub name: String,
+}
+
+impl NodeReference {
+    /// What the provider ID says; `None` where it is empty and only the name is left to go by.
+    ///
+    /// # Errors
+    /// When there is a provider ID of no known form.
+    pub fn identity(&self) -> Result<Option<ProviderId>, ProviderIdError> {
+        if self.provider_id.is_empty() { Ok(None) } else { self.provider_id.parse().map(Some) }
+    }
+
+    /// What to call the node in a message.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        if self.provider_id.is_empty() { &self.name } else { &self.provider_id }
+    }
+}
+
+/// Why a request is refused or could not be carried out. Nothing was changed when one of these is returned.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RequestError {
+    /// No group has this id.
+    #[error("no node group {id:?}; there are: {known}")]
+    UnknownGroup {
+        /// The id that was asked for.
+        id: String,
+        /// The ids that there are.
+        known: String,
+    },
+    /// A delta of the wrong sign.
+    #[error("delta {delta} is not valid: {expected}")]
+    InvalidDelta {
+        /// The delta that came.
+        delta: i32,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// A call that names no node.
+    #[error("no node was named")]
+    NoNodes,
+    /// A node that no form of identity fits.
+    #[error("node {node:?} cannot be identified: {source}")]
+    MalformedNode {
+        /// The node as it was named.
+        node: String,
+        /// What is wrong with its provider ID.
+        source: ProviderIdError,
+    },
+    /// A node without provider ID in a cluster whose nodes get one.
+    #[error(
+        "node {node:?} has no provider ID, although the OpenStack cloud provider of this cluster gives one to each \
+         node; wait until it has, its name alone does not identify it"
+    )]
+    NotIdentifiedYet {
+        /// The node's name.
+        node: String,
+    },
+    /// A node that is not in the group it should be removed from.
+    #[error("node {node:?} is not a member of node group {group:?}; nothing was removed")]
+    NotAMember {
+        /// The node as it was named.
+        node: String,
+        /// The group's id.
+        group: String,
+    },
+    /// A placeholder whose member has got a server since.
+    #[error(
+        "member {index} of node group {group:?} has got server {server} meanwhile; name it by that, not as {node:?}"
+    )]
+    PlaceholderHasServer {
+        /// The placeholder.
+        node: String,
+        /// The group's id.
+        group: String,
+        /// The member.
+        index: String,
+        /// Its server.
+        server: String,
+    },
+    /// A requested node that is being made this moment.
+    #[error(
+        "node {node:?} of node group {group:?} was asked of the cloud and cannot be cancelled before it shows"
+    )]
+    BeingRequested {
+        /// The placeholder.
+        node: String,
+        /// The group's id.
+        group: String,
+    },
+    /// The size would leave the group's bounds.
+    #[error("node group {group:?} would have {count} nodes, outside its bounds {bounds}; it has {current}")]
+    OutOfBounds {
+        /// The group's id.
+        group: String,
+        /// The size asked for, in nodes.
+        count: i64,
+        /// The bounds.
+        bounds: Bounds,
+        /// The size it has, in nodes.
+        current: u32,
+    },
+    /// Nothing is left to cancel.
+    #[error(
+        "node group {group:?} has no unfulfilled request: all its {current} nodes have servers, and an existing node is \
+         never removed by lowering the target size"
+    )]
+    NothingToCancel {
+        /// The group's id.
+        group: String,
+        /// The size it has, in nodes.
+        current: u32,
+    },
+    /// The cluster is in a status in which Magnum drops a resize without telling.
+    #[error(
+        "the cluster is {status}; Magnum resizes it only when it is …_COMPLETE, UPDATE_IN_PROGRESS or UPDATE_FAILED"
+    )]
+    ClusterStatus {
+        /// The cluster's status.
+        status: Status,
+    },
+    /// The cloud's trouble.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// There is no snapshot yet.
+    #[error("OpenStack has not been read yet: {reason}")]
+    NoSnapshot {
+        /// What became of the last try.
+        reason: String,
+    },
+    /// OpenStack could not be read for too long.
+    #[error("OpenStack was last read {age:.0?} ago: {reason}")]
+    SnapshotTooOld {
+        /// Age of the snapshot.
+        age: Duration,
+        /// What became of the last try.
+        reason: String,
+    },
+    /// OpenStack is slower than the caller's patience; the request was withdrawn.
+    #[error(
+        "OpenStack did not answer within the time of this call while {doing}; nothing was sent, call again"
+    )]
+    Deadline {
+        /// What was waited for.
+        doing: &'static str,
+    },
+    /// Too many requests wait for the same group.
+    #[error("{waiting} requests are waiting for node group {group:?}; call again later")]
+    Busy {
+        /// The group's id.
+        group: String,
+        /// How many requests wait.
+        waiting: usize,
+    },
+    /// The service is stopping.
+    #[error("the service is stopping; call again")]
+    Stopping,
+}

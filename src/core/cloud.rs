@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::{
     member::{Member, MemberIndex},
     node_group::{NodeGroup, NodeGroupUuid},
-    status::Status,
+    status::{Action, Status},
 };
 
 /// One node group with its members, read within one moment.
@@ -28,6 +28,29 @@ impl Reading {
     /// The members that Heat counts: what a resize's count is reckoned from (I2).
     pub fn counted(&self) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(|member| member.counted)
+    }
+
+    /// Whether a member that `before` counted is not counted any more, apart from those that `expected` names.
+    #[must_use]
+    pub fn lost_any_of(&self, before: &Self, expected: impl Fn(&Member) -> bool) -> bool {
+        before.counted().any(|member| {
+            let stays = |other: &Member| {
+                other.index == member.index && (member.server.is_none() || other.server == member.server)
+            };
+            !expected(member) && !self.counted().any(stays)
+        })
+    }
+
+    /// Fills in the servers that Heat does not tell while it updates a member, from what was known before.
+    #[must_use]
+    pub fn with_servers_of(mut self, before: &Self) -> Self {
+        for member in &mut self.members {
+            if member.server.is_none() && member.status.action == Action::Update {
+                let known = before.members.iter().find(|other| other.index == member.index);
+                member.server = known.and_then(|known| known.server);
+            }
+        }
+        self
     }
 }
 

@@ -3,15 +3,22 @@
 //! The ledger is bookkeeping for display and for verification; the cloud stays the memory (I7). Losing it in a
 //! restart loses no node: what was sent shows in the next reading, what was not sent shows as not done.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     cloud::Reading,
     instance::{InstanceError, InstanceId},
-    machine_id::MachineId,
-    member::MemberIndex,
+    machine_id::{MachineId, PlaceholderId},
+    member::{Member, MemberIndex},
     plan::{Removal, Resize},
 };
+
+/// How long a member that left is remembered, to answer a repeated removal with the same OK.
+const REMEMBER_DEPARTED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A request that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +31,21 @@ pub enum Request {
     Decrease(u32),
 }
 
+/// Tells the requests of one group apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// A request in the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// Which one.
+    pub ticket: Ticket,
+    /// What is asked for.
+    pub request: Request,
+    /// How often it was sent and lost already.
+    pub attempts: u32,
+}
+
 /// A resize on its way: sent, its effect not yet verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flight {
@@ -31,19 +53,20 @@ pub struct Flight {
     pub resize: Resize,
     /// The reading that it was reckoned from.
     pub before: Arc<Reading>,
+    /// The requests that it carries out.
+    pub requests: Vec<Queued>,
 }
 
 /// What was accepted for one group.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     /// Accepted, not sent yet, in order of arrival.
-    pub queued: Vec<Request>,
+    pub queued: Vec<Queued>,
     /// Sent, not verified yet.
     pub flight: Option<Flight>,
     /// One entry for each requested node that the cloud refused or dropped; shown until it is deleted.
     pub failed: Vec<InstanceError>,
-    /// Members that left on request, to answer a repeated request with the same OK (I3).
-    pub removed: HashMap<InstanceId, Instant>,
+    departed: HashMap<InstanceId, Instant>,
 }
 
 impl Ledger {
@@ -52,8 +75,8 @@ impl Ledger {
     pub fn queued_additions(&self) -> u32 {
         self.queued
             .iter()
-            .map(|request| match request {
-                Request::Increase(delta) => *delta,
+            .map(|queued| match queued.request {
+                Request::Increase(delta) => delta,
                 Request::Delete(_) | Request::Decrease(_) => 0,
             })
             .sum()
@@ -69,14 +92,40 @@ impl Ledger {
     /// Whether a request that is not sent yet removes this instance.
     #[must_use]
     pub fn queue_removes(&self, id: InstanceId) -> bool {
-        self.queued.iter().any(|request| match request {
+        self.queued.iter().any(|queued| match &queued.request {
             Request::Delete(ids) => ids.contains(&id),
             Request::Increase(_) | Request::Decrease(_) => false,
         })
     }
 
-    /// Remembers that a member left on request.
-    pub fn remember_removed(&mut self, id: InstanceId, at: Instant) {
-        self.removed.insert(id, at);
+    /// Whether this instance was a member once and has left, on request or not. Removing it again is no work (I3).
+    #[must_use]
+    pub fn has_departed(&self, id: InstanceId) -> bool {
+        self.departed.contains_key(&id)
+    }
+
+    /// Compares two readings and remembers who left between them.
+    pub fn note_departures(&mut self, before: &Reading, after: &Reading, now: Instant) {
+        let group = before.group.uuid;
+        // A member answers to its server and to its placeholder, whichever it was last shown by.
+        let ids = |member: &Member| {
+            let placeholder = PlaceholderId::Member { group, index: member.index };
+            [Some(InstanceId::Placeholder(placeholder)), member.server.map(InstanceId::Server)]
+                .into_iter()
+                .flatten()
+        };
+        for member in &before.members {
+            // A placeholder that got a server did not leave.
+            let stays = after.members.iter().any(|other| {
+                other.index == member.index && (member.server.is_none() || other.server == member.server)
+            });
+            if !stays {
+                self.departed.extend(ids(member).map(|id| (id, now)));
+            }
+        }
+        for id in after.members.iter().flat_map(ids) {
+            self.departed.remove(&id);
+        }
+        self.departed.retain(|_, left| now.saturating_duration_since(*left) < REMEMBER_DEPARTED);
     }
 }

@@ -12,5 +12,7 @@ pub mod member;
 pub mod node_group;
 pub mod plan;
 pub mod request;
+pub mod settle;
 pub mod snapshot;
 pub mod status;
+pub mod verify;

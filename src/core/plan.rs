@@ -46,7 +46,7 @@ impl Resize {
 pub struct Plan {
     /// The one resize, or none when nothing is left to do.
     pub resize: Option<Resize>,
-    /// One answer for each request, in their order.
+    /// One answer for each queued request, in their order.
     pub answers: Vec<Result<(), RequestError>>,
     /// How many of the ledger's failed requests were cancelled.
     pub cancelled_failures: usize,
@@ -55,21 +55,23 @@ pub struct Plan {
 /// What a named instance turns out to be in the reading.
 enum Resolved {
     Member(Removal),
-    /// On its way out or gone on request.
+    /// On its way out or gone.
     Gone,
+    /// No member any more, but Heat failed to delete it; the next update of the stack tries again.
+    StuckDeletion,
     /// A requested node that failed; nothing of it is in the cloud.
     FailedRequest,
 }
 
-/// Decides what to send for `requests`, which are the queue of `ledger` or part of it.
+/// Decides what to send for the queue of `ledger`.
 ///
 /// The group must have settled: the reading is taken for the whole truth. Requests are judged in their order,
 /// each one wholly or not at all, and a refused one leaves no trace in the resize.
 #[must_use]
-pub fn plan(reading: &Reading, ledger: &Ledger, requests: &[Request]) -> Plan {
+pub fn plan(reading: &Reading, ledger: &Ledger) -> Plan {
     let mut draft = Draft::new(reading, ledger);
-    let answers: Vec<_> = requests.iter().map(|request| draft.judge(request)).collect();
-    draft.finish(requests, answers)
+    let answers: Vec<_> = ledger.queued.iter().map(|queued| draft.judge(&queued.request)).collect();
+    draft.finish(answers)
 }
 
 struct Draft<'a> {
@@ -80,6 +82,8 @@ struct Draft<'a> {
     additions: u32,
     remove: Vec<Removal>,
     cancelled_failures: usize,
+    /// An update without any change is wanted, so that Heat tries its failed deletions again.
+    repeat_update: bool,
 }
 
 impl<'a> Draft<'a> {
@@ -92,6 +96,7 @@ impl<'a> Draft<'a> {
             additions: 0,
             remove: Vec::new(),
             cancelled_failures: 0,
+            repeat_update: false,
         }
     }
 
@@ -132,6 +137,7 @@ impl<'a> Draft<'a> {
     fn delete(&mut self, ids: &[InstanceId]) -> Result<(), RequestError> {
         let mut removals: Vec<Removal> = Vec::new();
         let mut failures = 0;
+        let mut stuck = false;
         for id in ids {
             match self.resolve(*id)? {
                 Resolved::Member(removal) => {
@@ -140,6 +146,7 @@ impl<'a> Draft<'a> {
                     }
                 }
                 Resolved::FailedRequest => failures += 1,
+                Resolved::StuckDeletion => stuck = true,
                 Resolved::Gone => {}
             }
         }
@@ -148,6 +155,7 @@ impl<'a> Draft<'a> {
             return Err(self.out_of_bounds(count));
         }
         self.remove.append(&mut removals);
+        self.repeat_update |= stuck;
         self.cancelled_failures = (self.cancelled_failures + failures).min(self.ledger.failed.len());
         Ok(())
     }
@@ -177,8 +185,8 @@ impl<'a> Draft<'a> {
         let mut members = self.reading.members.iter().filter(|member| member.server == Some(machine));
         match members.next() {
             Some(member) if member.counted => Ok(Resolved::Member(removal(member))),
-            Some(_) => Ok(Resolved::Gone),
-            None if self.ledger.removed.contains_key(&id) => Ok(Resolved::Gone),
+            Some(member) => Ok(going(member)),
+            None if self.ledger.has_departed(id) => Ok(Resolved::Gone),
             None => Err(self.not_a_member(&machine.to_string())),
         }
     }
@@ -192,7 +200,7 @@ impl<'a> Draft<'a> {
             return Err(self.not_a_member(&placeholder.to_string()));
         }
         match self.reading.members.iter().find(|member| member.index == index) {
-            Some(member) if !member.counted => Ok(Resolved::Gone),
+            Some(member) if !member.counted => Ok(going(member)),
             Some(Member { server: None, .. }) => Ok(Resolved::Member(Removal { index, server: None })),
             Some(Member { server: Some(server), .. }) => Err(RequestError::PlaceholderHasServer {
                 node: placeholder.to_string(),
@@ -200,9 +208,7 @@ impl<'a> Draft<'a> {
                 index: index.to_string(),
                 server: server.to_string(),
             }),
-            None if self.ledger.removed.contains_key(&InstanceId::Placeholder(placeholder)) => {
-                Ok(Resolved::Gone)
-            }
+            None if self.ledger.has_departed(InstanceId::Placeholder(placeholder)) => Ok(Resolved::Gone),
             None => Err(self.not_a_member(&placeholder.to_string())),
         }
     }
@@ -243,17 +249,17 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn finish(mut self, requests: &[Request], mut answers: Vec<Result<(), RequestError>>) -> Plan {
+    fn finish(mut self, mut answers: Vec<Result<(), RequestError>>) -> Plan {
         self.remove.sort_unstable();
         let count = self.count();
-        let idle = self.remove.is_empty() && self.additions == 0;
+        let idle = self.remove.is_empty() && self.additions == 0 && !self.repeat_update;
         // Somebody lowered the maximum below what there is: Magnum takes no count above it, however many go.
         let above = count > i64::from(self.reading.group.bounds.max);
         let below = count < i64::from(self.reading.group.bounds.min);
         if !idle && (above || below) {
             let error = self.out_of_bounds(count);
-            for (answer, request) in answers.iter_mut().zip(requests) {
-                if answer.is_ok() && self.touches_members(request) {
+            for (answer, queued) in answers.iter_mut().zip(&self.ledger.queued) {
+                if answer.is_ok() && self.touches_members(&queued.request) {
                     *answer = Err(error.clone());
                 }
             }
@@ -270,9 +276,15 @@ impl<'a> Draft<'a> {
     fn touches_members(&self, request: &Request) -> bool {
         match request {
             Request::Increase(_) | Request::Decrease(_) => true,
-            Request::Delete(ids) => ids.iter().any(|id| matches!(self.resolve(*id), Ok(Resolved::Member(_)))),
+            Request::Delete(ids) => ids
+                .iter()
+                .any(|id| matches!(self.resolve(*id), Ok(Resolved::Member(_) | Resolved::StuckDeletion))),
         }
     }
+}
+
+fn going(member: &Member) -> Resolved {
+    if member.status.failed() { Resolved::StuckDeletion } else { Resolved::Gone }
 }
 
 fn removal(member: &Member) -> Removal {

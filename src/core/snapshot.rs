@@ -77,7 +77,7 @@ impl GroupView {
     ///
     /// # Errors
     /// [`RequestError::MalformedNode`], [`RequestError::NotIdentifiedYet`] or [`RequestError::NotAMember`].
-    /// That the node is no instance now does not mean that it never was one: see [`Ledger::removed`].
+    /// That the node is no instance now does not mean that it never was one: see [`Ledger::has_departed`].
     pub fn identify(&self, node: &NodeReference) -> Result<InstanceId, RequestError> {
         let identity = node
             .identity()
@@ -267,6 +267,12 @@ impl Snapshot {
             }
         };
         self.groups.get(position)
+    }
+
+    /// Whether this server is one of the instances.
+    #[must_use]
+    pub fn contains(&self, machine: MachineId) -> bool {
+        self.by_machine.contains_key(&machine)
     }
 
     /// How long ago the cloud was read.

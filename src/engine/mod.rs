@@ -1,35 +1,77 @@
 //! What runs: the observer that keeps the snapshot fresh, and one resizer for each node group.
 
+mod observer;
+mod provider_ids;
+mod report;
+mod resizer;
+mod state;
+
 use std::{
     fmt,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
+use tokio::{sync::oneshot, time::timeout_at};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::{
+    observer::{Observer, Trigger},
+    provider_ids::ProviderIds,
+    state::{Answer, GroupState, SharedState},
+};
 use crate::core::{
     cloud::Cloud,
     instance::InstanceId,
+    ledger::{Request, Ticket},
+    machine_id::ProviderId,
+    node_group::NodeGroupUuid,
     request::{NodeReference, RequestError},
-    snapshot::Snapshot,
+    settle::Patience,
+    snapshot::{GroupView, Snapshot},
 };
+
+/// Most requests that may wait for one group.
+const MAX_WAITING: usize = 1000;
 
 /// How the engine paces itself.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
     /// How often the cloud is read when nobody calls Refresh.
     pub refresh_interval: Duration,
+    /// How long Refresh waits for the cloud at most; after that the snapshot there is has to do.
+    pub refresh_patience: Duration,
     /// How long requests for one group are gathered into one resize.
     pub coalesce_window: Duration,
     /// Age at which a snapshot is too old for Refresh to answer OK.
     pub max_snapshot_age: Duration,
+    /// Shortest and longest pause between two readings of a group that is being resized.
+    pub poll_interval: (Duration, Duration),
+    /// Longest pause after failed readings.
+    pub max_backoff: Duration,
+    /// How long a resize may show no effect before it counts as lost.
+    pub effect_timeout: Duration,
+    /// How often a request is sent before it is given up.
+    pub max_attempts: u32,
+    /// When a group counts as settled.
+    pub patience: Patience,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             refresh_interval: Duration::from_secs(10),
+            refresh_patience: Duration::from_secs(2),
             coalesce_window: Duration::from_millis(200),
             max_snapshot_age: Duration::from_secs(300),
+            poll_interval: (Duration::from_millis(500), Duration::from_secs(3)),
+            max_backoff: Duration::from_secs(30),
+            effect_timeout: Duration::from_secs(60),
+            max_attempts: 5,
+            patience: Patience::default(),
         }
     }
 }
@@ -41,13 +83,16 @@ pub enum ResizeOutcome {
     Done,
     /// The cloud refused it or failed at it.
     Failed,
-    /// It had no effect at all; it was or will be sent again.
+    /// It had no effect, or not all of it; the rest is sent again.
     Lost,
     /// Somebody else changed the group meanwhile.
     Superseded,
 }
 
 impl ResizeOutcome {
+    /// All of them, for metrics that start at 0.
+    pub const ALL: [Self; 4] = [Self::Done, Self::Failed, Self::Lost, Self::Superseded];
+
     /// The metric label.
     #[must_use]
     pub const fn label(self) -> &'static str {
@@ -69,10 +114,265 @@ pub trait Recorder: Send + Sync + 'static {
 }
 
 /// The running engine.
-pub struct Engine {}
+pub struct Engine {
+    state: Arc<SharedState>,
+    trigger: Arc<Trigger>,
+    provider_ids: ProviderIds,
+    options: EngineOptions,
+    tickets: AtomicU64,
+    stop: CancellationToken,
+    stopping: CancellationToken,
+    tasks: TaskTracker,
+}
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").finish_non_exhaustive()
+        f.debug_struct("Engine").field("options", &self.options).finish_non_exhaustive()
     }
+}
+
+impl Engine {
+    /// Starts reading the cloud at once and goes on until [`Engine::stop`]; returns without waiting for it.
+    #[must_use]
+    pub fn start(cloud: Arc<dyn Cloud>, options: EngineOptions, recorder: Arc<dyn Recorder>) -> Arc<Self> {
+        let engine = Arc::new(Self {
+            state: Arc::default(),
+            trigger: Arc::new(Trigger::new()),
+            provider_ids: ProviderIds::default(),
+            options: options.clone(),
+            tickets: AtomicU64::new(1),
+            stop: CancellationToken::new(),
+            stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        });
+        let observer = Observer {
+            cloud,
+            state: Arc::clone(&engine.state),
+            trigger: Arc::clone(&engine.trigger),
+            options,
+            recorder,
+            tasks: engine.tasks.clone(),
+        };
+        engine.tasks.spawn(observer.run(engine.stop.clone()));
+        engine
+    }
+
+    /// The snapshot that reads are answered from.
+    ///
+    /// # Errors
+    /// [`RequestError::NoSnapshot`] until the cloud was read once.
+    pub fn snapshot(&self) -> Result<Arc<Snapshot>, RequestError> {
+        self.state.snapshot().ok_or_else(|| RequestError::NoSnapshot {
+            reason: self.last_error().unwrap_or_else(|| String::from("the first reading has not ended")),
+        })
+    }
+
+    /// Why the last reading of the cloud failed, if it did.
+    #[must_use]
+    pub fn last_error(&self) -> Option<String> {
+        self.trigger.last_error()
+    }
+
+    /// Has the cloud read anew and waits for it a short while at most.
+    ///
+    /// # Errors
+    /// [`RequestError::NoSnapshot`] or [`RequestError::SnapshotTooOld`]: there is nothing to go by.
+    pub async fn refresh(&self, by: Instant) -> Result<(), RequestError> {
+        self.trigger.read(self.options.refresh_patience, by.into()).await;
+        let snapshot = self.snapshot()?;
+        let age = snapshot.age(now());
+        if age > self.options.max_snapshot_age {
+            let reason = self.last_error().unwrap_or_else(|| String::from("it has not answered since"));
+            return Err(RequestError::SnapshotTooOld { age, reason });
+        }
+        self.provider_ids.retain(|machine| snapshot.contains(machine));
+        Ok(())
+    }
+
+    /// Adds `delta` nodes to a group. `Ok` means accepted: it takes effect or shows up as failed instances.
+    ///
+    /// # Errors
+    /// When it is refused; nothing was changed then.
+    pub async fn increase_size(&self, group: &str, delta: i32, by: Instant) -> Result<(), RequestError> {
+        let size = u32::try_from(delta).ok().filter(|delta| *delta > 0);
+        let size = size.ok_or(RequestError::InvalidDelta { delta, expected: "it must be positive" })?;
+        let snapshot = self.snapshot()?;
+        let view = snapshot.group(group)?;
+        self.submit(view.uuid, Request::Increase(size), by, |_, view| {
+            let count = i64::from(view.target_size) + i64::from(size);
+            if count > i64::from(view.bounds.max) {
+                return Err(out_of_bounds(view, count));
+            }
+            Ok(Wanted::Work)
+        })
+        .await
+    }
+
+    /// Removes exactly these nodes from a group. `Ok` means accepted, or that they are gone already.
+    ///
+    /// # Errors
+    /// When it is refused; nothing was changed then, for none of the nodes.
+    pub async fn delete_nodes(
+        &self,
+        group: &str,
+        nodes: &[NodeReference],
+        by: Instant,
+    ) -> Result<(), RequestError> {
+        if nodes.is_empty() {
+            return Err(RequestError::NoNodes);
+        }
+        let snapshot = self.snapshot()?;
+        let view = snapshot.group(group)?;
+        let named: Vec<InstanceId> =
+            nodes.iter().map(|node| view.identify(node)).collect::<Result<_, _>>()?;
+        let request = Request::Delete(named.clone());
+        self.submit(view.uuid, request, by, |group, view| check_removal(group, view, &named, nodes)).await
+    }
+
+    /// Cancels up to `-delta` requested nodes of a group that never got a server.
+    ///
+    /// # Errors
+    /// When there is none to cancel, or it is refused otherwise.
+    pub async fn decrease_target_size(
+        &self,
+        group: &str,
+        delta: i32,
+        by: Instant,
+    ) -> Result<(), RequestError> {
+        let size = delta.checked_neg().and_then(|size| u32::try_from(size).ok()).filter(|size| *size > 0);
+        let size = size.ok_or(RequestError::InvalidDelta { delta, expected: "it must be negative" })?;
+        let snapshot = self.snapshot()?;
+        let view = snapshot.group(group)?;
+        self.submit(view.uuid, Request::Decrease(size), by, |_, view| {
+            if view.instances.iter().all(|instance| matches!(instance.id, InstanceId::Server(_))) {
+                let current = view.target_size;
+                return Err(RequestError::NothingToCancel { group: view.id.clone(), current });
+            }
+            Ok(Wanted::Work)
+        })
+        .await
+    }
+
+    /// The provider ID to emit for an instance: byte for byte what its node shows, once the node was seen.
+    #[must_use]
+    pub fn provider_id(&self, id: &InstanceId) -> String {
+        self.provider_ids.of(id)
+    }
+
+    /// The group of a node, `None` when it is not ours. Also learns the form of its provider ID.
+    ///
+    /// # Errors
+    /// [`RequestError::NoSnapshot`] until the cloud was read once.
+    pub fn group_of(&self, node: &NodeReference) -> Result<Option<Arc<GroupView>>, RequestError> {
+        let snapshot = self.snapshot()?;
+        let Some(group) = snapshot.group_of(node) else { return Ok(None) };
+        if let Ok(Some(ProviderId::Server(machine))) = node.identity() {
+            self.provider_ids.learn(machine, &node.provider_id);
+        }
+        Ok(Some(Arc::clone(group)))
+    }
+
+    /// Takes no more writes; call once those under way were answered or gave up. Ends all tasks.
+    pub async fn stop(&self) {
+        self.stopping.cancel();
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Queues a request that `check` finds valid and waits for its answer until `by`.
+    async fn submit(
+        &self,
+        group: NodeGroupUuid,
+        request: Request,
+        by: Instant,
+        check: impl FnOnce(&mut GroupState, &GroupView) -> Result<Wanted, RequestError>,
+    ) -> Result<(), RequestError> {
+        if self.stopping.is_cancelled() {
+            return Err(RequestError::Stopping);
+        }
+        let ticket = Ticket(self.tickets.fetch_add(1, Ordering::Relaxed));
+        let queued = self.state.with_group(group, |state| {
+            let view = state.view().map(Arc::clone).ok_or(RequestError::Stopping)?;
+            let waiting = state.ledger.queued.len();
+            if waiting >= MAX_WAITING {
+                return Err(RequestError::Busy { group: view.id.clone(), waiting });
+            }
+            match check(state, &view)? {
+                Wanted::Nothing => Ok(None),
+                Wanted::Work => Ok(Some(state.enqueue(ticket, request))),
+            }
+        });
+        match queued {
+            Some(Ok(Some(answer))) => self.await_answer(group, ticket, answer, by).await,
+            Some(Ok(None)) => Ok(()),
+            Some(Err(error)) => Err(error),
+            None => Err(RequestError::Stopping),
+        }
+    }
+
+    async fn await_answer(
+        &self,
+        group: NodeGroupUuid,
+        ticket: Ticket,
+        answer: oneshot::Receiver<Answer>,
+        by: Instant,
+    ) -> Result<(), RequestError> {
+        match timeout_at(by.into(), answer).await {
+            Ok(Ok(answer)) => answer,
+            // The resizer ended before it sent anything.
+            Ok(Err(_)) => Err(RequestError::Stopping),
+            Err(_) if self.state.with_group(group, |state| state.withdraw(ticket)) == Some(true) => {
+                Err(RequestError::Deadline { doing: "reading the node group" })
+            }
+            // It is on its way to Magnum: it will take effect, or show up as failed.
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// What a check found.
+enum Wanted {
+    /// The request has to be carried out.
+    Work,
+    /// Everything is as the request wants it.
+    Nothing,
+}
+
+fn check_removal(
+    group: &mut GroupState,
+    view: &GroupView,
+    named: &[InstanceId],
+    nodes: &[NodeReference],
+) -> Result<Wanted, RequestError> {
+    use crate::core::instance::InstanceState;
+    let mut work = false;
+    for (id, node) in named.iter().zip(nodes) {
+        match view.instances.iter().find(|instance| instance.id == *id) {
+            Some(instance) if instance.state == InstanceState::Deleting && instance.error.is_none() => {}
+            Some(_) => work = true,
+            None if group.ledger.has_departed(*id) => {}
+            None => {
+                return Err(RequestError::NotAMember {
+                    node: node.label().to_owned(),
+                    group: view.id.clone(),
+                });
+            }
+        }
+    }
+    Ok(if work { Wanted::Work } else { Wanted::Nothing })
+}
+
+fn out_of_bounds(view: &GroupView, count: i64) -> RequestError {
+    RequestError::OutOfBounds {
+        group: view.id.clone(),
+        count,
+        bounds: view.bounds,
+        current: view.target_size,
+    }
+}
+
+/// The clock, which tests can pause.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }

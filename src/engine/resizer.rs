@@ -1,0 +1,390 @@
+//! One node group's resizer: gathers requests, waits until the group has settled, sends one resize, verifies it.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    EngineOptions, Recorder, ResizeOutcome, report,
+    state::{GroupState, SharedState},
+};
+use crate::core::{
+    cloud::{Cloud, CloudError, Reading},
+    instance::{InstanceError, InstanceErrorClass, InstanceId},
+    ledger::{Flight, Queued, Request},
+    machine_id::PlaceholderId,
+    member::MemberIndex,
+    node_group::NodeGroupUuid,
+    plan::{self, Resize},
+    request::RequestError,
+    settle::settled,
+    verify::Effect,
+};
+
+/// Everything that a resizer works with.
+pub(super) struct Resizer {
+    pub(super) group: NodeGroupUuid,
+    pub(super) cloud: Arc<dyn Cloud>,
+    pub(super) state: Arc<SharedState>,
+    pub(super) options: EngineOptions,
+    pub(super) recorder: Arc<dyn Recorder>,
+    pub(super) wake: Arc<Notify>,
+}
+
+/// The group vanished, or nothing is left to do.
+struct Ended;
+
+impl Resizer {
+    /// Works until the group is gone or the service stops.
+    pub(super) async fn run(self, stop: CancellationToken) {
+        let work = async {
+            loop {
+                self.wake.notified().await;
+                while let Some(attempts) = self.attempts_so_far() {
+                    let backoff = (self.options.poll_interval.1 * attempts).min(self.options.max_backoff);
+                    sleep(self.options.coalesce_window + backoff).await;
+                    if self.carry_out().await.is_err() {
+                        break;
+                    }
+                }
+            }
+        };
+        stop.run_until_cancelled(work).await;
+    }
+
+    /// How often the most unlucky request of the queue was lost already; `None` when the queue is empty.
+    fn attempts_so_far(&self) -> Option<u32> {
+        self.state
+            .look_at(self.group, |group| group.ledger.queued.iter().map(|queued| queued.attempts).max())
+            .flatten()
+    }
+
+    /// One resize, from reading to verification.
+    async fn carry_out(&self) -> Result<(), Ended> {
+        let reading = self.settled_reading().await?;
+        let Some(resize) = self.decide(&reading) else { return Ok(()) };
+        report::sent(&reading, &resize);
+        let begun = Instant::now();
+        match self.cloud.resize(self.group, resize.count, &resize.indices()).await {
+            Ok(()) => self.acknowledge_flight(),
+            Err(error) if error.certainly_without_effect() => {
+                self.refused(&reading, error);
+                return Ok(());
+            }
+            // Heard or not: only what happens to the group can tell.
+            Err(error) => tracing::warn!("{}: {error}; looking whether it took effect", reading.group.id()),
+        }
+        self.verify(begun).await
+    }
+
+    /// Reads until the group may be resized. Whoever waits for that is acknowledged meanwhile.
+    async fn settled_reading(&self) -> Result<Arc<Reading>, Ended> {
+        let mut watch = Watch::new(&self.options);
+        loop {
+            match self.read().await {
+                Ok(reading) => {
+                    let quiet = watch.quiet(&reading);
+                    let named = self.named(&reading);
+                    if settled(&reading, &named, quiet, &self.options.patience) && !self.in_doubt(quiet) {
+                        return Ok(reading);
+                    }
+                    if self.with_group(GroupState::acknowledge_queue).is_none() {
+                        return Err(Ended);
+                    }
+                    if watch.first_wait() {
+                        report::waiting(&reading);
+                    }
+                }
+                Err(error) => {
+                    let refusal = RequestError::Cloud(error.clone());
+                    let left = self.with_group(|group| {
+                        group.refuse_unanswered(&refusal);
+                        group.busy = !group.ledger.queued.is_empty();
+                        group.busy
+                    });
+                    if left != Some(true) {
+                        return Err(Ended);
+                    }
+                    watch.failed(self.group, &error);
+                }
+            }
+            watch.pause().await;
+        }
+    }
+
+    /// Whether members vanished a moment ago that nobody named: the reading may be an old one, and the true group
+    /// larger.
+    fn in_doubt(&self, quiet: Duration) -> bool {
+        let doubt = self.options.patience.doubt;
+        let shrunk_at = self.state.look_at(self.group, |group| group.shrunk_at).flatten();
+        shrunk_at.is_some_and(|at| Instant::from_std(at).elapsed() < doubt) && quiet < doubt
+    }
+
+    async fn read(&self) -> Result<Arc<Reading>, CloudError> {
+        let begun = Instant::now().into_std();
+        let reading = Arc::new(self.cloud.read_group(self.group).await?);
+        self.state.apply_reading(&reading, begun);
+        Ok(reading)
+    }
+
+    fn with_group<T>(&self, change: impl FnOnce(&mut GroupState) -> T) -> Option<T> {
+        self.state.with_group(self.group, change)
+    }
+
+    /// The members that the queue wants removed.
+    fn named(&self, reading: &Reading) -> Vec<MemberIndex> {
+        self.state
+            .look_at(self.group, |group| {
+                let removed = |index, server: Option<_>| {
+                    let placeholder = PlaceholderId::Member { group: self.group, index };
+                    let id = server.map_or(InstanceId::Placeholder(placeholder), InstanceId::Server);
+                    group.ledger.queue_removes(id)
+                };
+                reading
+                    .counted()
+                    .filter(|member| removed(member.index, member.server))
+                    .map(|member| member.index)
+                    .collect()
+            })
+            .unwrap_or_default()
+    }
+
+    /// Plans the queue; answers what needs no resize and puts the rest into the flight.
+    fn decide(&self, reading: &Arc<Reading>) -> Option<Resize> {
+        self.with_group(|group| {
+            group.busy = false;
+            let plan = plan::plan(reading, &group.ledger);
+            let queued = std::mem::take(&mut group.ledger.queued);
+            let keep = group.ledger.failed.len() - plan.cancelled_failures;
+            group.ledger.failed.truncate(keep);
+            let mut requests = Vec::new();
+            for (queued, answer) in queued.into_iter().zip(plan.answers) {
+                match answer {
+                    Ok(()) if plan.resize.is_some() => requests.push(queued),
+                    Ok(()) => {
+                        group.answer(queued.ticket, Ok(()));
+                    }
+                    Err(error) => refuse(group, reading, &queued, error),
+                }
+            }
+            if let Some(resize) = &plan.resize {
+                let before = Arc::clone(reading);
+                group.ledger.flight = Some(Flight { resize: resize.clone(), before, requests });
+            }
+            plan.resize
+        })
+        .flatten()
+    }
+
+    /// 202: the caller is told OK; the verification goes on without him.
+    fn acknowledge_flight(&self) {
+        self.with_group(|group| {
+            group.busy = true;
+            let tickets: Vec<_> = group
+                .ledger
+                .flight
+                .iter()
+                .flat_map(|flight| &flight.requests)
+                .map(|queued| queued.ticket)
+                .collect();
+            for ticket in tickets {
+                group.answer(ticket, Ok(()));
+            }
+        });
+    }
+
+    /// The cloud said no.
+    fn refused(&self, reading: &Reading, error: CloudError) {
+        tracing::error!("{}: {error}", reading.group.id());
+        self.recorder.resize_ended(&reading.group.id(), ResizeOutcome::Failed);
+        let error = RequestError::Cloud(error);
+        self.with_group(|group| {
+            for queued in group.ledger.flight.take().map(|flight| flight.requests).unwrap_or_default() {
+                refuse(group, reading, &queued, error.clone());
+            }
+        });
+    }
+
+    /// Follows the flight until its effect is clear.
+    async fn verify(&self, begun: Instant) -> Result<(), Ended> {
+        let mut watch = Watch::new(&self.options);
+        let Some(Some(flight)) = self.state.look_at(self.group, |group| group.ledger.flight.clone()) else {
+            return Err(Ended);
+        };
+        loop {
+            watch.pause().await;
+            let reading = match self.read().await {
+                Ok(reading) => reading,
+                Err(error) if error.not_found() && self.state.look_at(self.group, |_| ()).is_none() => {
+                    return Err(Ended);
+                }
+                Err(error) => {
+                    watch.failed(self.group, &error);
+                    continue;
+                }
+            };
+            let quiet = watch.quiet(&reading);
+            let effect = Effect::of(&flight, &reading);
+            if effect.seen {
+                // No need to hold back any answer, whatever became of the request's own.
+                self.acknowledge_flight();
+                let patience = &self.options.patience;
+                let doubtful = !effect.complete() && quiet < patience.doubt;
+                if doubtful || !settled(&reading, &self.named(&reading), quiet, patience) {
+                    continue;
+                }
+            } else if begun.elapsed() < self.options.effect_timeout {
+                continue;
+            }
+            self.land(&flight, &reading, &effect, begun.elapsed());
+            return Ok(());
+        }
+    }
+
+    /// Closes the flight: reports what happened and puts what was lost back into the queue.
+    fn land(&self, flight: &Flight, reading: &Reading, effect: &Effect, took: Duration) {
+        let id = reading.group.id();
+        let outcome = report::landed(flight, reading, effect, took);
+        self.recorder.resize_ended(&id, outcome);
+        if !effect.missing_bystanders.is_empty() && !effect.superseded {
+            let count = u64::try_from(effect.missing_bystanders.len()).unwrap_or(u64::MAX);
+            self.recorder.wrong_removals(&id, count);
+        }
+        self.with_group(|group| {
+            group.busy = false;
+            group.ledger.flight = None;
+            let again = retry(flight, effect, self.group);
+            for queued in again {
+                if queued.attempts < self.options.max_attempts {
+                    group.acknowledge_queue();
+                    group.ledger.queued.insert(0, queued);
+                } else {
+                    report::given_up(&id, &queued.request);
+                    show_failure(
+                        group,
+                        &queued.request,
+                        "Magnum took the resize several times without any effect",
+                    );
+                }
+            }
+            // Sent and acknowledged, but nothing came of it: show it, so that cluster-autoscaler can take it back.
+            let short = if effect.seen { effect.shortage.min(flight.resize.additions) } else { 0 };
+            let error = InstanceError {
+                code: "ResizeFailed",
+                ..InstanceError::of_failed_creation(&format!(
+                    "Magnum resized the group to {} nodes and it has fewer: {} {}",
+                    flight.resize.count, reading.group.status, reading.group.status_reason
+                ))
+            };
+            group
+                .ledger
+                .failed
+                .extend(std::iter::repeat_n(error, usize::try_from(short).unwrap_or_default()));
+        });
+    }
+}
+
+/// What has to be sent again: removals that did not happen, and everything when nothing happened.
+fn retry(flight: &Flight, effect: &Effect, group: NodeGroupUuid) -> Vec<Queued> {
+    if !effect.seen {
+        let again = |queued: &Queued| Queued { attempts: queued.attempts + 1, ..queued.clone() };
+        return flight.requests.iter().map(again).collect();
+    }
+    let still_there: Vec<InstanceId> = effect
+        .remaining
+        .iter()
+        .map(|removal| {
+            let placeholder = PlaceholderId::Member { group, index: removal.index };
+            removal.server.map_or(InstanceId::Placeholder(placeholder), InstanceId::Server)
+        })
+        .collect();
+    flight
+        .requests
+        .iter()
+        .filter_map(|queued| {
+            let Request::Delete(ids) = &queued.request else { return None };
+            let ids: Vec<InstanceId> = ids.iter().copied().filter(|id| still_there.contains(id)).collect();
+            (!ids.is_empty()).then(|| Queued {
+                ticket: queued.ticket,
+                request: Request::Delete(ids),
+                attempts: queued.attempts + 1,
+            })
+        })
+        .collect()
+}
+
+/// Refuses a request: to its caller if he still waits, else where cluster-autoscaler will see it (I4).
+fn refuse(group: &mut GroupState, reading: &Reading, queued: &Queued, error: RequestError) {
+    let acknowledged = group.is_answered(queued.ticket);
+    if !acknowledged {
+        tracing::info!("{}: refused: {error}", reading.group.id());
+        group.answer(queued.ticket, Err(error));
+        return;
+    }
+    tracing::error!("{}: a request that was accepted cannot be carried out: {error}", reading.group.id());
+    show_failure(group, &queued.request, &error.to_string());
+}
+
+/// Shows the nodes of an accepted increase that will not come. A removal that will not happen shows by itself: its
+/// node is running again.
+fn show_failure(group: &mut GroupState, request: &Request, message: &str) {
+    if let Request::Increase(delta) = *request {
+        let error = InstanceError {
+            code: "ResizeRefused",
+            message: message.to_owned(),
+            class: InstanceErrorClass::Other,
+        };
+        group.ledger.failed.extend(std::iter::repeat_n(error, usize::try_from(delta).unwrap_or_default()));
+    }
+}
+
+/// Paces the readings of one group and measures how long it has shown no change.
+struct Watch<'a> {
+    options: &'a EngineOptions,
+    last: Option<(Reading, Instant)>,
+    pause: Duration,
+    failures: u32,
+    waited: bool,
+}
+
+impl<'a> Watch<'a> {
+    fn new(options: &'a EngineOptions) -> Self {
+        Self { options, last: None, pause: options.poll_interval.0, failures: 0, waited: false }
+    }
+
+    /// How long the group has been as it is now.
+    fn quiet(&mut self, reading: &Reading) -> Duration {
+        self.failures = 0;
+        match &self.last {
+            Some((last, since)) if last.group == reading.group && last.members == reading.members => {
+                self.pause = (self.pause * 3 / 2).min(self.options.poll_interval.1);
+                since.elapsed()
+            }
+            _ => {
+                self.pause = self.options.poll_interval.0;
+                self.last = Some((reading.clone(), Instant::now()));
+                Duration::ZERO
+            }
+        }
+    }
+
+    /// Backs off from a cloud in trouble.
+    fn failed(&mut self, group: NodeGroupUuid, error: &CloudError) {
+        self.failures += 1;
+        tracing::warn!(node_group = %group, failures = self.failures, "cannot be read: {error}");
+        let factor = 1_u32 << self.failures.min(6);
+        self.pause = (self.options.poll_interval.0 * factor).min(self.options.max_backoff);
+    }
+
+    fn first_wait(&mut self) -> bool {
+        !std::mem::replace(&mut self.waited, true)
+    }
+
+    async fn pause(&self) {
+        sleep(self.pause).await;
+    }
+}

@@ -1,0 +1,305 @@
+//! What the engine knows, behind one lock that is never held over an await.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::core::{
+    cloud::{CloudError, GroupObservation, Observation, Reading},
+    ledger::{Ledger, Queued, Request, Ticket},
+    node_group::NodeGroupUuid,
+    request::RequestError,
+    snapshot::{GroupView, Snapshot},
+};
+
+/// The answer to one request.
+pub(crate) type Answer = Result<(), RequestError>;
+
+/// One node group.
+#[derive(Debug)]
+pub(crate) struct GroupState {
+    /// The last good reading, and when it was begun.
+    reading: Option<(Arc<Reading>, Instant)>,
+    /// What was accepted.
+    pub(crate) ledger: Ledger,
+    /// Who waits for an answer; a queued request that is not here was answered already.
+    answers: HashMap<Ticket, oneshot::Sender<Answer>>,
+    /// Whether a change is known to be going on, so that new requests have to wait for its end.
+    pub(crate) busy: bool,
+    view: Option<Arc<GroupView>>,
+    trouble: Option<String>,
+    /// When members were last found missing that nobody named.
+    pub(crate) shrunk_at: Option<Instant>,
+    /// Wakes the group's resizer.
+    pub(crate) wake: Arc<Notify>,
+    /// Ends the group's resizer.
+    pub(crate) gone: CancellationToken,
+}
+
+impl GroupState {
+    fn new(gone: CancellationToken) -> Self {
+        Self {
+            reading: None,
+            ledger: Ledger::default(),
+            answers: HashMap::new(),
+            busy: false,
+            view: None,
+            trouble: None,
+            shrunk_at: None,
+            wake: Arc::default(),
+            gone,
+        }
+    }
+
+    /// What cluster-autoscaler sees of the group.
+    pub(crate) fn view(&self) -> Option<&Arc<GroupView>> {
+        self.view.as_ref()
+    }
+
+    /// Queues a request; the receiver hears what becomes of it.
+    pub(crate) fn enqueue(&mut self, ticket: Ticket, request: Request) -> oneshot::Receiver<Answer> {
+        let (sender, receiver) = oneshot::channel();
+        self.answers.insert(ticket, sender);
+        self.ledger.queued.push(Queued { ticket, request, attempts: 0 });
+        if self.busy {
+            self.answer(ticket, Ok(()));
+        }
+        self.wake.notify_one();
+        receiver
+    }
+
+    /// Takes a request back that was neither answered nor sent.
+    pub(crate) fn withdraw(&mut self, ticket: Ticket) -> bool {
+        let before = self.ledger.queued.len();
+        if self.answers.remove(&ticket).is_some() {
+            self.ledger.queued.retain(|queued| queued.ticket != ticket);
+        }
+        self.ledger.queued.len() < before
+    }
+
+    /// Answers a request, unless it has been already.
+    pub(crate) fn answer(&mut self, ticket: Ticket, answer: Answer) -> bool {
+        // A caller that hung up does not want to know; the request stands nevertheless.
+        self.answers.remove(&ticket).map(|sender| sender.send(answer)).is_some()
+    }
+
+    /// Whether the request was acknowledged or its caller is gone.
+    pub(crate) fn is_answered(&self, ticket: Ticket) -> bool {
+        !self.answers.contains_key(&ticket)
+    }
+
+    /// Acknowledges everything that waits: it was found valid, and a change has to end first.
+    pub(crate) fn acknowledge_queue(&mut self) {
+        self.busy = true;
+        let tickets: Vec<Ticket> = self.ledger.queued.iter().map(|queued| queued.ticket).collect();
+        for ticket in tickets {
+            self.answer(ticket, Ok(()));
+        }
+    }
+
+    /// Refuses what waits and was not acknowledged.
+    pub(crate) fn refuse_unanswered(&mut self, error: &RequestError) {
+        let tickets: Vec<Ticket> = self.answers.keys().copied().collect();
+        self.ledger.queued.retain(|queued| !tickets.contains(&queued.ticket));
+        for ticket in tickets {
+            self.answer(ticket, Err(error.clone()));
+        }
+    }
+
+    /// Takes over a reading unless a later one is known.
+    fn apply(&mut self, reading: &Arc<Reading>, begun: Instant) {
+        if self.reading.as_ref().is_some_and(|(_, known)| *known > begun) {
+            return;
+        }
+        self.trouble = None;
+        let Some((before, _)) = self.reading.replace((Arc::clone(reading), begun)) else { return };
+        self.ledger.note_departures(&before, reading, begun);
+        if reading.lost_any_of(&before, |member| self.ledger.flight_removes(member.index, member.server)) {
+            self.shrunk_at = Some(begun);
+        }
+        if reading.group.status.in_progress() {
+            let complete = Reading::clone(reading).with_servers_of(&before);
+            self.reading = Some((Arc::new(complete), begun));
+        }
+    }
+
+    fn rebuild(&mut self) {
+        if let Some((reading, _)) = &self.reading {
+            let mut view = GroupView::new(reading, &self.ledger);
+            view.trouble.clone_from(&self.trouble);
+            self.view = Some(Arc::new(view));
+        }
+    }
+}
+
+/// Everything behind the lock.
+#[derive(Debug, Default)]
+struct State {
+    cluster_name: String,
+    observed_at: Option<Instant>,
+    order: Vec<NodeGroupUuid>,
+    groups: HashMap<NodeGroupUuid, GroupState>,
+}
+
+/// The lock, and the snapshot that readers take without it.
+#[derive(Debug, Default)]
+pub(crate) struct SharedState {
+    state: Mutex<State>,
+    snapshot: ArcSwapOption<Snapshot>,
+}
+
+impl SharedState {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock leaves valid, if older, values behind; the next reading replaces them.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The snapshot, once there is one.
+    pub(crate) fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot.load_full()
+    }
+
+    /// Changes one group and publishes the result. `None` when the group is no more.
+    pub(crate) fn with_group<T>(
+        &self,
+        group: NodeGroupUuid,
+        change: impl FnOnce(&mut GroupState) -> T,
+    ) -> Option<T> {
+        let mut state = self.lock();
+        let group = state.groups.get_mut(&group)?;
+        let result = change(group);
+        group.rebuild();
+        self.publish(&state);
+        Some(result)
+    }
+
+    /// Looks at one group without changing it.
+    pub(crate) fn look_at<T>(&self, group: NodeGroupUuid, look: impl FnOnce(&GroupState) -> T) -> Option<T> {
+        self.lock().groups.get(&group).map(look)
+    }
+
+    /// Takes over one group's reading, begun at this time.
+    pub(crate) fn apply_reading(&self, reading: &Arc<Reading>, begun: Instant) {
+        self.with_group(reading.group.uuid, |group| group.apply(reading, begun));
+    }
+
+    /// Takes over an observation, begun at this time. Returns the groups that are new; the ended ones are cancelled.
+    pub(crate) fn apply_observation(
+        &self,
+        observation: &Observation,
+        begun: Instant,
+        parent: &CancellationToken,
+    ) -> Vec<NewGroup> {
+        let mut state = self.lock();
+        state.cluster_name.clone_from(&observation.cluster_name);
+        state.observed_at = Some(begun);
+        state.order = observation.groups.iter().map(|group| group.uuid).collect();
+        let mut new = Vec::new();
+        for group in &observation.groups {
+            state.groups.entry(group.uuid).or_insert_with(|| {
+                let gone = parent.child_token();
+                let created = GroupState::new(gone.clone());
+                new.push(NewGroup { uuid: group.uuid, wake: Arc::clone(&created.wake), gone });
+                created
+            });
+            apply_group(&mut state, group, begun);
+        }
+        state.end_missing_groups();
+        self.publish(&state);
+        new
+    }
+
+    fn publish(&self, state: &State) {
+        let Some(observed_at) = state.observed_at else { return };
+        let groups: Vec<_> = state
+            .order
+            .iter()
+            .filter_map(|uuid| state.groups.get(uuid))
+            .filter_map(|group| group.view.clone())
+            .collect();
+        self.snapshot.store(Some(Arc::new(Snapshot::new(state.cluster_name.clone(), observed_at, groups))));
+    }
+}
+
+/// A group that was not there before.
+pub(crate) struct NewGroup {
+    /// Which one.
+    pub(crate) uuid: NodeGroupUuid,
+    /// Wakes its resizer.
+    pub(crate) wake: Arc<Notify>,
+    /// Ends its resizer.
+    pub(crate) gone: CancellationToken,
+}
+
+fn apply_group(state: &mut State, observed: &GroupObservation, begun: Instant) {
+    let Some(group) = state.groups.get_mut(&observed.uuid) else { return };
+    match &observed.reading {
+        Ok(reading) => {
+            let before = group.reading.as_ref().map(|(reading, _)| reading.group.status.in_progress());
+            if group.trouble.is_some() {
+                tracing::info!(node_group = %reading.group.id(), "can be read again");
+            }
+            group.apply(reading, begun);
+            log_foreign_progress(group, before);
+        }
+        Err(error) => note_trouble(group, &observed.name, error),
+    }
+    group.rebuild();
+}
+
+/// Resizes that this process did not send: an operator's, or its own from before a restart.
+fn log_foreign_progress(group: &GroupState, was_in_progress: Option<bool>) {
+    let Some((reading, _)) = &group.reading else { return };
+    if group.ledger.flight.is_some() || group.busy {
+        return;
+    }
+    let (id, asked, size) = (reading.group.id(), reading.group.node_count, reading.counted().count());
+    match (was_in_progress, reading.group.status.in_progress()) {
+        (None | Some(false), true) => {
+            tracing::info!(
+                "{id}: a resize to {asked} that this process did not send is in progress; adopted"
+            );
+        }
+        (Some(true), false) if usize::try_from(asked).is_ok_and(|asked| asked == size) => {
+            tracing::info!("{id}: the adopted resize ended, {size} nodes as asked");
+        }
+        (Some(true), false) => {
+            tracing::warn!(
+                "{id}: the adopted resize to {asked} ended with {size} nodes ({})",
+                reading.group.status
+            );
+        }
+        _ => {}
+    }
+}
+
+fn note_trouble(group: &mut GroupState, name: &str, error: &CloudError) {
+    let text = error.to_string();
+    if group.trouble.as_ref() != Some(&text) {
+        tracing::warn!(node_group = name, "cannot be read, its last state stands: {text}");
+        group.trouble = Some(text);
+    }
+}
+
+impl State {
+    fn end_missing_groups(&mut self) {
+        let order = &self.order;
+        self.groups.retain(|uuid, group| {
+            let stays = order.contains(uuid);
+            if !stays {
+                let id = group.view.as_ref().map(|view| view.id.clone()).unwrap_or_default();
+                tracing::info!("{id}: the node group is gone");
+                let known = String::from("the node group was deleted");
+                group.refuse_unanswered(&RequestError::UnknownGroup { id, known });
+                group.gone.cancel();
+            }
+            stays
+        });
+    }
+}

@@ -1,0 +1,318 @@
+//! Properties of the safety kernel (I1, I2, I3 and the bounds), over readings and queues of every kind.
+//!
+//! Each plan is carried out on a model of Heat's `ResourceGroup` (`resource_group.py`; FINDINGS, `nodes_to_remove`), so
+//! that not the plan's own words are checked but what would happen to the nodes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
+
+use cluster_autoscaler_provider_magnum::core::{
+    cloud::Reading,
+    instance::{InstanceError, InstanceId},
+    ledger::{Ledger, Queued, Request, Ticket},
+    machine_id::{MachineId, PlaceholderId},
+    member::{Member, MemberIndex, ServerPresence},
+    node_group::{Bounds, NodeGroup, NodeGroupUuid},
+    plan::{Plan, Resize, plan},
+    request::RequestError,
+    status::Status,
+};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+fn group_uuid() -> NodeGroupUuid {
+    NodeGroupUuid::from_uuid(Uuid::from_u128(7))
+}
+
+fn machine(number: u128) -> MachineId {
+    MachineId::from_uuid(Uuid::from_u128(number))
+}
+
+fn member(index: u32, kind: u8) -> Member {
+    // A server's number is its member's index, so that each test can tell whose it is.
+    let server = Some(machine(u128::from(index)));
+    let (server, counted, status) = match kind {
+        0..=5 => (server, true, "UPDATE_COMPLETE"),
+        6 => (server, true, "CREATE_COMPLETE"),
+        7 => (None, true, "CREATE_FAILED"),
+        8 => (None, true, "CREATE_IN_PROGRESS"),
+        9 => (server, true, "CREATE_FAILED"),
+        10 => (server, false, "DELETE_IN_PROGRESS"),
+        11 => (server, false, "DELETE_FAILED"),
+        _ => (server, true, "UPDATE_FAILED"),
+    };
+    Member {
+        index: MemberIndex::new(index),
+        server,
+        presence: ServerPresence::Unknown,
+        counted,
+        status: Status::parse(status),
+        reason: String::new(),
+    }
+}
+
+prop_compose! {
+    fn readings()(
+        members in prop::collection::btree_map(0_u32..30, 0_u8..13, 0..12),
+        min in 0_u32..4,
+        room in 0_u32..14,
+        node_count in 0_u32..14,
+        cluster in prop::sample::select(vec!["UPDATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_FAILED", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"]),
+    ) -> Reading {
+        Reading {
+            cluster_status: Status::parse(cluster),
+            group: NodeGroup {
+                uuid: group_uuid(),
+                name: "pool".into(),
+                bounds: Bounds { min, max: min + room },
+                node_count,
+                status: Status::parse("UPDATE_COMPLETE"),
+                status_reason: String::new(),
+                updated_at: String::new(),
+                flavor_id: String::new(),
+                labels: BTreeMap::new(),
+            },
+            stack_name: "k8s-pool-abc".into(),
+            members: members.into_iter().map(|(index, kind)| member(index, kind)).collect(),
+        }
+    }
+}
+
+fn ids() -> impl Strategy<Value = InstanceId> {
+    let group = group_uuid();
+    let stranger = NodeGroupUuid::from_uuid(Uuid::from_u128(8));
+    prop_oneof![
+        // Of the group or not, by index: 30 and more are strangers.
+        8 => (0_u128..36).prop_map(|number| InstanceId::Server(machine(number))),
+        2 => (0_u32..30).prop_map(move |index| {
+            InstanceId::Placeholder(PlaceholderId::Member { group, index: MemberIndex::new(index) })
+        }),
+        1 => (0_u32..30).prop_map(move |index| {
+            InstanceId::Placeholder(PlaceholderId::Member { group: stranger, index: MemberIndex::new(index) })
+        }),
+        1 => (1_u32..4).prop_map(move |ordinal| InstanceId::Placeholder(PlaceholderId::Requested { group, ordinal })),
+    ]
+}
+
+fn requests() -> impl Strategy<Value = Request> {
+    prop_oneof![
+        5 => prop::collection::vec(ids(), 1..4).prop_map(Request::Delete),
+        2 => (1_u32..6).prop_map(Request::Increase),
+        1 => (1_u32..6).prop_map(Request::Decrease),
+    ]
+}
+
+fn ledger(requests: Vec<Request>, failed: usize) -> Ledger {
+    let queued = (0..)
+        .map(Ticket)
+        .zip(requests)
+        .map(|(ticket, request)| Queued { ticket, request, attempts: 0 })
+        .collect();
+    let failed = vec![InstanceError::of_failed_creation("Quota exceeded"); failed];
+    let mut ledger = Ledger::default();
+    ledger.queued = queued;
+    ledger.failed = failed;
+    ledger
+}
+
+/// What Heat makes of a resize: the named go, then the group is brought to the count, highest index first.
+fn carry_out(reading: &Reading, resize: &Resize) -> Vec<Member> {
+    let mut members: Vec<Member> = reading.counted().cloned().collect();
+    let named: BTreeSet<MemberIndex> = resize.indices().into_iter().collect();
+    members.retain(|member| !named.contains(&member.index));
+    let count = usize::try_from(resize.count).unwrap();
+    members.truncate(count);
+    let mut fresh = 100;
+    while members.len() < count {
+        members.push(member(fresh, 6));
+        fresh += 1;
+    }
+    members
+}
+
+/// The members that an accepted request may take away: those it names, and for a decrease those without a server.
+fn may_go(reading: &Reading, request: &Request) -> BTreeSet<MemberIndex> {
+    let id = |member: &Member| {
+        let placeholder = PlaceholderId::Member { group: group_uuid(), index: member.index };
+        member.server.map_or(InstanceId::Placeholder(placeholder), InstanceId::Server)
+    };
+    reading
+        .counted()
+        .filter(|member| match request {
+            Request::Delete(ids) => ids.contains(&id(member)),
+            Request::Decrease(_) => member.server.is_none(),
+            Request::Increase(_) => false,
+        })
+        .map(|member| member.index)
+        .collect()
+}
+
+fn accepted<'a>(ledger: &'a Ledger, plan: &'a Plan) -> impl Iterator<Item = &'a Request> {
+    ledger
+        .queued
+        .iter()
+        .zip(&plan.answers)
+        .filter(|(_, answer)| answer.is_ok())
+        .map(|(queued, _)| &queued.request)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// I1: whoever is gone after Heat has carried out the resize was named by a request that got an OK.
+    #[test]
+    fn only_the_named_go(reading in readings(), requests in prop::collection::vec(requests(), 0..8), failed in 0_usize..3) {
+        let ledger = ledger(requests, failed);
+        let plan = plan(&reading, &ledger);
+        let Some(resize) = &plan.resize else { return Ok(()) };
+        let after = carry_out(&reading, resize);
+        let allowed: BTreeSet<MemberIndex> =
+            accepted(&ledger, &plan).flat_map(|request| may_go(&reading, request)).collect();
+        for member in reading.counted() {
+            prop_assert!(
+                allowed.contains(&member.index) || after.contains(member),
+                "member {} went and nobody named it: {resize:?}", member.index
+            );
+        }
+    }
+
+    /// I2: the arithmetic, the bounds, and one answer for each request.
+    #[test]
+    fn the_count_is_verified(reading in readings(), requests in prop::collection::vec(requests(), 0..8), failed in 0_usize..3) {
+        let ledger = ledger(requests, failed);
+        let plan = plan(&reading, &ledger);
+        prop_assert_eq!(plan.answers.len(), ledger.queued.len());
+        prop_assert!(plan.cancelled_failures <= failed);
+        let Some(resize) = &plan.resize else { return Ok(()) };
+        let size = u32::try_from(reading.counted().count()).unwrap();
+        let removals = u32::try_from(resize.remove.len()).unwrap();
+        prop_assert_eq!(resize.count, size - removals + resize.additions);
+        prop_assert!(reading.group.bounds.contain(resize.count));
+        prop_assert!(reading.cluster_status.allows_resize());
+        let mut indices = resize.indices();
+        indices.dedup();
+        prop_assert_eq!(indices.len(), resize.remove.len(), "a member is named twice");
+        let asked: u32 = accepted(&ledger, &plan).map(|request| match request {
+            Request::Increase(delta) => *delta,
+            Request::Delete(_) | Request::Decrease(_) => 0,
+        }).sum();
+        prop_assert!(resize.additions <= asked);
+    }
+
+    /// A delete of something that is no member, or of another group's, is refused as a whole and leaves no trace.
+    #[test]
+    fn strangers_are_refused(reading in readings(), ids in prop::collection::vec(ids(), 1..4)) {
+        let known = |id: &InstanceId| match id {
+            InstanceId::Server(machine) => reading.members.iter().any(|member| member.server == Some(*machine)),
+            InstanceId::Placeholder(PlaceholderId::Member { group, index }) => {
+                *group == group_uuid() && reading.members.iter().any(|member| member.index == *index)
+            }
+            InstanceId::Placeholder(PlaceholderId::Requested { .. }) => false,
+        };
+        prop_assume!(!ids.iter().all(known));
+        let ledger = ledger(vec![Request::Delete(ids)], 0);
+        let plan = plan(&reading, &ledger);
+        prop_assert!(plan.answers[0].is_err());
+        prop_assert_eq!(plan.resize, None);
+    }
+
+    /// I3: the same requests twice in one queue, or again after they took effect, remove nothing more.
+    #[test]
+    fn deletes_are_idempotent(reading in readings(), deletes in prop::collection::vec(prop::collection::vec(ids(), 1..3), 1..4)) {
+        let once: Vec<Request> = deletes.iter().cloned().map(Request::Delete).collect();
+        let twice: Vec<Request> = once.iter().flat_map(|request| [request.clone(), request.clone()]).collect();
+        let ledger_once = ledger(once.clone(), 0);
+        let plan_once = plan(&reading, &ledger_once);
+        prop_assert_eq!(&plan(&reading, &ledger(twice, 0)).resize, &plan_once.resize);
+
+        let Some(resize) = &plan_once.resize else { return Ok(()) };
+        let after = Reading { members: carry_out(&reading, resize), ..reading.clone() };
+        let done: Vec<Request> = accepted(&ledger_once, &plan_once).cloned().collect();
+        let mut again = ledger(done, 0);
+        again.note_departures(&reading, &after, Instant::now());
+        let plan_again = plan(&after, &again);
+        prop_assert_eq!(plan_again.resize, None);
+        prop_assert!(plan_again.answers.iter().all(Result::is_ok), "{:?}", plan_again.answers);
+    }
+
+    /// A refused request leaves no trace: without it the same resize is sent.
+    #[test]
+    fn the_refused_leave_no_trace(mut reading in readings(), requests in prop::collection::vec(requests(), 0..8)) {
+        // A maximum below the present size refuses by the total, not one by one.
+        let size = u32::try_from(reading.counted().count()).unwrap();
+        reading.group.bounds.max = reading.group.bounds.max.max(size);
+        let with = ledger(requests, 0);
+        let plan_with = plan(&reading, &with);
+        let without = ledger(accepted(&with, &plan_with).cloned().collect(), 0);
+        prop_assert_eq!(plan(&reading, &without).resize, plan_with.resize);
+    }
+}
+
+fn settled_group(count: u32) -> Reading {
+    Reading {
+        cluster_status: Status::parse("UPDATE_COMPLETE"),
+        group: NodeGroup {
+            uuid: group_uuid(),
+            name: "pool".into(),
+            bounds: Bounds { min: 1, max: 6 },
+            node_count: count,
+            status: Status::parse("UPDATE_COMPLETE"),
+            status_reason: String::new(),
+            updated_at: String::new(),
+            flavor_id: String::new(),
+            labels: BTreeMap::new(),
+        },
+        stack_name: "k8s-pool-abc".into(),
+        members: (0..count).map(|index| member(index, 6)).collect(),
+    }
+}
+
+fn server(number: u128) -> InstanceId {
+    InstanceId::Server(machine(number))
+}
+
+#[test]
+fn the_minimum_holds_for_each_request_in_its_turn() {
+    let ledger =
+        ledger(vec![Request::Delete(vec![server(0)]), Request::Delete(vec![server(1), server(2)])], 0);
+    let plan = plan(&settled_group(3), &ledger);
+    assert!(plan.answers[0].is_ok());
+    assert!(matches!(plan.answers[1], Err(RequestError::OutOfBounds { count: 0, .. })));
+    assert_eq!(plan.resize.unwrap().count, 2);
+}
+
+#[test]
+fn a_decrease_never_takes_a_node_that_exists() {
+    let ledger = ledger(vec![Request::Decrease(2)], 0);
+    assert!(matches!(
+        plan(&settled_group(3), &ledger).answers[0],
+        Err(RequestError::NothingToCancel { current: 3, .. })
+    ));
+
+    let mut reading = settled_group(3);
+    reading.members.push(member(9, 7));
+    let plan = plan(&reading, &ledger);
+    assert!(plan.answers[0].is_ok(), "the full increase is taken back although some of its nodes came");
+    let resize = plan.resize.unwrap();
+    assert_eq!((resize.count, resize.indices()), (3, vec![MemberIndex::new(9)]));
+}
+
+#[test]
+fn a_failed_deletion_is_tried_again_without_lowering_the_count() {
+    let mut reading = settled_group(3);
+    reading.members.push(member(9, 11));
+    let ledger = ledger(vec![Request::Delete(vec![server(9)])], 0);
+    let plan = plan(&reading, &ledger);
+    assert_eq!(plan.resize, Some(Resize { count: 3, remove: vec![], additions: 0 }));
+}
+
+#[test]
+fn a_placeholder_that_became_a_node_is_not_removed_by_its_old_name() {
+    let placeholder = PlaceholderId::Member { group: group_uuid(), index: MemberIndex::new(1) };
+    let ledger = ledger(vec![Request::Delete(vec![InstanceId::Placeholder(placeholder)])], 0);
+    let plan = plan(&settled_group(3), &ledger);
+    assert!(matches!(plan.answers[0], Err(RequestError::PlaceholderHasServer { .. })));
+    assert_eq!(plan.resize, None);
+}

@@ -1,0 +1,94 @@
+//! Speed of the core at 10,000 nodes: what a call costs once the cloud has been read.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may panic")]
+
+use std::{collections::BTreeMap, hint::black_box, sync::Arc, time::Instant};
+
+use cluster_autoscaler_provider_magnum::core::{
+    cloud::Reading,
+    instance::InstanceId,
+    ledger::{Ledger, Queued, Request, Ticket},
+    machine_id::MachineId,
+    member::{Member, MemberIndex, ServerPresence},
+    node_group::{Bounds, NodeGroup, NodeGroupUuid},
+    plan::plan,
+    request::NodeReference,
+    snapshot::{GroupView, Snapshot},
+    status::Status,
+};
+use criterion::{Criterion, criterion_group, criterion_main};
+use uuid::Uuid;
+
+const GROUPS: u32 = 10;
+const NODES: u32 = 1000;
+
+fn machine(group: u32, index: u32) -> MachineId {
+    MachineId::from_uuid(Uuid::from_u128(u128::from(group) << 64 | u128::from(index)))
+}
+
+fn reading(group: u32) -> Reading {
+    let member = |index| Member {
+        index: MemberIndex::new(index),
+        server: Some(machine(group, index)),
+        presence: ServerPresence::Present,
+        counted: true,
+        status: Status::parse("UPDATE_COMPLETE"),
+        reason: "state changed".into(),
+    };
+    Reading {
+        cluster_status: Status::parse("UPDATE_COMPLETE"),
+        group: NodeGroup {
+            uuid: NodeGroupUuid::from_uuid(Uuid::from_u128(u128::from(group + 1) << 96)),
+            name: format!("pool-{group}"),
+            bounds: Bounds { min: 0, max: 2 * NODES },
+            node_count: NODES,
+            status: Status::parse("UPDATE_COMPLETE"),
+            status_reason: String::new(),
+            updated_at: String::new(),
+            flavor_id: "m1.node".into(),
+            labels: BTreeMap::new(),
+        },
+        stack_name: format!("k8s-pool-{group}-abcdefghijkl"),
+        members: (0..NODES).map(member).collect(),
+    }
+}
+
+fn snapshot(views: &[Arc<GroupView>]) -> Snapshot {
+    Snapshot::new("k8s".into(), Instant::now(), views.to_vec())
+}
+
+fn core(criterion: &mut Criterion) {
+    let readings: Vec<Reading> = (0..GROUPS).map(reading).collect();
+    let views: Vec<_> =
+        readings.iter().map(|reading| Arc::new(GroupView::new(reading, &Ledger::default()))).collect();
+    let ready = snapshot(&views);
+    let node = |provider_id: String| NodeReference { provider_id, name: String::new() };
+    let ours = node(format!("openstack:///{}", machine(7, 500)));
+    let foreign = node(format!("openstack:///{}", machine(99, 1)));
+    let mut ledger = Ledger::default();
+    ledger.queued = (0..50)
+        .map(|number| Queued {
+            ticket: Ticket(u64::from(number)),
+            request: Request::Delete(vec![InstanceId::Server(machine(0, number * 7))]),
+            attempts: 0,
+        })
+        .collect();
+
+    criterion.bench_function("group_of one of 10,000 nodes", |bencher| {
+        bencher.iter(|| ready.group_of(black_box(&ours)).map(|group| group.target_size));
+    });
+    criterion.bench_function("group_of a foreign node", |bencher| {
+        bencher.iter(|| ready.group_of(black_box(&foreign)).is_some());
+    });
+    criterion.bench_function("snapshot of 10 groups x 1,000 nodes", |bencher| {
+        bencher.iter(|| snapshot(black_box(&views)).groups().len());
+    });
+    criterion.bench_function("view of 1,000 nodes with 50 deletes waiting", |bencher| {
+        bencher.iter(|| GroupView::new(black_box(&readings[0]), &ledger).target_size);
+    });
+    criterion.bench_function("plan of 50 one-node deletes among 1,000 nodes", |bencher| {
+        bencher.iter(|| plan(black_box(&readings[0]), &ledger).resize.unwrap().count);
+    });
+}
+
+criterion_group!(benches, core);
+criterion_main!(benches);

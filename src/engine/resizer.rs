@@ -272,7 +272,8 @@ impl Resizer {
                 }
             }
             // Sent and acknowledged, but nothing came of it: show it, so that cluster-autoscaler can take it back.
-            let short = if effect.seen { effect.shortage.min(flight.resize.additions) } else { 0 };
+            let owed = effect.seen && !effect.superseded;
+            let short = if owed { effect.shortage.min(flight.resize.additions) } else { 0 };
             let error = InstanceError {
                 code: "ResizeFailed",
                 ..InstanceError::of_failed_creation(&format!(

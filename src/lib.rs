@@ -12,5 +12,6 @@
 //! - [`simulator`]: an OpenStack in memory behind real HTTP
 //! - [`cli`]: the commands; the only room that knows all others
 
+pub mod config;
 pub mod core;
 pub mod engine;

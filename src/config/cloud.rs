@@ -1,0 +1,186 @@
+//! What is known about the cloud once the configuration is read.
+
+use std::{fmt, path::PathBuf};
+
+use secrecy::SecretString;
+use url::Url;
+
+/// Where the cloud is and who logs in.
+#[derive(Debug, Clone)]
+pub struct CloudConfig {
+    /// Keystone, without `/v3` and without a slash at the end of the path.
+    pub auth_url: Url,
+    /// Who logs in.
+    pub credentials: Credentials,
+    /// The region whose endpoints are used; none where the catalog has only one.
+    pub region: Option<String>,
+    /// Which of the endpoints of a service are used.
+    pub interface: Interface,
+    /// PEM file with the only certificate authorities to trust; the system's where there is none.
+    pub ca_file: Option<PathBuf>,
+    /// The certificate to show to the services.
+    pub client_certificate: Option<ClientCertificate>,
+    /// Whether certificates of the services are taken unchecked.
+    pub insecure: bool,
+}
+
+/// A client certificate with its key, as PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The certificate (chain).
+    pub cert_file: PathBuf,
+    /// Its private key; may be the same file.
+    pub key_file: PathBuf,
+}
+
+/// Which endpoint of a service is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Interface {
+    /// For everybody.
+    #[default]
+    Public,
+    /// For the cloud's own networks.
+    Internal,
+    /// For the cloud's operators.
+    Admin,
+}
+
+impl Interface {
+    /// Reads a name of either spelling, `internal` or the older `internalURL`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.strip_suffix("URL").unwrap_or(text) {
+            "public" => Some(Self::Public),
+            "internal" => Some(Self::Internal),
+            "admin" => Some(Self::Admin),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Public => "public",
+            Self::Internal => "internal",
+            Self::Admin => "admin",
+        })
+    }
+}
+
+/// What Keystone is shown. What it would refuse cannot be said: an application credential with a scope, a
+/// trust besides a project (FINDINGS, Logging in).
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// A user's password.
+    Password {
+        /// The user.
+        user: Identity,
+        /// The password.
+        password: SecretString,
+        /// What to be let in to.
+        scope: Scope,
+    },
+    /// An application credential, which carries its project within.
+    ApplicationCredential {
+        /// The credential.
+        credential: ApplicationCredential,
+        /// Its secret.
+        secret: SecretString,
+    },
+    /// A token that somebody else obtained. It keeps its expiry and cannot be renewed beyond it.
+    Token {
+        /// The token.
+        token: SecretString,
+        /// What to be let in to; the token's own project where there is none.
+        scope: Option<Scope>,
+    },
+}
+
+/// Something that Keystone knows by an id, or by a name within a domain: a user or a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// Its id.
+    Id(String),
+    /// Its name.
+    Name {
+        /// The name.
+        name: String,
+        /// The domain within which the name is unique.
+        domain: Domain,
+    },
+}
+
+/// A Keystone domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Domain {
+    /// Its id.
+    Id(String),
+    /// Its name.
+    Name(String),
+}
+
+/// What a login is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// A project.
+    Project(Identity),
+    /// A trust, which names project and trustor within (the way of Magnum's own clusters).
+    Trust(String),
+}
+
+/// How an application credential is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApplicationCredential {
+    /// By its id.
+    Id(String),
+    /// By its name, unique only with its user.
+    Name {
+        /// The credential's name.
+        name: String,
+        /// Whose it is.
+        user: Identity,
+    },
+}
+
+impl Identity {
+    /// The name, or the id where there is no name; for messages.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        match self {
+            Self::Id(id) => id,
+            Self::Name { name, .. } => name,
+        }
+    }
+}
+
+impl Credentials {
+    /// Who logs in, for messages: never a secret.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match self {
+            Self::Password { user, scope: Scope::Trust(trust), .. } => {
+                format!("user {} with trust {trust}", user.label())
+            }
+            Self::Password { user, .. } => format!("user {}", user.label()),
+            Self::ApplicationCredential { credential: ApplicationCredential::Id(id), .. } => {
+                format!("application credential {id}")
+            }
+            Self::ApplicationCredential {
+                credential: ApplicationCredential::Name { name, user }, ..
+            } => {
+                format!("application credential {name} of user {}", user.label())
+            }
+            Self::Token { .. } => "the holder of a token".to_owned(),
+        }
+    }
+
+    /// The secret itself, to be scrubbed from whatever comes back.
+    pub(crate) const fn secret(&self) -> &SecretString {
+        match self {
+            Self::Password { password, .. } => password,
+            Self::ApplicationCredential { secret, .. } => secret,
+            Self::Token { token, .. } => token,
+        }
+    }
+}

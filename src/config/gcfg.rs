@@ -1,0 +1,342 @@
+//! The INI dialect of the OpenStack cloud provider and of cluster-autoscaler's Magnum provider: gcfg.
+//!
+//! After `gcfg` v1.2.3 `scanner/scanner.go` and `read.go`: names are case-insensitive; `;` and `#` start a comment
+//! anywhere outside quotes; quoted pieces may be glued to unquoted ones; a backslash outside quotes stands only
+//! before a quote or at the end of a line that goes on in the next.
+
+use std::{iter::Peekable, str::Chars};
+
+/// Said with every error that a file cut short would show as well.
+const HALF_WRITTEN: &str = "if the file is just being written, write it under another name and rename it";
+
+/// One line of a section.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Section, in lower case.
+    pub section: String,
+    /// The quoted part of `[section "subsection"]`, as written.
+    pub subsection: Option<String>,
+    /// Key, in lower case; none for the section's head itself, so that an empty section is seen as well.
+    pub key: Option<String>,
+    /// Value; none where the key stands alone, which means true.
+    pub value: Option<String>,
+    /// Line of the key, counted from 1.
+    pub line: usize,
+}
+
+/// The value may be a password.
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry")
+            .field("section", &self.section)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a file breaks the rules, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// Line, counted from 1.
+    pub line: usize,
+    /// What is wrong; never a value's text.
+    pub reason: String,
+}
+
+/// Reads a file's text into its entries, in their order.
+///
+/// # Errors
+/// [`SyntaxError`] at the first broken line.
+pub fn parse(text: &str) -> Result<Vec<Entry>, SyntaxError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace('\r', "");
+    let mut scanner = Scanner { chars: text.chars().peekable(), line: 1 };
+    let mut entries = Vec::new();
+    let mut section: Option<(String, Option<String>)> = None;
+    while let Some(next) = scanner.skip_blank_and_comments() {
+        let line = scanner.line;
+        if next == '[' {
+            let (name, subsection) = scanner.section()?;
+            entries.push(Entry {
+                section: name.clone(),
+                subsection: subsection.clone(),
+                key: None,
+                value: None,
+                line,
+            });
+            section = Some((name, subsection));
+            continue;
+        }
+        let key = scanner.name().ok_or_else(|| {
+            scanner.error(format!("expected a key or a [section], found {next:?}; {HALF_WRITTEN}"))
+        })?;
+        let Some((section, subsection)) = &section else {
+            return Err(scanner.error(format!(
+                "key {key:?} stands before any [section]; put [Global] above it ({HALF_WRITTEN})"
+            )));
+        };
+        let value = scanner.value_after(&key)?;
+        entries.push(Entry {
+            section: section.clone(),
+            subsection: subsection.clone(),
+            key: Some(key),
+            value,
+            line,
+        });
+    }
+    Ok(entries)
+}
+
+struct Scanner<'a> {
+    chars: Peekable<Chars<'a>>,
+    line: usize,
+}
+
+impl Scanner<'_> {
+    const fn error(&self, reason: String) -> SyntaxError {
+        SyntaxError { line: self.line, reason }
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let next = self.chars.next();
+        if next == Some('\n') {
+            self.line += 1;
+        }
+        next
+    }
+
+    fn skip_spaces(&mut self) {
+        while self.chars.next_if(|c| matches!(c, ' ' | '\t')).is_some() {}
+    }
+
+    fn skip_to_end_of_line(&mut self) {
+        while self.chars.next_if(|c| *c != '\n').is_some() {}
+    }
+
+    /// Looks at the next character that means something.
+    fn skip_blank_and_comments(&mut self) -> Option<char> {
+        loop {
+            match self.chars.peek()? {
+                ' ' | '\t' | '\n' => {
+                    self.next();
+                }
+                ';' | '#' => self.skip_to_end_of_line(),
+                other => return Some(*other),
+            }
+        }
+    }
+
+    /// A letter, then letters, digits and hyphens; in lower case.
+    fn name(&mut self) -> Option<String> {
+        let mut name = String::from(self.chars.next_if(|c| c.is_alphabetic())?);
+        while let Some(c) = self.chars.next_if(|c| c.is_alphanumeric() || *c == '-') {
+            name.push(c);
+        }
+        Some(name.to_lowercase())
+    }
+
+    fn section(&mut self) -> Result<(String, Option<String>), SyntaxError> {
+        self.next();
+        self.skip_spaces();
+        let unclosed = |scanner: &Self| {
+            scanner.error(format!(
+                "a section is written [name] or [name \"subsection\"] on a line of its own; {HALF_WRITTEN}"
+            ))
+        };
+        let name = self.name().ok_or_else(|| unclosed(self))?;
+        self.skip_spaces();
+        let subsection = match self.chars.next_if_eq(&'"') {
+            None => None,
+            Some(_) => Some(self.subsection()?),
+        };
+        self.skip_spaces();
+        if self.chars.next_if_eq(&']').is_none() {
+            return Err(unclosed(self));
+        }
+        self.skip_spaces();
+        match self.chars.peek() {
+            None | Some('\n' | ';' | '#') => Ok((name, subsection)),
+            Some(_) => Err(unclosed(self)),
+        }
+    }
+
+    fn subsection(&mut self) -> Result<String, SyntaxError> {
+        let mut text = String::new();
+        loop {
+            match self.chars.next_if(|c| *c != '\n') {
+                Some('"') => return Ok(text),
+                Some('\\') => match self.chars.next_if(|c| matches!(c, '"' | '\\')) {
+                    Some(escaped) => text.push(escaped),
+                    None => {
+                        return Err(self.error("in a subsection, \\ stands only before \" and \\".to_owned()));
+                    }
+                },
+                Some(c) => text.push(c),
+                None => {
+                    return Err(self.error(format!("the subsection's quote is not closed; {HALF_WRITTEN}")));
+                }
+            }
+        }
+    }
+
+    fn value_after(&mut self, key: &str) -> Result<Option<String>, SyntaxError> {
+        self.skip_spaces();
+        match self.chars.peek() {
+            None | Some('\n' | ';' | '#') => Ok(None),
+            Some('=') => {
+                self.next();
+                self.skip_spaces();
+                self.value(key).map(Some)
+            }
+            Some('_') => Err(self.error(format!(
+                "expected = after {key:?}; keys have hyphens where OS_* variables have underscores"
+            ))),
+            Some(_) => Err(self.error(format!("expected = after {key:?}; {HALF_WRITTEN}"))),
+        }
+    }
+
+    fn value(&mut self, key: &str) -> Result<String, SyntaxError> {
+        let start = self.line;
+        let mut value = String::new();
+        // Spaces count only when something follows them or when quoted.
+        let mut kept = 0;
+        let mut quoted = false;
+        loop {
+            match self.chars.peek() {
+                None | Some('\n') if quoted => {
+                    return Err(SyntaxError {
+                        line: start,
+                        reason: format!(
+                            "the quote in the value of {key} is not closed (within quotes, a quote is \\\" and a \
+                             backslash \\\\); {HALF_WRITTEN}"
+                        ),
+                    });
+                }
+                None | Some('\n') => break,
+                Some(';' | '#') if !quoted => break,
+                Some(_) => {}
+            }
+            match self.next() {
+                Some('"') => quoted = !quoted,
+                Some('\\') => self.escape(key, quoted).map(|escaped| value.extend(escaped))?,
+                Some(c @ (' ' | '\t')) if !quoted => {
+                    value.push(c);
+                    continue;
+                }
+                Some(c) => value.push(c),
+                None => break,
+            }
+            kept = value.len();
+        }
+        value.truncate(kept);
+        Ok(value)
+    }
+
+    fn escape(&mut self, key: &str, quoted: bool) -> Result<Option<char>, SyntaxError> {
+        match (self.next(), quoted) {
+            (Some('"'), _) => Ok(Some('"')),
+            (Some('\\'), true) => Ok(Some('\\')),
+            (Some('n'), true) => Ok(Some('\n')),
+            (Some('t'), true) => Ok(Some('\t')),
+            (Some('\n'), false) => Ok(None),
+            (_, true) => Err(self.error(format!(
+                "in the value of {key}: within quotes, \\ stands only before \\, \", n and t; write \\\\ for a backslash"
+            ))),
+            (_, false) => Err(self.error(format!(
+                "in the value of {key}: \\ outside quotes stands only before \" or at the end of a line; put the \
+                 value in quotes and write \\\\ for a backslash"
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(text: &str) -> Vec<(String, Option<String>)> {
+        parse(text)
+            .unwrap()
+            .into_iter()
+            .filter_map(|entry| Some((format!("{}.{}", entry.section, entry.key?), entry.value)))
+            .collect()
+    }
+
+    #[test]
+    fn values_are_read_as_gcfg_reads_them() {
+        for (line, expected) in [
+            ("password=abc", Some("abc")),
+            ("Password = abc ", Some("abc")),
+            ("password=a b\tc  ", Some("a b\tc")),
+            ("password=abc;def", Some("abc")),
+            ("password=abc # comment", Some("abc")),
+            (r#"password="a;b#c" ; comment"#, Some("a;b#c")),
+            (r#"password="  a " "#, Some("  a ")),
+            (r#"password=a"b c"d"#, Some("ab cd")),
+            (r#"password="a\"b\\c\td\ne""#, Some("a\"b\\c\td\ne")),
+            (r#"password=a\"b"#, Some("a\"b")),
+            ("password=a\\\n  b", Some("a  b")),
+            ("password=", Some("")),
+            ("password=\"\"", Some("")),
+            ("password=a=b", Some("a=b")),
+            ("password=ünïcödé", Some("ünïcödé")),
+            ("password", None),
+            ("password # nothing", None),
+        ] {
+            let text = format!("[Global]\n{line}\n");
+            let expected = vec![("global.password".to_owned(), expected.map(str::to_owned))];
+            assert_eq!(values(&text), expected, "{line}");
+            assert_eq!(values(&text.replace('\n', "\r\n")), expected, "{line} with CR");
+            assert_eq!(
+                values(&format!("\u{feff}{}", text.trim_end_matches('\n'))),
+                expected,
+                "{line} with BOM"
+            );
+        }
+    }
+
+    #[test]
+    fn sections_and_subsections() {
+        let entries =
+            parse("; x\n[ Global ] # y\nregion=r\n[LoadBalancerClass \"a \\\"b\\\\\"]\nx=1\n[GLOBAL]\n")
+                .unwrap();
+        let heads: Vec<_> = entries
+            .iter()
+            .map(|entry| {
+                (entry.section.as_str(), entry.subsection.as_deref(), entry.key.as_deref(), entry.line)
+            })
+            .collect();
+        assert_eq!(
+            heads,
+            [
+                ("global", None, None, 2),
+                ("global", None, Some("region"), 3),
+                ("loadbalancerclass", Some("a \"b\\"), None, 4),
+                ("loadbalancerclass", Some("a \"b\\"), Some("x"), 5),
+                ("global", None, None, 6),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_broken_file_is_told_by_line_and_remedy_and_never_by_value() {
+        for (text, line, words) in [
+            ("region=r\n", 1, "[Global]"),
+            ("[Global]\npassword=\"hunter2\n", 2, "not closed"),
+            ("[Global]\npassword=\"hunter2", 2, "rename it"),
+            ("[Glo", 1, "rename it"),
+            ("[Global\nregion=r\n", 1, "[name]"),
+            ("[Global] region=r\n", 1, "line of its own"),
+            ("[Global]\n\npassword=hunter2\\d\n", 3, "in quotes"),
+            ("[Global]\npassword=\"hunter2\\d\"\n", 2, "\\\\"),
+            ("[Global]\nauth_url=x\n", 2, "hyphens"),
+            ("[Global]\npassword hunter2\n", 2, "expected ="),
+            ("[Global]\n=hunter2\n", 2, "expected a key"),
+            ("[Global \"x\nregion=r\n", 1, "not closed"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error.line, line, "{text:?}: {}", error.reason);
+            assert!(error.reason.contains(words), "{text:?}: {}", error.reason);
+            assert!(!error.reason.contains("hunter2"), "{text:?}: {}", error.reason);
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! A Magnum cluster of the Heat driver as the port [`Cloud`].
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+
+use super::{
+    group_reading::{GroupReader, confirm_losses, reading, shared},
+    heat::{Heat, StackRef},
+    magnum::{ClusterRecord, Magnum, NodeGroupRecord},
+    members::NovaAnswer,
+    memory::{GroupMemory, Memory, Picture},
+    nova::{Nova, Servers},
+    session::Session,
+};
+use crate::{
+    config::node_groups::GroupSelection,
+    core::{
+        cloud::{Cloud, CloudError, Observation, Reading},
+        member::MemberIndex,
+        node_group::NodeGroupUuid,
+        status::Status,
+    },
+};
+
+/// One cluster and those of its node groups that are scaled.
+#[derive(Debug)]
+pub struct MagnumCluster {
+    name_or_uuid: String,
+    pub(super) selection: GroupSelection,
+    pub(super) magnum: Magnum,
+    pub(super) heat: Heat,
+    pub(super) nova: Nova,
+    pub(super) memory: Memory,
+    /// Counts the observations at rest; see `observation`.
+    pub(super) turn: AtomicUsize,
+    nova_failing: AtomicBool,
+}
+
+impl MagnumCluster {
+    /// A cluster by its name or UUID. Nothing is read yet.
+    #[must_use]
+    pub fn new(session: Arc<Session>, name_or_uuid: String, selection: GroupSelection) -> Self {
+        Self {
+            name_or_uuid,
+            selection,
+            magnum: Magnum::new(Arc::clone(&session)),
+            heat: Heat::new(Arc::clone(&session)),
+            nova: Nova::new(session),
+            memory: Memory::default(),
+            turn: AtomicUsize::new(0),
+            nova_failing: AtomicBool::new(false),
+        }
+    }
+
+    /// The calls to Magnum, for what the port does not cover.
+    #[must_use]
+    pub const fn magnum(&self) -> &Magnum {
+        &self.magnum
+    }
+
+    /// The cluster's record and all its groups'. The former is read only if `read_cluster` or it is not known to be
+    /// complete. A cluster that was replaced by another of the same name is found again.
+    pub(super) async fn list(
+        &self,
+        read_cluster: bool,
+    ) -> Result<(ClusterRecord, bool, Vec<NodeGroupRecord>), CloudError> {
+        if let Some(known) = self.memory.cluster() {
+            let read_cluster = read_cluster || !is_complete(&known);
+            let (groups, cluster) = tokio::join!(self.magnum.node_groups(&known.uuid), async {
+                if read_cluster { Some(self.magnum.cluster(&known.uuid).await) } else { None }
+            });
+            match groups {
+                Err(error) if error.not_found() => self.memory.set_cluster(None),
+                groups => {
+                    let cluster = cluster.transpose()?;
+                    if let Some(cluster) = &cluster {
+                        self.memory.set_cluster(Some(cluster.clone()));
+                    }
+                    return Ok((cluster.unwrap_or(known), read_cluster, groups?));
+                }
+            }
+        }
+        let (cluster, groups) = tokio::join!(
+            self.magnum.cluster(&self.name_or_uuid),
+            self.magnum.node_groups(&self.name_or_uuid)
+        );
+        let cluster = cluster?;
+        self.memory.set_cluster(Some(cluster.clone()));
+        Ok((cluster, true, groups?))
+    }
+
+    /// The cluster's record as it is now.
+    pub(super) async fn cluster(&self) -> Result<ClusterRecord, CloudError> {
+        let cluster = self.magnum.cluster(&self.cluster_uuid().await?).await;
+        if matches!(cluster, Err(CloudError::Unsuitable(_))) {
+            self.memory.set_cluster(None);
+        }
+        let cluster = cluster?;
+        self.memory.set_cluster(Some(cluster.clone()));
+        Ok(cluster)
+    }
+
+    async fn cluster_uuid(&self) -> Result<String, CloudError> {
+        if let Some(known) = self.memory.cluster() {
+            return Ok(known.uuid);
+        }
+        let cluster = self.magnum.cluster(&self.name_or_uuid).await?;
+        self.memory.set_cluster(Some(cluster.clone()));
+        Ok(cluster.uuid)
+    }
+
+    /// What Nova has for these stacks; none when it does not tell, which is logged when it begins and when it ends.
+    pub(super) async fn servers(&self, stacks: &[StackRef]) -> Option<Servers> {
+        let names: BTreeSet<_> = stacks.iter().map(|stack| stack.name.as_str()).collect();
+        if names.is_empty() {
+            return Some(Servers::default());
+        }
+        let names: Vec<_> = names.into_iter().collect();
+        match self.nova.servers(&names).await {
+            Ok(servers) => {
+                if self.nova_failing.swap(false, Ordering::Relaxed) {
+                    tracing::info!("servers can be listed again");
+                }
+                Some(servers)
+            }
+            Err(error) => {
+                if !self.nova_failing.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "servers cannot be listed; a server deleted behind Heat's back is not noticed");
+                }
+                None
+            }
+        }
+    }
+
+    async fn read_selected(
+        &self,
+        cluster: &str,
+        group: NodeGroupUuid,
+    ) -> Result<NodeGroupRecord, CloudError> {
+        let detail = self.magnum.node_group(cluster, group).await?;
+        if self.selection.may_include(&detail) { Ok(detail) } else { Err(not_scaled(&detail)) }
+    }
+}
+
+fn not_scaled(group: &NodeGroupRecord) -> CloudError {
+    CloudError::Unsuitable(format!("node group {} is not among those to be scaled", group.name))
+}
+
+pub(super) fn status_of(cluster: &ClusterRecord) -> Status {
+    Status::parse(cluster.status.as_deref().unwrap_or_default())
+}
+
+pub(super) fn is_complete(cluster: &ClusterRecord) -> bool {
+    status_of(cluster).progress == crate::core::status::Progress::Complete
+}
+
+/// What was read of Nova, in the terms of [`super::members`].
+pub(super) const fn answer(servers: Option<&Servers>) -> NovaAnswer<'_> {
+    match servers {
+        Some(servers) => NovaAnswer::Listed(servers),
+        None => NovaAnswer::Failed,
+    }
+}
+
+#[async_trait]
+impl Cloud for MagnumCluster {
+    async fn observe(&self, previous: Option<&Observation>) -> Result<Observation, CloudError> {
+        self.observe_all(previous).await
+    }
+
+    async fn read_group(&self, group: NodeGroupUuid) -> Result<Reading, CloudError> {
+        let ticket = self.memory.ticket();
+        let memory = self.memory.group(group);
+        let before = memory.as_ref().and_then(|memory| memory.picture.as_ref());
+        let uuid = self.cluster_uuid().await?;
+        let (cluster, detail, found) = match (&memory, before) {
+            // The stacks of before are right nearly always; whether they are is seen by the detail read beside.
+            (Some(memory), Some(before)) => {
+                let reader = GroupReader {
+                    heat: &self.heat,
+                    group: &memory.record,
+                    siblings: &[],
+                    before: Some(before),
+                    reuse: false,
+                };
+                let stacks = std::slice::from_ref(&before.stacks.stack);
+                let (cluster, detail, listing, servers) = tokio::join!(
+                    self.cluster(),
+                    self.read_selected(&uuid, group),
+                    reader.listing(&before.stacks.stack),
+                    self.servers(stacks)
+                );
+                let detail = detail?;
+                let same = detail.stack_id == memory.record.stack_id;
+                (cluster?, detail, same.then_some((listing, servers)))
+            }
+            _ => {
+                let (cluster, detail) = tokio::try_join!(self.cluster(), self.read_selected(&uuid, group))?;
+                (cluster, detail, None)
+            }
+        };
+        let bounds = self.selection.bounds(&detail)?.ok_or_else(|| not_scaled(&detail))?;
+        let (listing, servers) = match found {
+            Some(found) => found,
+            None => {
+                let groups = [detail.clone()];
+                let reader = GroupReader {
+                    heat: &self.heat,
+                    group: &detail,
+                    siblings: &groups,
+                    before: None,
+                    reuse: false,
+                };
+                let stack = reader.stack().await?;
+                tokio::join!(reader.listing(&stack), self.servers(std::slice::from_ref(&stack)))
+            }
+        };
+        let (stacks, listing) = listing?;
+        let known = memory.as_ref().map(|memory| memory.known()).unwrap_or_default();
+        let mut reading = reading(
+            status_of(&cluster),
+            &detail,
+            bounds,
+            &stacks.stack,
+            &listing,
+            answer(servers.as_ref()),
+            &known,
+        );
+        confirm_losses(&self.nova, &mut reading.members, &known).await;
+        let shared = shared(reading.clone(), before);
+        let picture = Some(Picture { stacks, listing, reading: shared });
+        self.memory.remember(GroupMemory { ticket, record: detail, picture });
+        Ok(reading)
+    }
+
+    async fn resize(
+        &self,
+        group: NodeGroupUuid,
+        count: u32,
+        remove: &[MemberIndex],
+    ) -> Result<(), CloudError> {
+        let cluster = self.cluster_uuid().await?;
+        self.magnum.resize(&cluster, group, count, remove).await
+    }
+}

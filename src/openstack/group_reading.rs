@@ -1,0 +1,183 @@
+//! Reads one node group: its stacks, its members and what Nova says of them.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use super::{
+    heat::{Heat, ListedMember, RefsMap, StackRef},
+    magnum::NodeGroupRecord,
+    members::{KnownMembers, Listing, NovaAnswer, assemble},
+    memory::Picture,
+    nova::Nova,
+    stacks::{GroupStacks, find_minions, find_stack, heat_stack_id},
+};
+use crate::core::{
+    cloud::{CloudError, Reading},
+    member::{Member, ServerPresence},
+    node_group::{Bounds, NodeGroup},
+    status::Status,
+};
+
+/// How often the members and `refs_map` are read while they contradict each other.
+const READS: u32 = 3;
+/// The pause between two such reads.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How many suspected losses of servers are looked into at once; the others wait for the next time.
+const MOST_SUSPECTS: usize = 20;
+
+/// A group that is being read.
+pub(super) struct GroupReader<'a> {
+    pub(super) heat: &'a Heat,
+    /// Magnum's record; its detail is not needed.
+    pub(super) group: &'a NodeGroupRecord,
+    /// All groups of the cluster: they tell the driver.
+    pub(super) siblings: &'a [NodeGroupRecord],
+    /// What was read before and may still hold.
+    pub(super) before: Option<&'a Picture>,
+    /// Whether anything of the members may be reused.
+    pub(super) reuse: bool,
+}
+
+impl GroupReader<'_> {
+    /// The group's own stack, as remembered where the id is the same.
+    pub(super) async fn stack(&self) -> Result<StackRef, CloudError> {
+        let id = heat_stack_id(self.group, self.siblings)?;
+        match self.before.map(|before| &before.stacks.stack).filter(|stack| stack.id == id) {
+            Some(stack) => Ok(stack.clone()),
+            None => find_stack(self.heat, self.group, id).await,
+        }
+    }
+
+    /// The members of the group with this stack.
+    pub(super) async fn listing(&self, stack: &StackRef) -> Result<(GroupStacks, Listing), CloudError> {
+        if let Some(before) = self.before.filter(|before| before.stacks.stack == *stack)
+            && let Some(minions) = &before.stacks.minions
+        {
+            match self.listing_of(minions, Some(&before.listing)).await {
+                // Somebody made the group anew under the same stack; look it up again.
+                Err(error) if error.not_found() => {}
+                result => return result.map(|listing| (before.stacks.clone(), listing)),
+            }
+        }
+        let stack = find_stack_again(self, stack).await?;
+        let minions = find_minions(self.heat, self.group, &stack).await?;
+        let listing = match &minions {
+            Some(minions) => self.listing_of(minions, None).await?,
+            None => Listing::default(),
+        };
+        Ok((GroupStacks { stack, minions }, listing))
+    }
+
+    async fn listing_of(&self, minions: &StackRef, before: Option<&Listing>) -> Result<Listing, CloudError> {
+        let at_rest = !self.status().in_progress();
+        if let Some(before) = before.filter(|_| self.reuse && at_rest) {
+            let members = self.heat.members(minions).await?;
+            if before.still_describes(&members) {
+                return Ok(before.clone());
+            }
+            let listing = listing(members, self.heat.refs_map(minions).await?);
+            if listing.is_consistent() {
+                return Ok(listing);
+            }
+            sleep(PAUSE).await;
+        }
+        for read in 1..=READS {
+            let (members, refs_map) =
+                tokio::try_join!(self.heat.members(minions), self.heat.refs_map(minions))?;
+            let listing = listing(members, refs_map);
+            if listing.is_consistent() {
+                return Ok(listing);
+            }
+            if read < READS {
+                sleep(PAUSE).await;
+            }
+        }
+        Err(CloudError::Inconsistent(format!("node group {}", self.group.name)))
+    }
+
+    fn status(&self) -> Status {
+        Status::parse(self.group.status.as_deref().unwrap_or_default())
+    }
+}
+
+/// A remembered stack that has proved stale is asked for anew; one just found is good as it is.
+async fn find_stack_again(reader: &GroupReader<'_>, stack: &StackRef) -> Result<StackRef, CloudError> {
+    match reader.before {
+        Some(before) if before.stacks.stack == *stack => {
+            find_stack(reader.heat, reader.group, &stack.id).await
+        }
+        _ => Ok(stack.clone()),
+    }
+}
+
+fn listing(members: Vec<ListedMember>, refs_map: Option<RefsMap>) -> Listing {
+    Listing { members, refs_map: refs_map.unwrap_or_default() }
+}
+
+/// Makes a reading of everything that was read.
+pub(super) fn reading(
+    cluster_status: Status,
+    detail: &NodeGroupRecord,
+    bounds: Bounds,
+    stack: &StackRef,
+    listing: &Listing,
+    nova: NovaAnswer<'_>,
+    known: &KnownMembers,
+) -> Reading {
+    let group = node_group(detail, bounds);
+    let members = assemble(listing, &stack.name, nova, known, group.status.in_progress());
+    Reading { cluster_status, group, stack_name: stack.name.clone(), members }
+}
+
+fn node_group(detail: &NodeGroupRecord, bounds: Bounds) -> NodeGroup {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let label = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let labels = detail.labels.iter().flatten().map(|(name, value)| (name.clone(), label(value)));
+    NodeGroup {
+        uuid: detail.uuid,
+        name: detail.name.clone(),
+        bounds,
+        node_count: detail.node_count.unwrap_or(0),
+        status: Status::parse(detail.status.as_deref().unwrap_or_default()),
+        status_reason: text(&detail.status_reason),
+        updated_at: text(&detail.updated_at),
+        flavor_id: text(&detail.flavor_id),
+        labels: labels.collect(),
+    }
+}
+
+/// Asks for each server by its id before it is called gone: the list goes by names, and a server may have been
+/// renamed.
+pub(super) async fn confirm_losses(nova: &Nova, members: &mut [Member], known: &KnownMembers) {
+    let suspects = members.iter_mut().filter_map(|member| {
+        let server = member.server.filter(|_| member.presence == ServerPresence::Gone)?;
+        let confirmed = known.get(&member.index) == Some(&(server, ServerPresence::Gone));
+        (!confirmed).then_some((member, server))
+    });
+    let (mut asked, mut waiting) = (Vec::new(), Vec::new());
+    for (number, suspect) in suspects.enumerate() {
+        if number < MOST_SUSPECTS { asked.push(suspect) } else { waiting.push(suspect) }
+    }
+    for (member, _) in waiting {
+        member.presence = ServerPresence::Unknown;
+    }
+    join_all(asked.into_iter().map(async |(member, server)| {
+        member.presence = match nova.server_exists(server).await {
+            Ok(true) => ServerPresence::Present,
+            Ok(false) => ServerPresence::Gone,
+            Err(_) => ServerPresence::Unknown,
+        };
+    }))
+    .await;
+}
+
+/// The same reading as before where nothing changed, so that comparing and keeping it costs nothing.
+pub(super) fn shared(reading: Reading, before: Option<&Picture>) -> Arc<Reading> {
+    match before {
+        Some(before) if *before.reading == reading => Arc::clone(&before.reading),
+        _ => Arc::new(reading),
+    }
+}

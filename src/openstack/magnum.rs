@@ -1,0 +1,328 @@
+//! Magnum: clusters, node groups and the resize.
+
+use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
+
+use http::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+use url::Url;
+
+use super::session::{Call, Session, extend_path, malformed, parse};
+use crate::core::{
+    cloud::{CloudError, Service},
+    member::MemberIndex,
+    node_group::NodeGroupUuid,
+};
+
+/// The newest version that is asked for: it has groups of size 0 and everything else that is needed here.
+/// Newer ones take `stack_id` from the cluster (Magnum 23, 1.13), so that `latest` would break one day.
+const NEWEST: Microversion = Microversion { major: 1, minor: 10 };
+/// The oldest that is of use: the first with node groups.
+const OLDEST: Microversion = Microversion { major: 1, minor: 9 };
+/// Groups per page; Magnum's own limit is the same.
+const PAGE: &str = "1000";
+/// How many names of clusters an error lists.
+const NAMES_IN_ERRORS: usize = 20;
+
+/// A version of Magnum's API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Microversion {
+    major: u16,
+    minor: u16,
+}
+
+impl FromStr for Microversion {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (major, minor) = text.split_once('.').ok_or(())?;
+        Ok(Self { major: major.parse().map_err(|_| ())?, minor: minor.parse().map_err(|_| ())? })
+    }
+}
+
+impl fmt::Display for Microversion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+/// A cluster's record.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ClusterRecord {
+    /// Its UUID.
+    pub uuid: String,
+    /// Its name; not unique by force.
+    pub name: Option<String>,
+    /// Its status: the worst of its groups' (FINDINGS, Reading a cluster).
+    pub status: Option<String>,
+}
+
+/// A node group's record. The list leaves out what is marked «detail» or shows false values for it
+/// (FINDINGS, Reading a cluster).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct NodeGroupRecord {
+    /// Its UUID.
+    #[serde(deserialize_with = "from_text")]
+    pub uuid: NodeGroupUuid,
+    /// Its name.
+    pub name: String,
+    /// Its role: `master`, `worker` or the creator's own.
+    pub role: Option<String>,
+    /// The count last asked for.
+    pub node_count: Option<u32>,
+    /// Its status.
+    pub status: Option<String>,
+    /// Its stack, in the words of the driver.
+    pub stack_id: Option<String>,
+    /// The flavor, id or name.
+    pub flavor_id: Option<String>,
+    /// Fewest nodes; detail.
+    pub min_node_count: Option<u32>,
+    /// Most nodes; detail.
+    pub max_node_count: Option<u32>,
+    /// Reason of the status; detail.
+    pub status_reason: Option<String>,
+    /// Labels; detail.
+    pub labels: Option<BTreeMap<String, Value>>,
+    /// When the record was last written; detail.
+    pub updated_at: Option<String>,
+}
+
+fn from_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<NodeGroupUuid, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+}
+
+#[derive(Deserialize)]
+struct Clusters {
+    clusters: Vec<ClusterRecord>,
+}
+
+#[derive(Deserialize)]
+struct NodeGroups {
+    nodegroups: Vec<NodeGroupRecord>,
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Root {
+    versions: Vec<RootVersion>,
+}
+
+#[derive(Deserialize)]
+struct RootVersion {
+    id: String,
+    max_version: Option<String>,
+}
+
+/// The calls to Magnum.
+#[derive(Debug)]
+pub struct Magnum {
+    session: Arc<Session>,
+    microversion: OnceCell<Microversion>,
+}
+
+impl Magnum {
+    /// Calls within a session.
+    #[must_use]
+    pub fn new(session: Arc<Session>) -> Self {
+        Self { session, microversion: OnceCell::new() }
+    }
+
+    /// The version that is spoken: the server's newest, but not beyond 1.10. Asked for once.
+    ///
+    /// # Errors
+    /// [`CloudError::Unsuitable`] when the server is too old to know node groups.
+    pub async fn microversion(&self) -> Result<Microversion, CloudError> {
+        self.microversion.get_or_try_init(|| self.negotiate()).await.copied()
+    }
+
+    async fn negotiate(&self) -> Result<Microversion, CloudError> {
+        let (root, _) = addresses(self.session.endpoint(Service::ContainerInfra).await?);
+        let call = Call::get(Service::ContainerInfra, "versions", root, &[""]);
+        let root: Root = parse(&call, &self.session.send_openly(&call).await?)?;
+        let newest = root
+            .versions
+            .iter()
+            .find(|version| version.id == "v1")
+            .and_then(|version| version.max_version.as_deref()?.parse::<Microversion>().ok())
+            .ok_or_else(|| malformed(&call, "the version document has no max_version of v1".to_owned()))?;
+        if newest < OLDEST {
+            return Err(CloudError::Unsuitable(format!(
+                "magnum at {} speaks API {newest}, which has no node groups; {OLDEST} is needed (Magnum 9.1, Train, \
+                 or newer)",
+                call.url
+            )));
+        }
+        Ok(newest.min(NEWEST))
+    }
+
+    async fn get(&self, kind: &'static str, path: &[&str]) -> Result<Call, CloudError> {
+        let version = self.microversion().await?;
+        let (_, api) = addresses(self.session.endpoint(Service::ContainerInfra).await?);
+        Ok(Call::get(Service::ContainerInfra, kind, api, path)
+            .header("openstack-api-version", format!("container-infra {version}")))
+    }
+
+    /// One cluster, by name or UUID.
+    ///
+    /// # Errors
+    /// [`CloudError::Unsuitable`] with the names that there are when there is no such cluster.
+    pub async fn cluster(&self, name_or_uuid: &str) -> Result<ClusterRecord, CloudError> {
+        let call = self.get("cluster", &["clusters", name_or_uuid]).await?;
+        match self.session.fetch(&call).await {
+            Err(error) if error.not_found() => Err(self.no_such_cluster(name_or_uuid).await),
+            result => result,
+        }
+    }
+
+    async fn no_such_cluster(&self, name_or_uuid: &str) -> CloudError {
+        let visible = match self.get("clusters", &["clusters"]).await {
+            Ok(call) => self.session.fetch::<Clusters>(&call).await,
+            Err(error) => Err(error),
+        };
+        let visible = match visible {
+            Ok(Clusters { clusters }) if clusters.is_empty() => "none".to_owned(),
+            Ok(Clusters { clusters }) => {
+                let names: Vec<_> = clusters
+                    .iter()
+                    .take(NAMES_IN_ERRORS)
+                    .map(|cluster| cluster.name.as_deref().unwrap_or(&cluster.uuid))
+                    .collect();
+                let more = if clusters.len() > NAMES_IN_ERRORS { ", …" } else { "" };
+                format!("{}{more}", names.join(", "))
+            }
+            Err(error) => format!("cannot be listed ({error})"),
+        };
+        let project = self.session.project().unwrap_or_else(|| "of the login".to_owned());
+        CloudError::Unsuitable(format!(
+            "cluster {name_or_uuid:?} not found in project {project}; visible clusters: {visible}"
+        ))
+    }
+
+    /// All node groups of a cluster, without what only the detail shows.
+    ///
+    /// # Errors
+    /// When the list cannot be read, whole.
+    pub async fn node_groups(&self, cluster: &str) -> Result<Vec<NodeGroupRecord>, CloudError> {
+        let first = self.get("nodegroups", &["clusters", cluster, "nodegroups"]).await?;
+        let mut call = first.clone();
+        let mut groups: Vec<NodeGroupRecord> = Vec::new();
+        loop {
+            let page: NodeGroups = self.session.fetch(&call).await?;
+            let last = page.nodegroups.last().map(|group| group.uuid);
+            groups.extend(page.nodegroups);
+            match (page.next, last) {
+                (Some(_), Some(last)) => {
+                    call = first.clone().query("limit", PAGE).query("marker", &last.to_string());
+                }
+                _ => return Ok(groups),
+            }
+        }
+    }
+
+    /// One node group with its bounds, labels and reasons.
+    ///
+    /// # Errors
+    /// When it cannot be read; [`CloudError::not_found`] when there is none.
+    pub async fn node_group(
+        &self,
+        cluster: &str,
+        group: NodeGroupUuid,
+    ) -> Result<NodeGroupRecord, CloudError> {
+        let call = self.get("nodegroup", &["clusters", cluster, "nodegroups", &group.to_string()]).await?;
+        self.session.fetch(&call).await
+    }
+
+    /// Asks for a count of nodes without the members named. Sent once, or again only where it was certainly not
+    /// heard. The body of the answer is of no interest: 8.x has none (facts, 1.3).
+    ///
+    /// # Errors
+    /// [`CloudError::certainly_without_effect`] tells whether it may have been heard.
+    pub async fn resize(
+        &self,
+        cluster: &str,
+        group: NodeGroupUuid,
+        count: u32,
+        remove: &[MemberIndex],
+    ) -> Result<(), CloudError> {
+        let mut call = self.get("resize", &["clusters", cluster, "actions", "resize"]).await?;
+        call.method = Method::POST;
+        let mut body = json!({"node_count": count, "nodegroup": group.to_string()});
+        if !remove.is_empty() {
+            // A named list only: an empty one would be stored as well, and an empty string matches nothing.
+            let names: Vec<_> = remove.iter().map(ToString::to_string).collect();
+            if let Some(body) = body.as_object_mut() {
+                body.insert("nodes_to_remove".to_owned(), json!(names));
+            }
+        }
+        call.body = Some(body);
+        let answer = self.session.send(&call).await?;
+        if answer.status().is_success() {
+            Ok(())
+        } else {
+            Err(malformed(&call, format!("HTTP {} instead of 202", answer.status().as_u16())))
+        }
+    }
+}
+
+/// The root with the version document and the `/v1` below it, of an endpoint that may name either.
+fn addresses(endpoint: Url) -> (Url, Url) {
+    let mut root = endpoint.clone();
+    let mut api = endpoint;
+    let ends_with_v1 = api
+        .path_segments()
+        .and_then(|mut segments| segments.rfind(|segment| !segment.is_empty()))
+        .is_some_and(|last| last == "v1");
+    if ends_with_v1 {
+        if let Ok(mut segments) = root.path_segments_mut() {
+            segments.pop_if_empty().pop();
+        }
+    } else {
+        extend_path(&mut api, &["v1"]);
+    }
+    (root, api)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_of_either_form() {
+        for (endpoint, root, api) in [
+            ("http://h:9511/v1", "http://h:9511/", "http://h:9511/v1"),
+            ("http://h:9511/v1/", "http://h:9511/", "http://h:9511/v1/"),
+            ("http://h:9511", "http://h:9511/", "http://h:9511/v1"),
+            ("https://h/container-infra", "https://h/container-infra", "https://h/container-infra/v1"),
+            ("https://h/container-infra/v1", "https://h/container-infra", "https://h/container-infra/v1"),
+        ] {
+            let (actual_root, actual_api) = addresses(endpoint.parse().unwrap());
+            assert_eq!((actual_root.as_str(), actual_api.as_str()), (root, api), "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn versions_are_ordered_by_number() {
+        let version = |text: &str| text.parse::<Microversion>().unwrap();
+        assert!(version("1.9") < version("1.10"));
+        assert_eq!(version("1.12").min(NEWEST).to_string(), "1.10");
+        assert_eq!("latest".parse::<Microversion>(), Err(()));
+    }
+
+    #[test]
+    fn records_of_the_lab_are_understood() {
+        let list: NodeGroups =
+            serde_json::from_str(include_str!("../../tests/fixtures/magnum-nodegroups-list.json")).unwrap();
+        assert_eq!(list.nodegroups.len(), 3);
+        assert_eq!((list.nodegroups[2].name.as_str(), list.nodegroups[2].max_node_count), ("pool-b", None));
+        assert!(list.next.is_none());
+        let group: NodeGroupRecord =
+            serde_json::from_str(include_str!("../../tests/fixtures/magnum-nodegroup-get.json")).unwrap();
+        assert_eq!((group.min_node_count, group.max_node_count), (Some(0), Some(10)));
+        assert_eq!(group.updated_at.as_deref(), Some("2026-11-22T06:59:44+00:00"));
+        let root: Root =
+            serde_json::from_str(include_str!("../../tests/fixtures/magnum-root-versions.json")).unwrap();
+        assert_eq!(root.versions[0].max_version.as_deref(), Some("1.10"));
+    }
+}

@@ -1,0 +1,125 @@
+//! What is remembered between observations, so that only what may have changed is read again. It is a convenience,
+//! never a source: a restart begins with nothing and reads everything (I7).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use super::{
+    magnum::{ClusterRecord, NodeGroupRecord},
+    members::{KnownMembers, Listing, known},
+    stacks::GroupStacks,
+};
+use crate::core::{
+    cloud::Reading,
+    node_group::NodeGroupUuid,
+    status::{Progress, Status},
+};
+
+/// The cluster and its groups as last read.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    cluster: Mutex<Option<ClusterRecord>>,
+    groups: Mutex<BTreeMap<NodeGroupUuid, Arc<GroupMemory>>>,
+    missing: Mutex<BTreeSet<String>>,
+    tickets: AtomicU64,
+}
+
+/// When a reading began: a slower one must not overwrite a newer one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ticket(u64);
+
+/// A group as last read.
+#[derive(Debug)]
+pub(super) struct GroupMemory {
+    pub(super) ticket: Ticket,
+    /// Magnum's record, with its detail.
+    pub(super) record: NodeGroupRecord,
+    /// What was read of it; none for a group that is not scaled.
+    pub(super) picture: Option<Picture>,
+}
+
+/// What was read of a group besides Magnum's record.
+#[derive(Debug, Clone)]
+pub(super) struct Picture {
+    pub(super) stacks: GroupStacks,
+    pub(super) listing: Listing,
+    pub(super) reading: Arc<Reading>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing is left half-done in here when a holder panics.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Memory {
+    pub(super) fn ticket(&self) -> Ticket {
+        Ticket(self.tickets.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(super) fn cluster(&self) -> Option<ClusterRecord> {
+        lock(&self.cluster).clone()
+    }
+
+    pub(super) fn set_cluster(&self, record: Option<ClusterRecord>) {
+        *lock(&self.cluster) = record;
+    }
+
+    pub(super) fn group(&self, uuid: NodeGroupUuid) -> Option<Arc<GroupMemory>> {
+        lock(&self.groups).get(&uuid).cloned()
+    }
+
+    pub(super) fn remember(&self, memory: GroupMemory) {
+        let mut groups = lock(&self.groups);
+        let newer_is_there =
+            groups.get(&memory.record.uuid).is_some_and(|existing| existing.ticket > memory.ticket);
+        if !newer_is_there {
+            groups.insert(memory.record.uuid, Arc::new(memory));
+        }
+    }
+
+    /// Forgets all groups but these.
+    pub(super) fn retain(&self, groups: &[NodeGroupRecord]) {
+        lock(&self.groups).retain(|uuid, _| groups.iter().any(|group| group.uuid == *uuid));
+    }
+
+    /// Takes note of the groups that were named and are not there; the set, if it is not the same as before.
+    pub(super) fn newly_missing(&self, missing: BTreeSet<String>) -> Option<BTreeSet<String>> {
+        let mut before = lock(&self.missing);
+        if *before == missing {
+            return None;
+        }
+        before.clone_from(&missing);
+        Some(missing)
+    }
+}
+
+impl GroupMemory {
+    /// Whether nothing about the group seems to be going on, by the record in the list, which has no detail.
+    pub(super) fn is_at_rest(&self, listed: &NodeGroupRecord) -> bool {
+        let Some(picture) = &self.picture else { return true };
+        let complete = |status: &Status| status.progress == Progress::Complete;
+        self.record.node_count == listed.node_count
+            && self.record.status == listed.status
+            && self.record.stack_id == listed.stack_id
+            && complete(&picture.reading.group.status)
+            && picture
+                .reading
+                .members
+                .iter()
+                .all(|member| member.counted && member.server.is_some() && complete(&member.status))
+    }
+
+    /// Whether Magnum has written nothing since.
+    pub(super) fn is_unchanged(&self, detail: &NodeGroupRecord) -> bool {
+        self.is_at_rest(detail) && self.record.updated_at == detail.updated_at
+    }
+
+    pub(super) fn known(&self) -> KnownMembers {
+        self.picture.as_ref().map(|picture| known(&picture.reading.members)).unwrap_or_default()
+    }
+}

@@ -1,0 +1,29 @@
+//! Keystone, Magnum, Heat and Nova over HTTP, and with them the port [`Cloud`](crate::core::cloud::Cloud).
+//!
+//! From the wire inwards: [`transport`] carries one request; [`request`] tries it, with a time-out, again where that
+//! is safe; [`session`] logs in and adds the token; [`magnum`], [`heat`] and [`nova`] know the calls; [`members`] makes
+//! one picture of what Heat and Nova say of a group; [`cluster`] decides what has to be read, and reads it. What the
+//! services link to is never followed: a URL is always made from the catalog's endpoint, since links may point to
+//! hosts that only the cloud itself reaches.
+
+pub mod catalog;
+pub mod cluster;
+pub mod error_body;
+mod group_reading;
+pub mod heat;
+pub mod keystone;
+pub mod magnum;
+pub mod members;
+mod memory;
+pub mod nova;
+mod observation;
+pub mod request;
+mod selection;
+pub mod session;
+pub mod stacks;
+pub mod transport;
+
+pub use cluster::MagnumCluster;
+pub use request::{RequestObserver, Timeouts};
+pub use session::Session;
+pub use transport::{HttpTransport, RouterTransport, Transport};

@@ -1,0 +1,214 @@
+//! One request: time-out, trying again where that is safe, and what an error's answer says.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{
+    error_body,
+    transport::{Transport, TransportError},
+};
+use crate::core::cloud::{CloudError, Service};
+
+/// How often a request is tried in all.
+const TRIES: u32 = 3;
+/// Longest pause before the second try; it doubles with each.
+const BASE_DELAY: Duration = Duration::from_millis(200);
+/// No further try begins later than this after the first.
+const RETRY_BUDGET: Duration = Duration::from_secs(5);
+
+/// How long to wait for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For whatever only reads, and for a login.
+    pub read: Duration,
+    /// For a resize.
+    pub resize: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { read: Duration::from_secs(10), resize: Duration::from_secs(30) }
+    }
+}
+
+/// Is told of every request, each try by itself.
+pub trait RequestObserver: Send + Sync + 'static {
+    /// An answer came, or none did and `status` is none. `kind` names the call: one of a few fixed words.
+    fn request(
+        &self,
+        service: Service,
+        method: &Method,
+        kind: &'static str,
+        status: Option<StatusCode>,
+        elapsed: Duration,
+    );
+}
+
+/// Nobody.
+impl RequestObserver for () {
+    fn request(&self, _: Service, _: &Method, _: &'static str, _: Option<StatusCode>, _: Duration) {}
+}
+
+/// What a request is, for messages, metrics and the choice of time-out and tries.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Purpose {
+    /// The service asked.
+    pub(super) service: Service,
+    /// The call's name in metrics.
+    pub(super) kind: &'static str,
+    /// Whether a second hearing of the request would do no harm.
+    pub(super) repeatable: bool,
+}
+
+/// Sends requests and judges their answers.
+#[derive(Clone)]
+pub(super) struct Requester {
+    transport: Arc<dyn Transport>,
+    observer: Arc<dyn RequestObserver>,
+    timeouts: Timeouts,
+}
+
+impl fmt::Debug for Requester {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Requester").field("transport", &self.transport).finish_non_exhaustive()
+    }
+}
+
+impl Requester {
+    pub(super) fn new(
+        transport: Arc<dyn Transport>,
+        observer: Arc<dyn RequestObserver>,
+        timeouts: Timeouts,
+    ) -> Self {
+        Self { transport, observer, timeouts }
+    }
+
+    /// Sends a request, again where that is safe: nothing but what only reads, or what was never sent.
+    /// An answer below 400 comes back; any other becomes an error.
+    pub(super) async fn send(
+        &self,
+        purpose: Purpose,
+        request: &Request<Bytes>,
+    ) -> Result<Response<Bytes>, CloudError> {
+        let started = Instant::now();
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            let failure = match self.attempt(purpose, request).await {
+                Ok(answer) if is_fine(answer.status()) => return Ok(answer),
+                Ok(answer) => Failure::Answer(answer),
+                Err(failure) => failure,
+            };
+            let pause = failure.retry_after().unwrap_or_default().max(jitter(tried));
+            let give_up = tried >= TRIES
+                || !failure.may_be_repeated(purpose.repeatable)
+                || started.elapsed() + pause > RETRY_BUDGET;
+            if give_up {
+                return Err(failure.into_error(purpose.service, request));
+            }
+            sleep(pause).await;
+        }
+    }
+
+    async fn attempt(&self, purpose: Purpose, request: &Request<Bytes>) -> Result<Response<Bytes>, Failure> {
+        let limit = if purpose.repeatable { self.timeouts.read } else { self.timeouts.resize };
+        let started = Instant::now();
+        let result = match timeout(limit, self.transport.send(request.clone())).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(TransportError::NotSent(reason))) => Err(Failure::NotSent(reason)),
+            Ok(Err(error @ TransportError::TooLarge)) => Err(Failure::Unusable(error.to_string())),
+            Ok(Err(TransportError::Lost(reason))) => Err(Failure::Lost(reason)),
+            Err(_) => Err(Failure::Lost(format!("timed out after {limit:?}"))),
+        };
+        let elapsed = started.elapsed();
+        let status = result.as_ref().ok().map(Response::status);
+        self.observer.request(purpose.service, request.method(), purpose.kind, status, elapsed);
+        tracing::debug!(
+            service = purpose.service.name(),
+            method = %request.method(),
+            path = request.uri().path(),
+            status = status.map(|status| status.as_u16()),
+            milliseconds = elapsed.as_millis(),
+            "request"
+        );
+        result
+    }
+}
+
+fn is_fine(status: StatusCode) -> bool {
+    status.as_u16() < 400
+}
+
+/// Full jitter: anything between nothing and the doubling pause.
+fn jitter(tried: u32) -> Duration {
+    let longest = BASE_DELAY * 2_u32.saturating_pow(tried.saturating_sub(1));
+    longest.mul_f64(rand::random_range(0.0..=1.0))
+}
+
+/// Method and path of a request, as errors name it.
+pub(super) fn describe(request: &Request<Bytes>) -> String {
+    format!("{} {}", request.method(), request.uri().path())
+}
+
+/// `x-openstack-request-id`, or Nova's older name for it.
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    ["x-openstack-request-id", "x-compute-request-id"]
+        .iter()
+        .find_map(|name| headers.get(*name)?.to_str().ok().map(str::to_owned))
+}
+
+enum Failure {
+    NotSent(String),
+    Lost(String),
+    Unusable(String),
+    Answer(Response<Bytes>),
+}
+
+impl Failure {
+    fn may_be_repeated(&self, repeatable: bool) -> bool {
+        match self {
+            Self::NotSent(_) => true,
+            Self::Lost(_) => repeatable,
+            Self::Unusable(_) => false,
+            Self::Answer(answer) => {
+                repeatable && matches!(answer.status().as_u16(), 429 | 500 | 502 | 503 | 504)
+            }
+        }
+    }
+
+    /// Seconds only: no OpenStack service sends a date.
+    fn retry_after(&self) -> Option<Duration> {
+        let Self::Answer(answer) = self else { return None };
+        let seconds = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+        Some(Duration::from_secs(seconds))
+    }
+
+    fn into_error(self, service: Service, request: &Request<Bytes>) -> CloudError {
+        let retry_after = self.retry_after();
+        match self {
+            Self::NotSent(reason) | Self::Lost(reason) => {
+                let uri = request.uri();
+                let url = format!(
+                    "{}://{}",
+                    uri.scheme_str().unwrap_or_default(),
+                    uri.authority().map(ToString::to_string).unwrap_or_default()
+                );
+                CloudError::Unreachable { service, url, reason }
+            }
+            Self::Unusable(reason) => CloudError::Malformed { service, request: describe(request), reason },
+            Self::Answer(answer) => {
+                let (status, request) = (answer.status().as_u16(), describe(request));
+                let message = error_body::message(answer.body());
+                let request_id = request_id(answer.headers());
+                if status >= 500 || status == 429 {
+                    CloudError::Unavailable { service, request, status, message, request_id, retry_after }
+                } else {
+                    CloudError::Refused { service, request, status, message, request_id }
+                }
+            }
+        }
+    }
+}

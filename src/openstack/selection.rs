@@ -1,0 +1,118 @@
+//! Which node groups are scaled, and between which sizes.
+
+use std::collections::BTreeSet;
+
+use super::magnum::NodeGroupRecord;
+use crate::{
+    config::node_groups::{GroupSelection, MASTER_ROLE, NodeGroupSpec},
+    core::{cloud::CloudError, node_group::Bounds},
+};
+
+impl GroupSelection {
+    /// Whether the group may be one of those to be scaled; its bounds have the last word.
+    pub(super) fn may_include(&self, group: &NodeGroupRecord) -> bool {
+        let role = group.role.as_deref().unwrap_or_default();
+        role != MASTER_ROLE
+            && match self {
+                Self::All => true,
+                Self::Roles(roles) => roles.contains(role),
+                Self::Explicit(_) => self.spec_of(group).is_some(),
+            }
+    }
+
+    fn spec_of(&self, group: &NodeGroupRecord) -> Option<&NodeGroupSpec> {
+        let Self::Explicit(specs) = self else { return None };
+        let uuid = group.uuid.to_string();
+        specs.iter().find(|spec| spec.group == group.name || spec.group.eq_ignore_ascii_case(&uuid))
+    }
+
+    /// The groups that were named and are not there to be scaled.
+    pub(super) fn missing(&self, groups: &[NodeGroupRecord]) -> BTreeSet<String> {
+        let Self::Explicit(specs) = self else { return BTreeSet::new() };
+        let found: Vec<_> = groups
+            .iter()
+            .filter(|group| self.may_include(group))
+            .filter_map(|group| self.spec_of(group))
+            .collect();
+        specs.iter().filter(|spec| !found.contains(spec)).map(|spec| spec.group.clone()).collect()
+    }
+
+    /// The sizes that a group may have: Magnum's own, narrowed by `--nodes` where that names it. None for a group
+    /// without a maximum that nobody named: it is not for scaling.
+    ///
+    /// # Errors
+    /// [`CloudError::Unsuitable`] when the two leave no size.
+    pub(super) fn bounds(&self, detail: &NodeGroupRecord) -> Result<Option<Bounds>, CloudError> {
+        let min = detail.min_node_count.unwrap_or(0);
+        let Some(spec) = self.spec_of(detail) else {
+            return Ok(detail.max_node_count.map(|max| Bounds { min, max }));
+        };
+        let bounds = Bounds {
+            min: spec.bounds.min.max(min),
+            max: detail.max_node_count.map_or(spec.bounds.max, |max| max.min(spec.bounds.max)),
+        };
+        if bounds.min <= bounds.max {
+            return Ok(Some(bounds));
+        }
+        Err(CloudError::Unsuitable(format!(
+            "--nodes {}:{}:{} and Magnum's own bounds of the group ({min} to {}) have no size in common",
+            spec.bounds.min,
+            spec.bounds.max,
+            spec.group,
+            detail.max_node_count.map_or_else(|| "any".to_owned(), |max| max.to_string()),
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(name: &str, role: &str, min: u32, max: Option<u32>) -> NodeGroupRecord {
+        serde_json::from_value(serde_json::json!({
+            "uuid": "531cd801-d372-468e-b865-e775c513c86f", "name": name, "role": role,
+            "min_node_count": min, "max_node_count": max,
+        }))
+        .unwrap()
+    }
+
+    fn explicit(specs: &[&str]) -> GroupSelection {
+        GroupSelection::Explicit(specs.iter().map(|spec| spec.parse().unwrap()).collect())
+    }
+
+    #[test]
+    fn bounds_are_magnums_narrowed_by_the_command_line() {
+        for (selection, min, max, expected) in [
+            (GroupSelection::All, 1, Some(5), Some((1, 5))),
+            (GroupSelection::All, 1, None, None),
+            (explicit(&["0:10:g"]), 1, Some(5), Some((1, 5))),
+            (explicit(&["2:4:g"]), 1, Some(5), Some((2, 4))),
+            (explicit(&["2:4:g"]), 0, None, Some((2, 4))),
+            (explicit(&["2:4:531cd801-d372-468e-b865-e775c513c86f"]), 0, None, Some((2, 4))),
+        ] {
+            let bounds = selection.bounds(&group("g", "worker", min, max)).unwrap();
+            assert_eq!(bounds, expected.map(|(min, max)| Bounds { min, max }));
+        }
+        let error = explicit(&["2:4:g"]).bounds(&group("g", "worker", 5, None)).unwrap_err().to_string();
+        assert!(error.contains("2:4:g") && error.contains("5 to any"), "{error}");
+    }
+
+    #[test]
+    fn masters_are_never_scaled() {
+        let roles = GroupSelection::Roles(BTreeSet::from(["gpu".to_owned()]));
+        for (selection, name, role, included) in [
+            (GroupSelection::All, "default-worker", "worker", true),
+            (GroupSelection::All, "default-master", "master", false),
+            (explicit(&["1:3:default-master"]), "default-master", "master", false),
+            (explicit(&["1:3:a"]), "a", "worker", true),
+            (explicit(&["1:3:a"]), "b", "worker", false),
+            (roles.clone(), "a", "gpu", true),
+            (roles, "a", "worker", false),
+        ] {
+            assert_eq!(selection.may_include(&group(name, role, 0, None)), included, "{selection:?} {name}");
+        }
+        let groups = [group("a", "worker", 0, None), group("m", "master", 0, None)];
+        let missing = explicit(&["1:3:a", "1:3:m", "1:3:z"]).missing(&groups);
+        assert_eq!(missing, BTreeSet::from(["m".to_owned(), "z".to_owned()]));
+    }
+}

@@ -1,0 +1,326 @@
+//! A login at Keystone that lasts: the token is fetched when needed, shared, and renewed in time.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use http::{HeaderName, Method, Request, Response, header};
+use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::{sync::Mutex, time::Instant};
+use url::Url;
+
+use super::{
+    keystone::{Token, login_request},
+    request::{Purpose, RequestObserver, Requester, Timeouts, describe},
+    transport::Transport,
+};
+use crate::{
+    config::CloudConfig,
+    core::cloud::{CloudError, Service},
+};
+
+/// How long Keystone is left alone after it refused the credentials; doubles up to [`LONGEST_REFUSAL`]. Asking on
+/// would lock the user's account (Keystone `[security_compliance] lockout_failure_attempts`).
+const FIRST_REFUSAL: Duration = Duration::from_secs(30);
+/// The longest time for which Keystone is left alone.
+const LONGEST_REFUSAL: Duration = Duration::from_secs(300);
+/// How long an early renewal that failed is put off while the old token still serves.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
+
+/// One login, shared by all clients.
+pub struct Session {
+    config: CloudConfig,
+    requester: Requester,
+    current: ArcSwapOption<Token>,
+    login: Mutex<Login>,
+}
+
+/// What past logins came to. Who holds it is the one who logs in.
+#[derive(Default)]
+struct Login {
+    refusal: Option<Refusal>,
+    failure: Option<(Instant, CloudError)>,
+}
+
+struct Refusal {
+    error: CloudError,
+    until: Instant,
+    lasts: Duration,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// A request of one of the services' clients.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) service: Service,
+    pub(super) kind: &'static str,
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) headers: Vec<(HeaderName, String)>,
+    pub(super) body: Option<Value>,
+}
+
+impl Call {
+    /// A GET of an endpoint's URL with these segments appended, each escaped.
+    pub(super) fn get(service: Service, kind: &'static str, mut url: Url, path: &[&str]) -> Self {
+        extend_path(&mut url, path);
+        Self { service, kind, method: Method::GET, url, headers: Vec::new(), body: None }
+    }
+
+    pub(super) fn query(mut self, name: &str, value: &str) -> Self {
+        self.url.query_pairs_mut().append_pair(name, value);
+        self
+    }
+
+    pub(super) fn header(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((HeaderName::from_static(name), value));
+        self
+    }
+
+    fn request(&self) -> Result<Request<Bytes>, CloudError> {
+        let mut builder = Request::builder()
+            .method(&self.method)
+            .uri(self.url.as_str())
+            .header(header::ACCEPT, "application/json");
+        for (name, value) in &self.headers {
+            builder = builder.header(name, value);
+        }
+        let body = match &self.body {
+            Some(body) => {
+                builder = builder.header(header::CONTENT_TYPE, "application/json");
+                Bytes::from(body.to_string())
+            }
+            None => Bytes::new(),
+        };
+        builder.body(body).map_err(|error| {
+            CloudError::Unsuitable(format!("no request can be made for {}: {error}", self.url))
+        })
+    }
+}
+
+/// Appends segments to a URL's path, whether or not it ends with a slash.
+pub(super) fn extend_path(url: &mut Url, path: &[&str]) {
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(path);
+    }
+}
+
+impl Session {
+    /// A session that has not logged in yet; the first request does.
+    #[must_use]
+    pub fn new(config: CloudConfig, transport: Arc<dyn Transport>) -> Self {
+        Self::with(config, transport, Arc::new(()), Timeouts::default())
+    }
+
+    /// A session with an observer of its requests and its own time-outs.
+    #[must_use]
+    pub fn with(
+        config: CloudConfig,
+        transport: Arc<dyn Transport>,
+        observer: Arc<dyn RequestObserver>,
+        timeouts: Timeouts,
+    ) -> Self {
+        Self {
+            config,
+            requester: Requester::new(transport, observer, timeouts),
+            current: ArcSwapOption::empty(),
+            login: Mutex::default(),
+        }
+    }
+
+    /// A valid token. Where it nears its end, one caller renews it while the others go on with it.
+    ///
+    /// # Errors
+    /// [`CloudError::Authentication`] when Keystone does not take the credentials; then it is not asked again for a
+    /// while. Otherwise what keeps Keystone from answering.
+    pub async fn token(&self) -> Result<Arc<Token>, CloudError> {
+        let asked_at = Instant::now();
+        if let Some(token) = self.current.load_full() {
+            if asked_at < token.renew_at {
+                return Ok(token);
+            }
+            if asked_at < token.expires_at {
+                let Ok(login) = self.login.try_lock() else { return Ok(token) };
+                return Ok(self.renew_early(login, token).await);
+            }
+        }
+        let mut login = self.login.lock().await;
+        if let Some(token) = self.current.load_full().filter(|token| Instant::now() < token.expires_at) {
+            return Ok(token);
+        }
+        // Whoever waited for a login that failed has its answer, too.
+        if let Some((at, error)) = &login.failure
+            && *at >= asked_at
+        {
+            return Err(error.clone());
+        }
+        self.log_in(&mut login).await
+    }
+
+    async fn renew_early(
+        &self,
+        mut login: tokio::sync::MutexGuard<'_, Login>,
+        old: Arc<Token>,
+    ) -> Arc<Token> {
+        if let Some(token) = self.current.load_full().filter(|token| !Arc::ptr_eq(token, &old)) {
+            return token;
+        }
+        if login.failure.as_ref().is_some_and(|(at, _)| at.elapsed() < RENEWAL_PAUSE) {
+            return old;
+        }
+        match self.log_in(&mut login).await {
+            Ok(token) => token,
+            Err(error) => {
+                tracing::warn!(%error, "the token cannot be renewed yet; the old one still serves");
+                old
+            }
+        }
+    }
+
+    /// A token other than the one that a service has rejected.
+    async fn token_instead_of(&self, rejected: &Arc<Token>) -> Result<Arc<Token>, CloudError> {
+        let mut login = self.login.lock().await;
+        match self.current.load_full().filter(|token| !Arc::ptr_eq(token, rejected)) {
+            Some(token) => Ok(token),
+            None => {
+                self.current.store(None);
+                self.log_in(&mut login).await
+            }
+        }
+    }
+
+    async fn log_in(&self, login: &mut Login) -> Result<Arc<Token>, CloudError> {
+        if let Some(refusal) = login.refusal.as_ref().filter(|refusal| Instant::now() < refusal.until) {
+            return Err(refusal.error.clone());
+        }
+        let result = self.fetch_token().await;
+        match &result {
+            Ok(token) => {
+                *login = Login::default();
+                self.current.store(Some(Arc::clone(token)));
+            }
+            Err(error) => {
+                let now = Instant::now();
+                login.failure = Some((now, error.clone()));
+                if matches!(error, CloudError::Authentication { .. }) {
+                    let lasts = login
+                        .refusal
+                        .as_ref()
+                        .map_or(FIRST_REFUSAL, |refusal| (refusal.lasts * 2).min(LONGEST_REFUSAL));
+                    login.refusal = Some(Refusal { error: error.clone(), until: now + lasts, lasts });
+                }
+            }
+        }
+        result
+    }
+
+    async fn fetch_token(&self) -> Result<Arc<Token>, CloudError> {
+        let request = login_request(&self.config.auth_url, &self.config.credentials).map_err(|error| {
+            CloudError::Unsuitable(format!("{} is no usable URL: {error}", self.config.auth_url))
+        })?;
+        // A login changes nothing, so that it may be repeated although it is a POST.
+        let purpose = Purpose { service: Service::Identity, kind: "token", repeatable: true };
+        let asked_at = Instant::now();
+        let answer = self.requester.send(purpose, &request).await.map_err(|error| self.login_error(error))?;
+        let token = Token::from_answer(&answer, asked_at).map_err(|reason| CloudError::Malformed {
+            service: Service::Identity,
+            request: describe(&request),
+            reason,
+        })?;
+        tracing::debug!(project = token.project, "logged in");
+        Ok(Arc::new(token))
+    }
+
+    fn login_error(&self, error: CloudError) -> CloudError {
+        match error {
+            CloudError::Refused { status: 401, message, .. } => CloudError::Authentication {
+                url: self.config.auth_url.to_string(),
+                user: self.config.credentials.label(),
+                message: self.scrub(&message),
+            },
+            CloudError::Refused { service, request, status, message, request_id } => {
+                let message = self.scrub(&message);
+                CloudError::Refused { service, request, status, message, request_id }
+            }
+            CloudError::Unavailable { service, request, status, message, request_id, retry_after } => {
+                let message = self.scrub(&message);
+                CloudError::Unavailable { service, request, status, message, request_id, retry_after }
+            }
+            other => other,
+        }
+    }
+
+    /// Keystone quotes the request in some of its errors, password and all (JSON schema validation).
+    fn scrub(&self, message: &str) -> String {
+        let secret = self.config.credentials.secret().expose_secret();
+        if secret.is_empty() { message.to_owned() } else { message.replace(secret, "***") }
+    }
+
+    /// The endpoint of a service.
+    ///
+    /// # Errors
+    /// As [`Session::token`]; [`CloudError::Unsuitable`] when the catalog has no such endpoint.
+    pub async fn endpoint(&self, service: Service) -> Result<Url, CloudError> {
+        let token = self.token().await?;
+        token.catalog.endpoint(service, self.config.interface, self.config.region.as_deref())
+    }
+
+    /// Name or id of the project that the session is for, once it has logged in.
+    #[must_use]
+    pub fn project(&self) -> Option<String> {
+        self.current.load().as_ref().and_then(|token| token.project.clone())
+    }
+
+    /// Sends a call with the token; once more with a new one where the service rejects it.
+    pub(super) async fn send(&self, call: &Call) -> Result<Response<Bytes>, CloudError> {
+        let mut request = call.request()?;
+        let purpose =
+            Purpose { service: call.service, kind: call.kind, repeatable: call.method == Method::GET };
+        let token = self.token().await?;
+        request.headers_mut().insert("x-auth-token", token.header.clone());
+        match self.requester.send(purpose, &request).await {
+            Err(CloudError::Refused { status: 401, .. }) => {
+                let token = self.token_instead_of(&token).await?;
+                request.headers_mut().insert("x-auth-token", token.header.clone());
+                self.requester.send(purpose, &request).await
+            }
+            result => result,
+        }
+    }
+
+    /// Sends a call that needs no token.
+    pub(super) async fn send_openly(&self, call: &Call) -> Result<Response<Bytes>, CloudError> {
+        let purpose = Purpose { service: call.service, kind: call.kind, repeatable: true };
+        self.requester.send(purpose, &call.request()?).await
+    }
+
+    /// Sends a call and reads its answer's JSON.
+    pub(super) async fn fetch<T: DeserializeOwned>(&self, call: &Call) -> Result<T, CloudError> {
+        parse(call, &self.send(call).await?)
+    }
+}
+
+/// Reads an answer's JSON.
+pub(super) fn parse<T: DeserializeOwned>(call: &Call, answer: &Response<Bytes>) -> Result<T, CloudError> {
+    serde_json::from_slice(answer.body()).map_err(|error| {
+        let (status, kind) = (answer.status(), answer.headers().get(header::CONTENT_TYPE));
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or("no content type");
+        malformed(call, format!("{error} (HTTP {}, {kind}, {} bytes)", status.as_u16(), answer.body().len()))
+    })
+}
+
+/// An answer that makes no sense.
+pub(super) fn malformed(call: &Call, reason: String) -> CloudError {
+    CloudError::Malformed {
+        service: call.service,
+        request: format!("{} {}", call.method, call.url.path()),
+        reason,
+    }
+}

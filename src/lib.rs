@@ -16,3 +16,4 @@ pub mod config;
 pub mod core;
 pub mod engine;
 pub mod openstack;
+pub mod simulator;

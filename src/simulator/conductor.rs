@@ -1,0 +1,123 @@
+//! Magnum's conductor: what becomes of a request after its 202.
+
+use std::time::Duration;
+
+use super::{
+    cluster::Group,
+    queue::{Event, GroupNumber},
+    stack::Stack,
+    state::{Action, State},
+    traversal::StackPatch,
+    world::World,
+};
+use crate::core::status::Status;
+
+/// The cluster's status follows the group's after at least this time, when Heat has taken the update
+/// (FINDINGS, Resize: 0.5 to 1.5 s).
+const CLUSTER_LAG: Duration = Duration::from_millis(500);
+/// And at most this much later.
+const CLUSTER_LAG_SPREAD: Duration = Duration::from_millis(500);
+/// What Magnum makes of an error from Heat (FINDINGS, Resize).
+const HEAT_REFUSAL: &str = "ERROR: Internal Error";
+
+/// A message from the API to the conductor; nobody waits for an answer.
+#[derive(Debug, Clone)]
+pub(super) struct Cast {
+    pub(super) group: GroupNumber,
+    pub(super) order: Order,
+    /// Whether Heat will refuse what the conductor asks of it.
+    pub(super) refused: bool,
+}
+
+/// What the conductor is to do.
+#[derive(Debug, Clone)]
+pub(super) enum Order {
+    Resize { node_count: u32, remove: Vec<String> },
+    SetBounds { min: u32, max: Option<u32> },
+    Create { stack_walk: Duration },
+    Delete,
+}
+
+impl World {
+    pub(super) fn cast(&mut self, cast: Cast, delay: Duration) {
+        let due = self.now + self.options.conductor_delay + delay;
+        self.queue.schedule(due, Event::Conductor(cast));
+    }
+
+    pub(super) fn conduct(&mut self, cast: Cast) {
+        let Cast { group, order, refused } = cast;
+        // In any other status the conductor raises NotSupported, into its log alone
+        // (Magnum conductor/handlers/cluster_conductor.py:241-252).
+        if matches!(order, Order::Resize { .. })
+            && !Status::parse(self.cluster.shown_status()).allows_resize()
+        {
+            return;
+        }
+        match order {
+            Order::Resize { .. } if refused => self.refuse(group),
+            Order::Resize { node_count, remove } => self.conduct_resize(group, node_count, remove),
+            Order::SetBounds { min, max } => {
+                let now = self.now;
+                let Some(record) = self.groups.get_mut(&group) else { return };
+                record.min = min;
+                record.max = max;
+                record.state = State::started(Action::Update);
+                record.updated = now;
+                self.cluster_in_progress();
+                self.schedule_sync();
+            }
+            Order::Create { stack_walk } => {
+                self.cluster_in_progress();
+                self.create_stack(group, stack_walk);
+                self.schedule_sync();
+            }
+            Order::Delete => {
+                let Some(record) = self.groups.get_mut(&group) else { return };
+                record.state = State::started(Action::Delete);
+                self.cluster_in_progress();
+                self.delete_stack(group);
+                self.schedule_sync();
+            }
+        }
+    }
+
+    fn conduct_resize(&mut self, group: GroupNumber, node_count: u32, remove: Vec<String>) {
+        let now = self.now;
+        let Some(record) = self.groups.get_mut(&group) else { return };
+        record.node_count = node_count;
+        record.state = State { reason: record.state.reason.clone(), ..State::started(Action::Update) };
+        record.updated = now;
+        // An empty list is not sent, so that the previous one stays (Magnum k8s_template_def.py get_scale_params).
+        let minions_to_remove = Some(remove).filter(|remove| !remove.is_empty());
+        self.patch_stack(group, StackPatch { number_of_minions: Some(node_count), minions_to_remove });
+        let lag = CLUSTER_LAG + self.chance.up_to(CLUSTER_LAG_SPREAD);
+        self.queue.schedule(now + lag, Event::ClusterAggregates);
+        self.schedule_sync();
+    }
+
+    /// The old count is put back, which is to say that it never shows.
+    fn refuse(&mut self, group: GroupNumber) {
+        let now = self.now;
+        let Some(record) = self.groups.get_mut(&group) else { return };
+        record.state = State::failed(Action::Update, HEAT_REFUSAL);
+        record.updated = now;
+        "UPDATE_FAILED".clone_into(&mut self.cluster.status);
+        self.cluster.status_reason = Some(HEAT_REFUSAL.to_owned());
+        self.cluster.updated = now;
+    }
+
+    fn create_stack(&mut self, group: GroupNumber, walk: Duration) {
+        let Some(record) = self.groups.get(&group) else { return };
+        let Group { name, node_count, flavor_id, .. } = record;
+        let stack_name = format!(
+            "{}-{}-{}",
+            self.cluster.name.chars().take(20).collect::<String>(),
+            name.chars().take(9).collect::<String>(),
+            self.chance.suffix()
+        );
+        let place = (walk, flavor_id.clone());
+        let stack = Stack::new(stack_name, *node_count, place, self.now, &mut self.chance);
+        self.stacks.insert(group, stack);
+        self.traverse(group);
+    }
+}

@@ -1,0 +1,290 @@
+//! What a person or a test does to the cloud, and what there is to see of it besides the API.
+
+use std::{collections::HashMap, time::Duration};
+
+use uuid::Uuid;
+
+use super::{
+    cluster::{Group, MASTER},
+    conductor::{Cast, Order},
+    faults::{CastFate, Fault, FaultPlan, Faults},
+    node_rule::NodeRule,
+    options::GroupOptions,
+    queue::GroupNumber,
+    records::{GroupRecord, MemberRecord, RequestKey, ResizeRecord, ServerRecord},
+    resizing::{ResizeRefusal, ResizeRequest},
+    simulator::Simulator,
+    stack::{Stack, Stage},
+    state::{Action, State},
+    world::World,
+};
+
+/// Changes to the cloud.
+impl Simulator {
+    /// How many servers the project may have, masters included; `None` for no limit.
+    pub fn set_quota(&self, instances: Option<u32>) {
+        self.lock().world.instance_quota = instances;
+    }
+
+    /// Whether Nova finds no host for new servers: they go to ERROR.
+    pub fn no_valid_host(&self, no_valid_host: bool) {
+        self.lock().world.no_valid_host = no_valid_host;
+    }
+
+    /// What nodes do whose server's name matches a glob; of several rules the first one set wins. Nodes that have
+    /// not reported yet go by it as well, from now on.
+    pub fn set_node_rule(&self, glob: &str, rule: NodeRule) {
+        self.change(|inner| {
+            inner.world.node_rules.push((glob.to_owned(), rule));
+            inner.world.wake_hanging_nodes();
+        });
+    }
+
+    /// Drops all rules: nodes that hang boot.
+    pub fn clear_node_rules(&self) {
+        self.change(|inner| {
+            inner.world.node_rules.clear();
+            inner.world.wake_hanging_nodes();
+        });
+    }
+
+    /// Deletes a server in Nova, of which neither Heat nor Magnum hears; tells whether there was one.
+    pub fn delete_server(&self, uuid: &str) -> bool {
+        Uuid::try_parse(uuid).is_ok_and(|id| self.delete_server_with_id(id))
+    }
+
+    pub(super) fn delete_server_with_id(&self, id: Uuid) -> bool {
+        self.lock().world.servers.remove(id).is_some()
+    }
+
+    /// What `openstack coe cluster resize` does: a resize from somebody else, which no fault befalls.
+    ///
+    /// # Errors
+    /// When Magnum would refuse it.
+    pub fn operator_resize(&self, group: &str, count: u32, remove: &[String]) -> Result<(), ResizeRefusal> {
+        self.change(|inner| {
+            let Some((number, _)) = inner.world.find_group(group).filter(|(number, _)| *number != MASTER)
+            else {
+                return Err(ResizeRefusal::NoSuchGroup(group.to_owned()));
+            };
+            inner.resize(ResizeRequest {
+                group: number,
+                node_count: count,
+                remove: remove.to_vec(),
+                fate: CastFate::default(),
+                by_operator: true,
+            })
+        })
+    }
+
+    /// Sets a group's bounds, which runs it and the cluster through UPDATE_IN_PROGRESS without any change in Heat.
+    /// Tells whether there is the group.
+    pub fn set_bounds(&self, group: &str, min: u32, max: Option<u32>) -> bool {
+        self.change(|inner| {
+            let Some((number, _)) = inner.world.find_group(group) else { return false };
+            let order = Order::SetBounds { min, max };
+            inner.world.cast(Cast { group: number, order, refused: false }, Duration::ZERO);
+            true
+        })
+    }
+
+    /// Makes a node group, with a stack of its own. Tells whether the name was free.
+    pub fn add_group(&self, options: GroupOptions) -> bool {
+        self.change(|inner| {
+            if inner.world.find_group(&options.name).is_some() {
+                return false;
+            }
+            inner.world.create_group(options);
+            true
+        })
+    }
+
+    /// Deletes a node group with its nodes. Tells whether there was one; the default groups stay.
+    pub fn delete_group(&self, group: &str) -> bool {
+        self.change(|inner| {
+            let Some((number, _)) = inner.world.find_group(group) else { return false };
+            if number <= super::cluster::DEFAULT_WORKER {
+                return false;
+            }
+            let cast = Cast { group: number, order: Order::Delete, refused: false };
+            inner.world.cast(cast, Duration::ZERO);
+            true
+        })
+    }
+
+    /// Makes the cluster show this status whatever happens, `DELETE_IN_PROGRESS` say; `None` for the true one.
+    pub fn set_cluster_status(&self, status: Option<&str>) {
+        self.lock().world.cluster.forced_status = status.map(str::to_owned);
+    }
+
+    /// Loses a member's nested stack under Heat's feet, its server with it: from then on every update of the group
+    /// fails until the member is removed (FINDINGS, Failures). Tells whether there is the member.
+    pub fn break_member(&self, group: &str, index: u32) -> bool {
+        self.change(|inner| {
+            let Some((number, _)) = inner.world.find_group(group) else { return false };
+            let world = &mut inner.world;
+            let stack = world.stacks.get_mut(&World::stack_number(number));
+            let Some(member) = stack.and_then(|stack| stack.minions.members.get_mut(&index)) else {
+                return false;
+            };
+            member.stage = Stage::StackGone;
+            member.attempt += 1;
+            if let Some(server) = member.server.take() {
+                world.servers.remove(server);
+            }
+            true
+        })
+    }
+
+    /// Makes all tokens invalid.
+    pub fn expire_tokens(&self) {
+        self.lock().tokens.clear();
+    }
+
+    /// From now on these go wrong and no others.
+    pub fn set_faults(&self, plan: FaultPlan) {
+        self.lock().faults = Faults::new(plan);
+    }
+
+    /// The next resizes over HTTP get their 202 and nothing comes of them.
+    pub fn lose_next_casts(&self, count: u32) {
+        self.lock().casts_to_lose = count;
+    }
+}
+
+/// What there is to see.
+impl Simulator {
+    /// UUID of the cluster.
+    #[must_use]
+    pub fn cluster_uuid(&self) -> String {
+        self.lock().world.cluster.uuid.to_string()
+    }
+
+    /// Name of the cluster.
+    #[must_use]
+    pub fn cluster_name(&self) -> String {
+        self.lock().world.cluster.name.clone()
+    }
+
+    /// Status of the cluster as Magnum shows it.
+    #[must_use]
+    pub fn cluster_status(&self) -> String {
+        self.lock().world.cluster.shown_status().to_owned()
+    }
+
+    /// All servers in the order they were made.
+    #[must_use]
+    pub fn servers(&self) -> Vec<ServerRecord> {
+        let inner = self.lock();
+        let world = &inner.world;
+        let mut servers: Vec<_> =
+            world.servers.newest_first().map(|(id, _)| server_record(world, id)).collect();
+        servers.reverse();
+        servers
+    }
+
+    /// A node group, by name or UUID.
+    #[must_use]
+    pub fn group(&self, name_or_uuid: &str) -> Option<GroupRecord> {
+        let inner = self.lock();
+        let (number, group) = inner.world.find_group(name_or_uuid)?;
+        let stack = inner.world.stacks.get(&World::stack_number(number))?;
+        Some(group_record(number, group, stack))
+    }
+
+    /// Whether nothing will happen any more by itself for this long.
+    #[must_use]
+    pub fn is_quiet_for(&self, time: Duration) -> bool {
+        self.lock().world.until_next_event().is_none_or(|next| next > time)
+    }
+
+    /// How many requests there were of each kind.
+    #[must_use]
+    pub fn request_counts(&self) -> HashMap<RequestKey, u64> {
+        self.lock().request_counts.clone()
+    }
+
+    /// Starts counting anew.
+    pub fn reset_request_counts(&self) {
+        self.lock().request_counts.clear();
+    }
+
+    /// All resizes that were answered with 202, in order.
+    #[must_use]
+    pub fn resizes(&self) -> Vec<ResizeRecord> {
+        self.lock().resizes.clone()
+    }
+
+    /// What goes wrong at present, with what is left of each rule's times.
+    #[must_use]
+    pub fn faults(&self) -> FaultPlan {
+        self.lock().faults.plan.clone()
+    }
+
+    /// How often each rule of the present plan struck, in its order.
+    #[must_use]
+    pub fn fault_counts(&self) -> Vec<(Fault, u64)> {
+        self.lock().faults.counts()
+    }
+}
+
+fn server_record(world: &World, id: Uuid) -> ServerRecord {
+    let server = world.servers.get(id);
+    let owner = server.and_then(|server| server.member);
+    let index = owner.and_then(|(group, _)| {
+        let minions = &world.stacks.get(&group)?.minions;
+        let holder = minions.members.iter().find(|(_, member)| member.server == Some(id));
+        holder.map(|(index, _)| *index)
+    });
+    let group = owner.and_then(|(group, _)| world.groups.get(&group));
+    ServerRecord {
+        uuid: id.to_string(),
+        name: server.map(|server| server.name.clone()).unwrap_or_default(),
+        group: group.map(|group| group.name.clone()),
+        status: server.map(|server| server.status.name()).unwrap_or_default().to_owned(),
+        index,
+    }
+}
+
+fn group_record(number: GroupNumber, group: &Group, stack: &Stack) -> GroupRecord {
+    let references = stack.minions.references();
+    let staying = stack.minions.members.iter().map(|(index, member)| (*index, member));
+    let leaving = stack.minions.leaving.iter().map(|leaving| (leaving.index, &leaving.member));
+    let members = staying.chain(leaving).map(|(index, member)| MemberRecord {
+        index,
+        reference: references.get(&index).filter(|_| member.shown.action != Action::Delete).cloned(),
+        server: member.server.map(|server| server.to_string()),
+        status: member.shown.status(),
+        reason: member.shown.reason.clone(),
+    });
+    GroupRecord {
+        uuid: group.uuid.to_string(),
+        name: group.name.clone(),
+        node_count: group.node_count,
+        status: group.state.status(),
+        status_reason: group.state.reason.clone(),
+        min: group.min,
+        max: group.max,
+        number_of_minions: stack.number_of_minions,
+        minions_to_remove: stack.minions_to_remove.clone(),
+        stack_name: stack.name.clone(),
+        stack_status: stack.state.status(),
+        members: if number == MASTER { Vec::new() } else { members.collect() },
+    }
+}
+
+impl World {
+    /// Takes a new group into Magnum's records and tells the conductor.
+    pub(super) fn create_group(&mut self, options: GroupOptions) -> GroupNumber {
+        let number = self.next_group;
+        self.next_group += 1;
+        let GroupOptions { name, node_count, min, max, flavor_id, stack_walk } = options;
+        self.insert_group(number, name, flavor_id, node_count, (min, max), Vec::new());
+        if let Some(group) = self.groups.get_mut(&number) {
+            group.state = State::started(Action::Create);
+        }
+        let order = Order::Create { stack_walk };
+        self.cast(Cast { group: number, order, refused: false }, Duration::ZERO);
+        number
+    }
+}

@@ -1,0 +1,246 @@
+//! Magnum: its routes, its microversions, and reading the cluster and its node groups.
+
+use std::collections::HashMap;
+
+use axum::{
+    Extension, Router,
+    extract::{Path, Query, Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+    routing::{get, post},
+};
+use http::{HeaderName, StatusCode, header as headers};
+use serde_json::{Value, json};
+
+use super::{
+    Site,
+    answer::{json_answer, magnum_error, magnum_not_acceptable, ok, set_header},
+    authenticate, group_requests, header, magnum_bodies, resize,
+};
+use crate::simulator::{faults::Staleness, world::World};
+
+/// The newest minor version, of Zed; the major version is always 1 (FINDINGS, Microversions).
+const NEWEST: u32 = 10;
+/// Most records on a page.
+const PAGE: usize = 1000;
+
+/// The minor version that a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct MinorVersion(pub(super) u32);
+
+impl MinorVersion {
+    /// Refuses a method that came with a later version, in the name that Magnum has for it.
+    pub(super) fn require(self, since: u32, method: &str) -> Result<(), Response> {
+        if self.0 >= since {
+            return Ok(());
+        }
+        Err(magnum_not_acceptable(&format!(
+            "Version 1.{} was requested but the requested API {method} is not supported for this version.",
+            self.0
+        )))
+    }
+}
+
+pub(super) fn routes(site: &Site) -> Router<Site> {
+    let v1 = Router::new()
+        .route("/container-infra/v1/clusters", get(list_clusters))
+        .route("/container-infra/v1/clusters/{cluster}", get(show_cluster))
+        .route("/container-infra/v1/clusters/{cluster}/actions/resize", post(resize::resize))
+        .route(
+            "/container-infra/v1/clusters/{cluster}/nodegroups",
+            get(list_groups).post(group_requests::create),
+        )
+        .route(
+            "/container-infra/v1/clusters/{cluster}/nodegroups/{nodegroup}",
+            get(show_group).patch(group_requests::update).delete(group_requests::delete),
+        )
+        .layer(from_fn_with_state(site.clone(), negotiate))
+        .layer(from_fn_with_state(site.clone(), authenticate));
+    // The only document that needs no token (facts, Magnum 1.1).
+    Router::new()
+        .route("/container-infra", get(versions))
+        .route("/container-infra/", get(versions))
+        .merge(v1)
+        .layer(from_fn_with_state(site.clone(), add_request_id))
+}
+
+async fn add_request_id(State(site): State<Site>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let request_id = site.simulator.request_id();
+    set_header(&mut response, HeaderName::from_static("x-openstack-request-id"), &request_id);
+    response
+}
+
+/// Reads `OpenStack-API-Version`, and says in every answer which version it is of.
+async fn negotiate(request: Request, next: Next) -> Response {
+    let Ok(version) = requested_version(header(request.headers(), "openstack-api-version")) else {
+        return magnum_not_acceptable("Invalid service type for OpenStack-API-Version header");
+    };
+    let Some(minor) = version.filter(|minor| (1..=NEWEST).contains(minor)) else {
+        let asked = header(request.headers(), "openstack-api-version").unwrap_or_default();
+        let asked = asked.rsplit(' ').next().unwrap_or_default().to_owned();
+        let mut response = unsupported_version(&asked);
+        add_version_headers(&mut response, &asked);
+        return response;
+    };
+    let mut request = request;
+    request.extensions_mut().insert(MinorVersion(minor));
+    let mut response = next.run(request).await;
+    // Magnum's method routing answers before there is a version to speak of.
+    if response.status() != StatusCode::NOT_ACCEPTABLE {
+        add_version_headers(&mut response, &format!("1.{minor}"));
+    }
+    response
+}
+
+/// `Err` without the service type, `None` for a version that cannot be.
+fn requested_version(header: Option<&str>) -> Result<Option<u32>, ()> {
+    let Some(header) = header else { return Ok(Some(1)) };
+    let version = header.strip_prefix("container-infra ").ok_or(())?.trim();
+    if version == "latest" {
+        return Ok(Some(NEWEST));
+    }
+    Ok(version.strip_prefix("1.").and_then(|minor| minor.parse().ok()))
+}
+
+fn unsupported_version(asked: &str) -> Response {
+    let description = format!(
+        "Version {asked} was requested but the minor version is not supported by this service. The supported \
+         version range is: [container-infra 1.1, container-infra 1.{NEWEST}]."
+    );
+    let error = json!({
+        "code": "magnum.microversion-unsupported",
+        "title": "Requested microversion is unsupported",
+        "description": description,
+        "max_version": format!("1.{NEWEST}"),
+        "min_version": "1.1",
+        "links": [{"rel": "help", "href": "http://docs.openstack.org/api-guide/compute/microversions.html"}],
+    });
+    json_answer(StatusCode::NOT_ACCEPTABLE, &json!({"errors": [error]}))
+}
+
+fn add_version_headers(response: &mut Response, version: &str) {
+    for (name, value) in [
+        ("openstack-api-minimum-version", "container-infra 1.1".to_owned()),
+        ("openstack-api-maximum-version", format!("container-infra 1.{NEWEST}")),
+        ("openstack-api-version", format!("container-infra {version}")),
+    ] {
+        set_header(response, HeaderName::from_static(name), &value);
+    }
+    set_header(response, headers::VARY, "OpenStack-API-Version");
+}
+
+async fn versions(State(site): State<Site>) -> Response {
+    ok(&json!({
+        "name": "OpenStack Magnum API",
+        "description": "Magnum is an OpenStack project which aims to provide container cluster management.",
+        "versions": [{
+            "id": "v1",
+            "links": [{"href": format!("{}/container-infra/v1/", site.base), "rel": "self"}],
+            "status": "CURRENT",
+            "max_version": format!("1.{NEWEST}"),
+            "min_version": "1.1",
+        }],
+    }))
+}
+
+/// 404 unless this is the cluster, by name or UUID.
+pub(super) fn require_cluster(world: &World, name_or_uuid: &str) -> Result<(), Response> {
+    let cluster = &world.cluster;
+    if cluster.name == name_or_uuid || cluster.uuid.to_string() == name_or_uuid {
+        return Ok(());
+    }
+    let detail = format!("Cluster {name_or_uuid} could not be found.");
+    Err(magnum_error(StatusCode::NOT_FOUND, &detail))
+}
+
+/// 404 for a node group.
+pub(super) fn no_group(name_or_uuid: &str) -> Response {
+    magnum_error(StatusCode::NOT_FOUND, &format!("Nodegroup {name_or_uuid} could not be found."))
+}
+
+async fn list_clusters(State(site): State<Site>, Extension(staleness): Extension<Staleness>) -> Response {
+    let cluster = site.simulator.read(staleness, |world| magnum_bodies::cluster_in_list(world, &site.base));
+    ok(&json!({"clusters": [cluster]}))
+}
+
+async fn show_cluster(
+    State(site): State<Site>,
+    Extension(staleness): Extension<Staleness>,
+    Path(cluster): Path<String>,
+) -> Response {
+    site.simulator.read(staleness, |world| match require_cluster(world, &cluster) {
+        Ok(()) => ok(&magnum_bodies::cluster(world, &site.base)),
+        Err(response) => response,
+    })
+}
+
+async fn list_groups(
+    State(site): State<Site>,
+    Extension(staleness): Extension<Staleness>,
+    Extension(version): Extension<MinorVersion>,
+    Path(cluster): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    // Magnum's routing takes a list for what it calls get_one (T:magnum-nodegroups-list-1.8-406.http).
+    if let Err(response) = version.require(9, "get_one") {
+        return response;
+    }
+    site.simulator.read(staleness, |world| match require_cluster(world, &cluster) {
+        Ok(()) => group_page(world, &site.base, &query),
+        Err(response) => response,
+    })
+}
+
+fn group_page(world: &World, base: &str, query: &HashMap<String, String>) -> Response {
+    let wanted = query.get("role").map(String::as_str);
+    let in_role = |number| wanted.is_none_or(|role| magnum_bodies::role(number) == role);
+    let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(PAGE).clamp(1, PAGE);
+    let after = match query.get("marker") {
+        None => 0,
+        Some(marker) => match world.find_group(marker) {
+            Some((number, _)) => number,
+            None => return no_group(marker),
+        },
+    };
+    let mut groups =
+        world.groups.iter().filter(|(number, _)| **number > after && in_role(**number)).peekable();
+    let mut page: Vec<Value> = Vec::new();
+    let mut last = String::new();
+    while page.len() < limit
+        && let Some((number, group)) = groups.next()
+    {
+        last = group.uuid.to_string();
+        page.push(magnum_bodies::group_in_list(world, *number, group));
+    }
+    let mut body = json!({"nodegroups": page});
+    if groups.peek().is_some()
+        && let Some(fields) = body.as_object_mut()
+    {
+        let cluster = world.cluster.uuid;
+        let next =
+            format!("{base}/container-infra/v1/clusters/{cluster}/nodegroups?limit={limit}&marker={last}");
+        fields.insert("next".to_owned(), json!(next));
+    }
+    ok(&body)
+}
+
+async fn show_group(
+    State(site): State<Site>,
+    Extension(staleness): Extension<Staleness>,
+    Extension(version): Extension<MinorVersion>,
+    Path((cluster, group)): Path<(String, String)>,
+) -> Response {
+    if let Err(response) = version.require(9, "get_one") {
+        return response;
+    }
+    site.simulator.read(staleness, |world| {
+        if let Err(response) = require_cluster(world, &cluster) {
+            return response;
+        }
+        match world.find_group(&group) {
+            Some((number, record)) => ok(&magnum_bodies::group(world, number, record, &site.base)),
+            None => no_group(&group),
+        }
+    })
+}

@@ -1,0 +1,155 @@
+//! Magnum's clusters and node groups as JSON.
+
+use serde_json::{Map, Value, json};
+
+use crate::simulator::{
+    cluster::{DEFAULT_WORKER, Group, MASTER},
+    credentials::CREDENTIALS,
+    queue::GroupNumber,
+    world::World,
+};
+
+const IMAGE: &str = "fedora-coreos";
+const COE_VERSION: &str = "v1.23.3";
+
+fn labels() -> Value {
+    json!({
+        "kube_tag": COE_VERSION,
+        "boot_volume_size": "0",
+        "etcd_volume_size": "0",
+        "cloud_provider_enabled": "true",
+    })
+}
+
+/// `master` or `worker`.
+pub(super) fn role(group: GroupNumber) -> &'static str {
+    if group == MASTER { "master" } else { "worker" }
+}
+
+fn links(base: &str, path: &str) -> Value {
+    json!([
+        {"href": format!("{base}/container-infra/v1/{path}"), "rel": "self"},
+        {"href": format!("{base}/container-infra/{path}"), "rel": "bookmark"},
+    ])
+}
+
+fn workers(world: &World) -> impl Iterator<Item = &Group> {
+    world.groups.iter().filter(|(number, _)| **number != MASTER).map(|(_, group)| group)
+}
+
+/// The sum over all worker groups (FINDINGS, Reading a cluster).
+fn cluster_node_count(world: &World) -> u32 {
+    workers(world).map(|group| group.node_count).sum()
+}
+
+/// The cluster as the list of clusters shows it.
+pub(super) fn cluster_in_list(world: &World, base: &str) -> Value {
+    let cluster = &world.cluster;
+    let stack_id = world.stacks.get(&DEFAULT_WORKER).map(|stack| stack.id.to_string());
+    let flavor_id = world.groups.get(&DEFAULT_WORKER).map(|group| group.flavor_id.clone());
+    json!({
+        "uuid": cluster.uuid,
+        "name": cluster.name,
+        "cluster_template_id": cluster.template,
+        "keypair": "lab",
+        "node_count": cluster_node_count(world),
+        "master_count": 1,
+        "docker_volume_size": null,
+        "labels": labels(),
+        "master_flavor_id": "m1.master",
+        "flavor_id": flavor_id,
+        "create_timeout": 60,
+        "links": links(base, &format!("clusters/{}", cluster.uuid)),
+        "stack_id": stack_id,
+        "status": cluster.shown_status(),
+        "health_status": null,
+        "merge_labels": false,
+    })
+}
+
+/// The cluster in full.
+pub(super) fn cluster(world: &World, base: &str) -> Value {
+    let cluster = &world.cluster;
+    let mut body = cluster_in_list(world, base);
+    let Some(fields) = body.as_object_mut() else { return body };
+    let addresses: Vec<&String> = workers(world).flat_map(|group| &group.addresses).collect();
+    let details = json!({
+        "status_reason": cluster.status_reason,
+        "health_status_reason": {},
+        "discovery_url": format!("http://127.0.0.1:38087/{}", cluster.uuid.as_simple()),
+        "api_address": format!("https://{}:6443", world.master_address),
+        "coe_version": COE_VERSION,
+        "container_version": "1.12.6",
+        "project_id": CREDENTIALS.project_id,
+        "user_id": CREDENTIALS.user_id,
+        "node_addresses": addresses,
+        "master_addresses": [world.master_address],
+        "fixed_network": "private",
+        "fixed_subnet": "private-subnet",
+        "floating_ip_enabled": false,
+        "labels_overridden": {},
+        "labels_added": {},
+        "labels_skipped": {},
+        "master_lb_enabled": false,
+        "created_at": world.clock.with_offset(cluster.created),
+        "updated_at": world.clock.with_offset(cluster.updated),
+    });
+    if let Value::Object(details) = details {
+        fields.extend(details);
+    }
+    if cluster.shown_status().ends_with("_FAILED") {
+        let failed = workers(world).filter(|group| group.state.is_failed());
+        let faults: Map<String, Value> =
+            failed.map(|group| (group.name.clone(), json!(group.state.reason))).collect();
+        fields.insert("faults".to_owned(), Value::Object(faults));
+    }
+    body
+}
+
+/// A group as the list shows it: never with its true bounds (FINDINGS, Reading a cluster).
+pub(super) fn group_in_list(world: &World, number: GroupNumber, group: &Group) -> Value {
+    let stack_id = world.stacks.get(&World::stack_number(number)).map(|stack| stack.id.to_string());
+    json!({
+        "uuid": group.uuid,
+        "name": group.name,
+        "flavor_id": group.flavor_id,
+        "image_id": IMAGE,
+        "node_count": group.node_count,
+        "role": role(number),
+        "min_node_count": 0,
+        "max_node_count": null,
+        "is_default": number <= DEFAULT_WORKER,
+        "stack_id": stack_id,
+        "status": group.state.status(),
+        "merge_labels": false,
+    })
+}
+
+/// A group in full.
+pub(super) fn group(world: &World, number: GroupNumber, group: &Group, base: &str) -> Value {
+    let mut body = group_in_list(world, number, group);
+    let Some(fields) = body.as_object_mut() else { return body };
+    let cluster = world.cluster.uuid;
+    let details = json!({
+        "id": number,
+        "cluster_id": cluster,
+        "project_id": CREDENTIALS.project_id,
+        "docker_volume_size": null,
+        "labels": labels(),
+        "links": links(base, &format!("clusters/{cluster}/nodegroups/{}", group.uuid)),
+        "node_addresses": group.addresses,
+        "min_node_count": group.min,
+        "max_node_count": group.max,
+        "status_reason": group.state.reason,
+        "version": null,
+        "labels_overridden": {},
+        "labels_added": {},
+        "labels_skipped": {},
+        "created_at": world.clock.with_offset(group.created),
+        "updated_at": world.clock.with_offset(group.updated),
+    });
+    if let Value::Object(details) = details {
+        fields.extend(details);
+    }
+    body
+}

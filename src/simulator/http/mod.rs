@@ -1,0 +1,70 @@
+//! The four services over HTTP, under one origin.
+
+mod answer;
+mod container_infra;
+mod faulty;
+mod group_requests;
+mod identity;
+mod magnum_bodies;
+mod nova;
+mod orchestration;
+mod resize;
+mod stack_bodies;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+};
+use http::{HeaderMap, StatusCode, Uri};
+
+pub use self::faulty::ConnectionCut;
+use super::Simulator;
+
+/// A simulator and where it can be reached.
+#[derive(Debug, Clone)]
+pub(super) struct Site {
+    simulator: Simulator,
+    /// Without a slash at its end.
+    base: Arc<str>,
+}
+
+/// All services; links and Location headers begin with `base_url`.
+pub(super) fn router(simulator: Simulator, base_url: &str) -> Router {
+    let site = Site { simulator, base: base_url.trim_end_matches('/').into() };
+    Router::new()
+        .merge(identity::routes(&site))
+        .merge(container_infra::routes(&site))
+        .merge(orchestration::routes(&site))
+        .merge(nova::routes(&site))
+        .fallback(no_route)
+        .layer(from_fn_with_state(site.clone(), faulty::carry))
+        .with_state(site)
+}
+
+/// What the service says to a path that it does not know.
+async fn no_route(uri: Uri) -> Response {
+    if uri.path().starts_with("/orchestration") {
+        answer::heat_no_route()
+    } else {
+        answer::proxy_error(StatusCode::NOT_FOUND)
+    }
+}
+
+/// Middleware: 401 unless the request has a good token.
+async fn authenticate(State(site): State<Site>, request: Request, next: Next) -> Response {
+    let token = header(request.headers(), "x-auth-token").unwrap_or_default();
+    if site.simulator.accepts_token(token) {
+        next.run(request).await
+    } else {
+        answer::unauthorized(&site.base)
+    }
+}
+
+/// A header's value where it is text.
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

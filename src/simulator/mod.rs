@@ -1,0 +1,45 @@
+//! An OpenStack in memory behind real HTTP: Keystone, Magnum, Heat and Nova with one cluster.
+//!
+//! For tests, benchmarks and demonstrations. It answers as the services of the Zed release do and behaves as they
+//! were seen to behave, traps included: `nodes_to_remove` that match nothing take the highest index, overlapping
+//! resizes get lost, failed members stay, `node_count` says what was asked for. References such as «FINDINGS,
+//! refs_map» and «T:heat-stack-404.http» in this room are to those observations and to the recorded exchanges; the
+//! tests compare the answers with the most telling of the latter (`tests/transcripts`).
+//!
+//! All time is tokio's: with a paused clock everything happens in virtual time. Nothing runs in the background; the
+//! cloud catches up whenever it is looked at. With the same seed and the same requests it is the same cloud.
+
+mod chance;
+mod clock;
+mod cluster;
+mod compute;
+mod conductor;
+mod control;
+mod creation;
+mod credentials;
+mod faults;
+mod http;
+mod node_rule;
+mod options;
+mod queue;
+mod records;
+mod removal;
+mod resizing;
+mod running;
+mod simulator;
+mod stack;
+mod state;
+mod traversal;
+mod world;
+
+pub use self::{
+    credentials::Credentials,
+    faults::{Fault, FaultPlan, FaultRule},
+    http::ConnectionCut,
+    node_rule::NodeRule,
+    options::{GroupOptions, SimulatorOptions},
+    records::{GroupRecord, MemberRecord, RequestKey, ResizeRecord, ServerRecord},
+    resizing::ResizeRefusal,
+    running::RunningSimulator,
+    simulator::Simulator,
+};

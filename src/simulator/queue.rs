@@ -1,0 +1,72 @@
+//! What is going to happen in the cloud, in order of time.
+
+use std::collections::BTreeMap;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{conductor::Cast, state::State};
+
+/// Number of a node group in Magnum's database; a worker group's stack goes by it too.
+pub(super) type GroupNumber = u32;
+
+/// One thing that happens. An event whose subject has gone or moved on meanwhile does nothing.
+#[derive(Debug, Clone)]
+pub(super) enum Event {
+    /// Magnum's conductor takes up what the API had accepted.
+    Conductor(Cast),
+    /// The cluster's status follows its groups'.
+    ClusterAggregates,
+    /// Magnum's periodic look at Heat.
+    Sync,
+    /// An update of a stack comes to `kube_minions`.
+    GroupReached { group: GroupNumber, traversal: u64 },
+    /// The older update of `kube_minions` has been cancelled, the newer one begins.
+    GroupResumes { group: GroupNumber, traversal: u64 },
+    /// `kube_minions` comes upon a member whose nested stack is gone.
+    StackGoneFound { group: GroupNumber, traversal: u64 },
+    /// A stack ends as its `kube_minions` ended.
+    StackSettles { group: GroupNumber, traversal: u64, state: State },
+    /// A stack's time is over.
+    StackTimesOut { group: GroupNumber, traversal: u64 },
+    /// A healthy member was updated.
+    MemberUpdated { group: GroupNumber, member: Uuid, traversal: u64 },
+    /// A member's nested stack is made.
+    MemberStackMade { group: GroupNumber, member: Uuid },
+    /// A member's stack asks Nova for the server.
+    MemberAsksNova { group: GroupNumber, member: Uuid, attempt: u32 },
+    /// A server leaves BUILD.
+    ServerBuilt { server: Uuid },
+    /// A node reports to Heat, well or not.
+    NodeReports { group: GroupNumber, member: Uuid, attempt: u32, failure: Option<String> },
+    /// Nova is done with the server of a member that is being removed.
+    LeavingServerDeleted { group: GroupNumber, member: Uuid },
+    /// A member that was being removed is gone for good.
+    LeavingGone { group: GroupNumber, member: Uuid },
+}
+
+/// Events by due time; those due at the same time keep the order in which they were scheduled.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Queue {
+    events: BTreeMap<(Instant, u64), Event>,
+    scheduled: u64,
+}
+
+impl Queue {
+    pub(super) fn schedule(&mut self, due: Instant, event: Event) {
+        self.scheduled += 1;
+        self.events.insert((due, self.scheduled), event);
+    }
+
+    /// The next event that is due by `now`, with its time.
+    pub(super) fn next_due(&mut self, now: Instant) -> Option<(Instant, Event)> {
+        let entry = self.events.first_entry()?;
+        let (due, _) = *entry.key();
+        (due <= now).then(|| (due, entry.remove()))
+    }
+
+    /// When the next event is due.
+    pub(super) fn next_time(&self) -> Option<Instant> {
+        self.events.first_key_value().map(|((due, _), _)| *due)
+    }
+}

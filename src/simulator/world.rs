@@ -1,0 +1,221 @@
+//! The whole state of the cloud, and how it moves on.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{
+    chance::Chance,
+    clock::Clock,
+    cluster::{Cluster, DEFAULT_WORKER, Group, MASTER},
+    compute::{Server, ServerStatus, Servers},
+    node_rule::NodeRule,
+    options::{GroupOptions, SimulatorOptions},
+    queue::{Event, GroupNumber, Queue},
+    stack::{Member, Stack, Stage},
+    state::{Action, Progress, State},
+};
+
+/// The simulated cloud. It moves only when it is looked at: all events that have come due are then processed in
+/// order, each at its own time, so that there is nothing that runs in the background.
+#[derive(Debug, Clone)]
+pub(super) struct World {
+    pub(super) options: SimulatorOptions,
+    pub(super) clock: Clock,
+    pub(super) chance: Chance,
+    /// The time of the event at hand.
+    pub(super) now: Instant,
+    pub(super) queue: Queue,
+    pub(super) sync_scheduled: bool,
+    pub(super) cluster: Cluster,
+    /// Magnum's node groups by their number.
+    pub(super) groups: BTreeMap<GroupNumber, Group>,
+    pub(super) next_group: GroupNumber,
+    /// Heat's stacks by the number of their worker group.
+    pub(super) stacks: BTreeMap<GroupNumber, Stack>,
+    pub(super) servers: Servers,
+    pub(super) master_address: String,
+    addresses_given: u32,
+    pub(super) instance_quota: Option<u32>,
+    pub(super) no_valid_host: bool,
+    pub(super) node_rules: Vec<(String, NodeRule)>,
+}
+
+impl World {
+    pub(super) fn new(options: SimulatorOptions) -> Self {
+        let clock = Clock::start();
+        let now = clock.started();
+        let mut chance = Chance::seeded(options.seed);
+        let status = if options.groups.len() > 1 { "UPDATE_COMPLETE" } else { "CREATE_COMPLETE" };
+        let cluster = Cluster {
+            uuid: chance.uuid(),
+            name: options.cluster_name.clone(),
+            template: chance.uuid(),
+            status: status.to_owned(),
+            status_reason: None,
+            forced_status: None,
+            created: now,
+            updated: now,
+        };
+        let mut world = Self {
+            instance_quota: options.instance_quota,
+            clock,
+            chance,
+            now,
+            queue: Queue::default(),
+            sync_scheduled: false,
+            cluster,
+            groups: BTreeMap::new(),
+            next_group: DEFAULT_WORKER,
+            stacks: BTreeMap::new(),
+            servers: Servers::default(),
+            master_address: String::new(),
+            addresses_given: 0,
+            no_valid_host: false,
+            node_rules: Vec::new(),
+            options,
+        };
+        for group in world.options.groups.clone() {
+            world.found_group(group);
+        }
+        world
+    }
+
+    /// Puts a group there as if it had been complete for long.
+    fn found_group(&mut self, options: GroupOptions) {
+        let number = self.next_group;
+        self.next_group += 1;
+        let base = self.options.cluster_name.chars().take(20).collect::<String>();
+        let stack_name = if number == DEFAULT_WORKER {
+            format!("{base}-{}", self.chance.suffix())
+        } else {
+            format!("{base}-{}-{}", options.name.chars().take(9).collect::<String>(), self.chance.suffix())
+        };
+        let place = (options.stack_walk, options.flavor_id.clone());
+        let mut stack = Stack::new(stack_name, options.node_count, place, self.now, &mut self.chance);
+        stack.state = State::completed(Action::Create);
+        stack.minions.state = State::completed(Action::Create);
+        stack.minions.exists = true;
+        if number == DEFAULT_WORKER {
+            self.found_master(&stack.name);
+        }
+        for index in 0..options.node_count {
+            let member = self.founded_member(number, stack.server_name(index), &options.flavor_id);
+            stack.minions.members.insert(index, member);
+        }
+        let addresses = stack.minions.members.values().filter_map(|member| member.address.clone()).collect();
+        let GroupOptions { name, node_count, min, max, flavor_id, .. } = options;
+        let bounds = (min, max);
+        self.insert_group(number, name, flavor_id, node_count, bounds, addresses);
+        self.stacks.insert(number, stack);
+    }
+
+    fn founded_member(&mut self, group: GroupNumber, server_name: String, flavor_id: &str) -> Member {
+        let mut member = Member::known(self.now, &mut self.chance);
+        let server = self.chance.uuid();
+        let address = self.next_address();
+        let owner = Some((group, member.id));
+        self.found_server(server, server_name, flavor_id.to_owned(), address.clone(), owner);
+        member.stage = Stage::Complete;
+        member.shown = State::resource(Action::Create, Progress::Complete);
+        member.server = Some(server);
+        member.address = Some(address);
+        member
+    }
+
+    fn found_master(&mut self, stack_name: &str) {
+        let server = self.chance.uuid();
+        let address = self.next_address();
+        self.master_address.clone_from(&address);
+        let name = format!("{stack_name}-master-0");
+        self.found_server(server, name, "m1.master".to_owned(), address.clone(), None);
+        let (name, flavor_id) = ("default-master".to_owned(), "m1.master".to_owned());
+        self.insert_group(MASTER, name, flavor_id, 1, (0, None), vec![address]);
+    }
+
+    fn found_server(
+        &mut self,
+        id: Uuid,
+        name: String,
+        flavor_id: String,
+        address: String,
+        member: Option<(GroupNumber, Uuid)>,
+    ) {
+        let server = Server {
+            status: ServerStatus::Active,
+            launched: Some(self.now),
+            ..Server::building(name, flavor_id, address, self.now, member)
+        };
+        self.servers.insert(id, server);
+    }
+
+    pub(super) fn insert_group(
+        &mut self,
+        number: GroupNumber,
+        name: String,
+        flavor_id: String,
+        node_count: u32,
+        (min, max): (u32, Option<u32>),
+        addresses: Vec<String>,
+    ) {
+        let group = Group {
+            uuid: self.chance.uuid(),
+            name,
+            flavor_id,
+            min,
+            max,
+            node_count,
+            state: State::completed(Action::Create),
+            created: self.now,
+            updated: self.now,
+            addresses,
+        };
+        self.groups.insert(number, group);
+    }
+
+    /// An address of the private network 10.0.0.0/16 that nobody has.
+    pub(super) fn next_address(&mut self) -> String {
+        self.addresses_given += 1;
+        let host = self.addresses_given + 9;
+        format!("10.0.{}.{}", host / 250 % 250, host % 250 + 1)
+    }
+
+    /// Lets everything happen that is due by `now`.
+    pub(super) fn advance(&mut self, now: Instant) {
+        while let Some((due, event)) = self.queue.next_due(now) {
+            self.now = due;
+            self.happen(event);
+        }
+        self.now = self.now.max(now);
+    }
+
+    /// How long until something happens by itself; `None` if nothing will.
+    pub(super) fn until_next_event(&self) -> Option<Duration> {
+        self.queue.next_time().map(|due| due.saturating_duration_since(self.now))
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Conductor(cast) => self.conduct(cast),
+            Event::ClusterAggregates => self.aggregate(),
+            Event::Sync => self.sync(),
+            Event::GroupReached { group, traversal } => self.group_reached(group, traversal),
+            Event::GroupResumes { group, traversal } => self.group_resumes(group, traversal),
+            Event::StackGoneFound { group, traversal } => self.stack_gone_found(group, traversal),
+            Event::StackSettles { group, traversal, state } => self.stack_settles(group, traversal, state),
+            Event::StackTimesOut { group, traversal } => self.stack_times_out(group, traversal),
+            Event::MemberUpdated { group, member, traversal } => {
+                self.member_updated(group, member, traversal);
+            }
+            Event::MemberStackMade { group, member } => self.member_stack_made(group, member),
+            Event::MemberAsksNova { group, member, attempt } => self.member_asks_nova(group, member, attempt),
+            Event::ServerBuilt { server } => self.server_built(server),
+            Event::NodeReports { group, member, attempt, failure } => {
+                self.node_reports(group, member, attempt, failure);
+            }
+            Event::LeavingServerDeleted { group, member } => self.leaving_server_deleted(group, member),
+            Event::LeavingGone { group, member } => self.leaving_gone(group, member),
+        }
+    }
+}

@@ -17,3 +17,8 @@ pub mod core;
 pub mod engine;
 pub mod openstack;
 pub mod simulator;
+pub mod cli;
+pub mod core;
+pub mod engine;
+pub mod grpc;
+pub mod telemetry;

@@ -1,0 +1,35 @@
+//! The `CloudProvider` service as cluster-autoscaler speaks it: wire types to and from [`crate::core`].
+//!
+//! - [`externalgrpc`]: the generated messages and service
+//! - [`service`]: the 15 methods
+//! - [`wire`]: what a snapshot looks like on the wire
+//! - [`status`]: which error becomes which gRPC code
+//! - [`deadline`]: how much of the caller's patience is left
+//! - [`method`]: the methods that are served, by name
+//! - [`call_layer`]: what surrounds each call: metrics, log, and a panic that stays its own
+//! - [`tls`]: mutual TLS from three files
+//! - [`server`]: the listening server with health and reflection
+
+pub mod call_layer;
+pub mod deadline;
+pub mod method;
+pub mod server;
+pub mod service;
+pub mod status;
+pub mod tls;
+pub mod wire;
+
+/// Generated from `proto/externalgrpc.proto`, which is the documentation.
+#[allow(
+    missing_docs,
+    clippy::too_many_lines,
+    clippy::doc_markdown,
+    reason = "generated; the proto file documents it"
+)]
+pub mod externalgrpc {
+    tonic::include_proto!("clusterautoscaler.cloudprovider.v1.externalgrpc");
+
+    /// The encoded file descriptor set, for reflection.
+    pub const FILE_DESCRIPTOR_SET: &[u8] =
+        include_bytes!(concat!(env!("OUT_DIR"), "/externalgrpc_descriptor.bin"));
+}

@@ -1,0 +1,311 @@
+//! The 15 methods. Reads answer from the snapshot and never wait; writes go to the engine with a deadline.
+
+use std::{fmt, sync::Arc, time::Instant};
+
+use tonic::{Request, Response, Status};
+use tracing::{info, warn};
+
+use super::{
+    deadline,
+    externalgrpc::{
+        CleanupRequest, CleanupResponse, GetAvailableGpuTypesRequest, GetAvailableGpuTypesResponse,
+        GpuLabelRequest, GpuLabelResponse, NodeGroup, NodeGroupAutoscalingOptionsRequest,
+        NodeGroupAutoscalingOptionsResponse, NodeGroupDecreaseTargetSizeRequest,
+        NodeGroupDecreaseTargetSizeResponse, NodeGroupDeleteNodesRequest, NodeGroupDeleteNodesResponse,
+        NodeGroupForNodeRequest, NodeGroupForNodeResponse, NodeGroupIncreaseSizeRequest,
+        NodeGroupIncreaseSizeResponse, NodeGroupNodesRequest, NodeGroupNodesResponse,
+        NodeGroupTargetSizeRequest, NodeGroupTargetSizeResponse, NodeGroupTemplateNodeInfoRequest,
+        NodeGroupTemplateNodeInfoResponse, NodeGroupsRequest, NodeGroupsResponse, PricingNodePriceRequest,
+        PricingNodePriceResponse, PricingPodPriceRequest, PricingPodPriceResponse, RefreshRequest,
+        RefreshResponse, cloud_provider_server::CloudProvider,
+    },
+    status::code_label,
+    wire,
+};
+use crate::{
+    core::{
+        request::{NodeReference, RequestError},
+        snapshot::GroupView,
+    },
+    engine::Engine,
+};
+
+/// Label of nodes with a GPU: cluster-autoscaler waits with such a node until the GPU shows in its allocatable
+/// resources. The in-tree provider's (`magnum_cloud_provider.go`, `GPULabel`), so that labelled groups stay so.
+const GPU_LABEL: &str = "magnum.openstack.org/gpu";
+/// How many nodes of a call are named in its log line.
+const NODES_IN_LOG: usize = 10;
+
+/// The service, in front of a running engine.
+#[derive(Clone)]
+pub struct CloudProviderService {
+    engine: Arc<Engine>,
+}
+
+impl fmt::Debug for CloudProviderService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CloudProviderService").finish_non_exhaustive()
+    }
+}
+
+impl CloudProviderService {
+    /// Answers from this engine.
+    #[must_use]
+    pub const fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+
+    fn group(&self, id: &str) -> Result<Arc<GroupView>, Status> {
+        require_id(id)?;
+        Ok(Arc::clone(self.engine.snapshot()?.group(id)?))
+    }
+
+    /// The group of a node, without its details: cluster-autoscaler asks once for each node in each loop.
+    fn group_of(&self, node: &NodeReference) -> Result<Option<Arc<GroupView>>, RequestError> {
+        match self.engine.group_of(node) {
+            // An error would end cluster-autoscaler's loop (CA ≤ 1.33) because of somebody else's node.
+            Err(RequestError::MalformedNode { .. }) => Ok(None),
+            answer => answer,
+        }
+    }
+}
+
+/// Carries out a write and logs its outcome, whether or not the caller still waits for it.
+///
+/// The caller hanging up drops the handler, but what was accepted must take its course (I4): the task goes on.
+async fn carry_out<F>(what: String, write: F) -> Result<(), Status>
+where
+    F: Future<Output = Result<(), Status>> + Send + 'static,
+{
+    let received = Instant::now();
+    let task = tokio::spawn(async move {
+        let outcome = write.await;
+        let elapsed = received.elapsed().as_millis();
+        match &outcome {
+            Ok(()) => info!("{what}: OK after {elapsed} ms"),
+            Err(status) => {
+                let (code, message) = (code_label(status.code()), status.message());
+                warn!("{what}: {code} after {elapsed} ms: {message}");
+            }
+        }
+        outcome
+    });
+    match task.await {
+        Ok(outcome) => outcome,
+        // Goes on in the call that asked for it, where panics are answered.
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(RequestError::Stopping.into()),
+    }
+}
+
+fn require_id(id: &str) -> Result<(), Status> {
+    if id.is_empty() { Err(Status::invalid_argument("no node group was named: id is empty")) } else { Ok(()) }
+}
+
+fn require_nodes(nodes: &[NodeReference]) -> Result<(), Status> {
+    if nodes.is_empty() {
+        return Err(RequestError::NoNodes.into());
+    }
+    if nodes.iter().any(|node| node.provider_id.is_empty() && node.name.is_empty()) {
+        return Err(Status::invalid_argument(
+            "a node has neither provider ID nor name, so nothing identifies it; nothing was removed",
+        ));
+    }
+    Ok(())
+}
+
+fn require_delta(delta: i32, valid: bool, expected: &'static str) -> Result<(), Status> {
+    if valid { Ok(()) } else { Err(RequestError::InvalidDelta { delta, expected }.into()) }
+}
+
+/// Names the nodes for the log; the callers' text is escaped, so that it cannot pretend to be another line.
+fn node_list(nodes: &[NodeReference]) -> String {
+    let named: Vec<String> =
+        nodes.iter().take(NODES_IN_LOG).map(|node| node.label().escape_debug().to_string()).collect();
+    match nodes.len().saturating_sub(NODES_IN_LOG) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+fn unimplemented(what: &str) -> Status {
+    Status::unimplemented(format!("{what} is not offered; cluster-autoscaler does without"))
+}
+
+#[tonic::async_trait]
+impl CloudProvider for CloudProviderService {
+    async fn node_groups(
+        &self,
+        _request: Request<NodeGroupsRequest>,
+    ) -> Result<Response<NodeGroupsResponse>, Status> {
+        let snapshot = self.engine.snapshot()?;
+        let node_groups = snapshot.groups().iter().map(|group| wire::node_group(group)).collect();
+        Ok(Response::new(NodeGroupsResponse { node_groups }))
+    }
+
+    async fn node_group_for_node(
+        &self,
+        request: Request<NodeGroupForNodeRequest>,
+    ) -> Result<Response<NodeGroupForNodeResponse>, Status> {
+        let node = request.into_inner().node.ok_or_else(|| Status::invalid_argument("no node was named"))?;
+        let group = self.group_of(&wire::node_reference(node))?;
+        // An empty id says that the node is not ours: a control-plane or foreign one.
+        let node_group = group.map_or_else(NodeGroup::default, |group| wire::node_group(&group));
+        Ok(Response::new(NodeGroupForNodeResponse { node_group: Some(node_group) }))
+    }
+
+    async fn pricing_node_price(
+        &self,
+        _request: Request<PricingNodePriceRequest>,
+    ) -> Result<Response<PricingNodePriceResponse>, Status> {
+        Err(unimplemented("the price of a node"))
+    }
+
+    async fn pricing_pod_price(
+        &self,
+        _request: Request<PricingPodPriceRequest>,
+    ) -> Result<Response<PricingPodPriceResponse>, Status> {
+        Err(unimplemented("the price of a pod"))
+    }
+
+    async fn gpu_label(
+        &self,
+        _request: Request<GpuLabelRequest>,
+    ) -> Result<Response<GpuLabelResponse>, Status> {
+        Ok(Response::new(GpuLabelResponse { label: GPU_LABEL.to_owned() }))
+    }
+
+    async fn get_available_gpu_types(
+        &self,
+        _request: Request<GetAvailableGpuTypesRequest>,
+    ) -> Result<Response<GetAvailableGpuTypesResponse>, Status> {
+        // OpenStack tells of no GPU types; the in-tree provider's list is empty as well.
+        Ok(Response::new(GetAvailableGpuTypesResponse::default()))
+    }
+
+    async fn cleanup(&self, _request: Request<CleanupRequest>) -> Result<Response<CleanupResponse>, Status> {
+        info!("cluster-autoscaler says goodbye (Cleanup)");
+        Ok(Response::new(CleanupResponse {}))
+    }
+
+    async fn refresh(&self, request: Request<RefreshRequest>) -> Result<Response<RefreshResponse>, Status> {
+        self.engine.refresh(deadline::of(request.metadata(), Instant::now())).await?;
+        Ok(Response::new(RefreshResponse {}))
+    }
+
+    async fn node_group_target_size(
+        &self,
+        request: Request<NodeGroupTargetSizeRequest>,
+    ) -> Result<Response<NodeGroupTargetSizeResponse>, Status> {
+        let target_size = wire::size(self.group(&request.get_ref().id)?.target_size);
+        Ok(Response::new(NodeGroupTargetSizeResponse { target_size }))
+    }
+
+    async fn node_group_increase_size(
+        &self,
+        request: Request<NodeGroupIncreaseSizeRequest>,
+    ) -> Result<Response<NodeGroupIncreaseSizeResponse>, Status> {
+        let by = deadline::of(request.metadata(), Instant::now());
+        let NodeGroupIncreaseSizeRequest { delta, id } = request.into_inner();
+        let engine = Arc::clone(&self.engine);
+        carry_out(format!("{}: IncreaseSize by {delta}", id.escape_debug()), async move {
+            require_id(&id)?;
+            require_delta(delta, delta > 0, "an increase needs a positive number of nodes")?;
+            Ok(engine.increase_size(&id, delta, by).await?)
+        })
+        .await?;
+        Ok(Response::new(NodeGroupIncreaseSizeResponse {}))
+    }
+
+    async fn node_group_delete_nodes(
+        &self,
+        request: Request<NodeGroupDeleteNodesRequest>,
+    ) -> Result<Response<NodeGroupDeleteNodesResponse>, Status> {
+        let by = deadline::of(request.metadata(), Instant::now());
+        let NodeGroupDeleteNodesRequest { nodes, id } = request.into_inner();
+        let nodes: Vec<NodeReference> = nodes.into_iter().map(wire::node_reference).collect();
+        let engine = Arc::clone(&self.engine);
+        carry_out(format!("{}: DeleteNodes [{}]", id.escape_debug(), node_list(&nodes)), async move {
+            require_id(&id)?;
+            require_nodes(&nodes)?;
+            Ok(engine.delete_nodes(&id, &nodes, by).await?)
+        })
+        .await?;
+        Ok(Response::new(NodeGroupDeleteNodesResponse {}))
+    }
+
+    async fn node_group_decrease_target_size(
+        &self,
+        request: Request<NodeGroupDecreaseTargetSizeRequest>,
+    ) -> Result<Response<NodeGroupDecreaseTargetSizeResponse>, Status> {
+        let by = deadline::of(request.metadata(), Instant::now());
+        let NodeGroupDecreaseTargetSizeRequest { delta, id } = request.into_inner();
+        let engine = Arc::clone(&self.engine);
+        carry_out(format!("{}: DecreaseTargetSize by {delta}", id.escape_debug()), async move {
+            require_id(&id)?;
+            require_delta(delta, delta < 0, "a decrease needs a negative number of nodes")?;
+            Ok(engine.decrease_target_size(&id, delta, by).await?)
+        })
+        .await?;
+        Ok(Response::new(NodeGroupDecreaseTargetSizeResponse {}))
+    }
+
+    async fn node_group_nodes(
+        &self,
+        request: Request<NodeGroupNodesRequest>,
+    ) -> Result<Response<NodeGroupNodesResponse>, Status> {
+        let group = self.group(&request.get_ref().id)?;
+        let instances = group
+            .instances
+            .iter()
+            .map(|instance| wire::instance(instance, self.engine.provider_id(&instance.id)))
+            .collect();
+        Ok(Response::new(NodeGroupNodesResponse { instances }))
+    }
+
+    async fn node_group_template_node_info(
+        &self,
+        _request: Request<NodeGroupTemplateNodeInfoRequest>,
+    ) -> Result<Response<NodeGroupTemplateNodeInfoResponse>, Status> {
+        // Never an empty template: cluster-autoscaler dereferences it unseen.
+        Err(unimplemented("a template of a new node"))
+    }
+
+    async fn node_group_get_options(
+        &self,
+        _request: Request<NodeGroupAutoscalingOptionsRequest>,
+    ) -> Result<Response<NodeGroupAutoscalingOptionsResponse>, Status> {
+        // Cluster-autoscaler 1.35 and 1.36 take a start-up time of 0 from any answer (kubernetes/autoscaler#10245).
+        Err(unimplemented("options of a single group"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nodes(count: usize) -> Vec<NodeReference> {
+        (0..count)
+            .map(|number| NodeReference { provider_id: String::new(), name: format!("n\n{number}") })
+            .collect()
+    }
+
+    #[test]
+    fn a_log_line_stays_one_line_of_bounded_length() {
+        assert_eq!(node_list(&nodes(2)), "n\\n0, n\\n1");
+        assert!(node_list(&nodes(12)).ends_with("n\\n9 and 2 more"));
+    }
+
+    #[test]
+    fn what_identifies_nothing_is_an_invalid_argument() {
+        let anonymous = NodeReference { provider_id: String::new(), name: String::new() };
+        for refused in [
+            require_id(""),
+            require_nodes(&[]),
+            require_nodes(&[nodes(1).remove(0), anonymous]),
+            require_delta(0, false, "positive"),
+        ] {
+            assert_eq!(refused.unwrap_err().code(), tonic::Code::InvalidArgument);
+        }
+    }
+}

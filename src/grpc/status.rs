@@ -1,0 +1,209 @@
+//! Which error becomes which gRPC code: the one place where that is decided.
+//!
+//! INTERNAL is not here: it is for this service's own bugs, see [`super::call_layer`].
+
+use tonic::{Code, Status};
+
+use crate::core::{cloud::CloudError, request::RequestError};
+
+impl From<RequestError> for Status {
+    fn from(error: RequestError) -> Self {
+        Self::new(code(&error), error.to_string())
+    }
+}
+
+/// The gRPC code of a refusal.
+#[must_use]
+pub const fn code(error: &RequestError) -> Code {
+    match error {
+        RequestError::UnknownGroup { .. } | RequestError::NotAMember { .. } => Code::NotFound,
+        RequestError::InvalidDelta { .. } | RequestError::NoNodes | RequestError::MalformedNode { .. } => {
+            Code::InvalidArgument
+        }
+        RequestError::OutOfBounds { .. } => Code::OutOfRange,
+        RequestError::NothingToCancel { .. }
+        | RequestError::ClusterStatus { .. }
+        | RequestError::NotIdentifiedYet { .. }
+        | RequestError::PlaceholderHasServer { .. }
+        | RequestError::BeingRequested { .. } => Code::FailedPrecondition,
+        RequestError::NoSnapshot { .. } | RequestError::SnapshotTooOld { .. } | RequestError::Stopping => {
+            Code::Unavailable
+        }
+        RequestError::Deadline { .. } => Code::DeadlineExceeded,
+        RequestError::Busy { .. } => Code::ResourceExhausted,
+        RequestError::Cloud(error) => cloud_code(error),
+    }
+}
+
+/// A 4xx would be refused again as long as nobody changes something; everything else may pass by itself.
+const fn cloud_code(error: &CloudError) -> Code {
+    match error {
+        CloudError::Refused { .. } | CloudError::Unsuitable(_) => Code::FailedPrecondition,
+        CloudError::Unreachable { .. }
+        | CloudError::Unavailable { .. }
+        | CloudError::Authentication { .. }
+        | CloudError::Malformed { .. }
+        | CloudError::Inconsistent(_) => Code::Unavailable,
+    }
+}
+
+/// The code as Prometheus users of gRPC know it, that is, as Go spells it.
+#[must_use]
+pub const fn code_label(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "Canceled",
+        Code::Unknown => "Unknown",
+        Code::InvalidArgument => "InvalidArgument",
+        Code::DeadlineExceeded => "DeadlineExceeded",
+        Code::NotFound => "NotFound",
+        Code::AlreadyExists => "AlreadyExists",
+        Code::PermissionDenied => "PermissionDenied",
+        Code::ResourceExhausted => "ResourceExhausted",
+        Code::FailedPrecondition => "FailedPrecondition",
+        Code::Aborted => "Aborted",
+        Code::OutOfRange => "OutOfRange",
+        Code::Unimplemented => "Unimplemented",
+        Code::Internal => "Internal",
+        Code::Unavailable => "Unavailable",
+        Code::DataLoss => "DataLoss",
+        Code::Unauthenticated => "Unauthenticated",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::core::{
+        cloud::Service, machine_id::ProviderIdError, node_group::Bounds, status::Status as CloudStatus,
+    };
+
+    fn group() -> String {
+        "pool-b-12345678".to_owned()
+    }
+
+    fn node() -> String {
+        "openstack:///ca5b234b-f9a6-42b0-a77d-197636b29d52".to_owned()
+    }
+
+    fn refused(status: u16) -> CloudError {
+        CloudError::Refused {
+            service: Service::ContainerInfra,
+            request: "POST /clusters/k8s/actions/resize".to_owned(),
+            status,
+            message: "no".to_owned(),
+            request_id: Some("req-1".to_owned()),
+        }
+    }
+
+    fn cloud_errors() -> Vec<(CloudError, Code)> {
+        let request = || "GET /clusters/k8s".to_owned();
+        vec![
+            (refused(400), Code::FailedPrecondition),
+            (refused(403), Code::FailedPrecondition),
+            (CloudError::Unsuitable("cluster".to_owned()), Code::FailedPrecondition),
+            (
+                CloudError::Unreachable {
+                    service: Service::Identity,
+                    url: "http://127.0.0.1:5000".to_owned(),
+                    reason: "connection refused".to_owned(),
+                },
+                Code::Unavailable,
+            ),
+            (
+                CloudError::Unavailable {
+                    service: Service::Orchestration,
+                    request: request(),
+                    status: 503,
+                    message: String::new(),
+                    request_id: None,
+                    retry_after: None,
+                },
+                Code::Unavailable,
+            ),
+            (
+                CloudError::Authentication {
+                    url: "http://127.0.0.1:5000".to_owned(),
+                    user: "autoscaler".to_owned(),
+                    message: "no".to_owned(),
+                },
+                Code::Unavailable,
+            ),
+            (
+                CloudError::Malformed {
+                    service: Service::Compute,
+                    request: request(),
+                    reason: "not JSON".to_owned(),
+                },
+                Code::Unavailable,
+            ),
+            (CloudError::Inconsistent(group()), Code::Unavailable),
+        ]
+    }
+
+    #[test]
+    fn each_refusal_has_its_code() {
+        let reason = || "connection refused".to_owned();
+        let mut table = vec![
+            (RequestError::UnknownGroup { id: group(), known: String::new() }, Code::NotFound),
+            (RequestError::NotAMember { node: node(), group: group() }, Code::NotFound),
+            (RequestError::InvalidDelta { delta: 0, expected: "positive" }, Code::InvalidArgument),
+            (RequestError::NoNodes, Code::InvalidArgument),
+            (
+                RequestError::MalformedNode { node: node(), source: ProviderIdError::Foreign(node()) },
+                Code::InvalidArgument,
+            ),
+            (
+                RequestError::OutOfBounds {
+                    group: group(),
+                    count: 7,
+                    bounds: Bounds { min: 1, max: 6 },
+                    current: 6,
+                },
+                Code::OutOfRange,
+            ),
+            (RequestError::NothingToCancel { group: group(), current: 1 }, Code::FailedPrecondition),
+            (
+                RequestError::ClusterStatus { status: CloudStatus::parse("CREATE_FAILED") },
+                Code::FailedPrecondition,
+            ),
+            (RequestError::NotIdentifiedYet { node: node() }, Code::FailedPrecondition),
+            (
+                RequestError::PlaceholderHasServer {
+                    node: node(),
+                    group: group(),
+                    index: "1".to_owned(),
+                    server: node(),
+                },
+                Code::FailedPrecondition,
+            ),
+            (RequestError::BeingRequested { node: node(), group: group() }, Code::FailedPrecondition),
+            (RequestError::NoSnapshot { reason: reason() }, Code::Unavailable),
+            (
+                RequestError::SnapshotTooOld { age: Duration::from_secs(301), reason: reason() },
+                Code::Unavailable,
+            ),
+            (RequestError::Stopping, Code::Unavailable),
+            (RequestError::Deadline { doing: "reading the group" }, Code::DeadlineExceeded),
+            (RequestError::Busy { group: group(), waiting: 100 }, Code::ResourceExhausted),
+        ];
+        table.extend(
+            cloud_errors().into_iter().map(|(error, expected)| (RequestError::Cloud(error), expected)),
+        );
+        for (error, expected) in table {
+            let message = error.to_string();
+            let status = Status::from(error);
+            assert_eq!((status.code(), status.message()), (expected, message.as_str()));
+        }
+    }
+
+    #[test]
+    fn the_message_says_which_service_and_which_request() {
+        let status = Status::from(RequestError::Cloud(refused(409)));
+        for part in ["magnum", "POST /clusters/k8s/actions/resize", "409", "req-1"] {
+            assert!(status.message().contains(part), "{part} in {}", status.message());
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Mutual TLS from three files. cluster-autoscaler knows no other: it always shows a certificate and always
+//! checks the server's (`externalgrpc_cloud_provider.go`).
+
+use std::{
+    fmt, fs, io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use thiserror::Error;
+use tonic::transport::{Certificate, Identity, ServerTlsConfig};
+
+/// How long a handshake may take, so that a silent peer holds nothing for long.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Who may connect, and how.
+#[derive(Clone)]
+pub enum Security {
+    /// Anybody who reaches the port.
+    Plaintext,
+    /// Only who has a certificate of the right authority.
+    MutualTls(ServerTlsConfig),
+}
+
+impl fmt::Debug for Security {
+    /// Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plaintext => "Plaintext",
+            Self::MutualTls(_) => "MutualTls",
+        })
+    }
+}
+
+/// The three files of mutual TLS, and the permission to do without.
+#[derive(Debug, Clone, Default)]
+pub struct SecurityOptions {
+    /// The server's certificate chain, PEM.
+    pub certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub key: Option<PathBuf>,
+    /// The authority that signs the callers' certificates, PEM.
+    pub client_ca: Option<PathBuf>,
+    /// Whether plaintext is wanted on an address that others can reach.
+    pub insecure: bool,
+}
+
+/// Why there is no way to listen that was asked for.
+#[derive(Debug, Error)]
+pub enum SecurityError {
+    /// One or two of the three files.
+    #[error(
+        "--tls-cert, --tls-key and --tls-client-ca belong together: give all three, or none for plaintext \
+         (missing: {0})"
+    )]
+    Incomplete(String),
+    /// Plaintext where others can reach it.
+    #[error(
+        "{0} is reachable from other machines, and whoever reaches it can remove nodes: give --tls-cert, \
+         --tls-key and --tls-client-ca, or --insecure if the network protects it"
+    )]
+    PlaintextOnNetwork(IpAddr),
+    /// A file that cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl SecurityOptions {
+    /// Reads the files, if they are given and complete, or checks that plaintext is safe at this address.
+    ///
+    /// # Errors
+    /// See [`SecurityError`].
+    pub fn load(&self, listen: IpAddr) -> Result<Security, SecurityError> {
+        match (&self.certificate, &self.key, &self.client_ca) {
+            (Some(certificate), Some(key), Some(client_ca)) => {
+                let identity = Identity::from_pem(read(certificate)?, read(key)?);
+                let config = ServerTlsConfig::new()
+                    .identity(identity)
+                    .client_ca_root(Certificate::from_pem(read(client_ca)?))
+                    .timeout(HANDSHAKE_TIMEOUT);
+                Ok(Security::MutualTls(config))
+            }
+            (None, None, None) if self.insecure || listen.is_loopback() => Ok(Security::Plaintext),
+            (None, None, None) => Err(SecurityError::PlaintextOnNetwork(listen)),
+            _ => Err(SecurityError::Incomplete(self.missing())),
+        }
+    }
+
+    fn missing(&self) -> String {
+        let files = [
+            ("--tls-cert", &self.certificate),
+            ("--tls-key", &self.key),
+            ("--tls-client-ca", &self.client_ca),
+        ];
+        let missing: Vec<&str> =
+            files.into_iter().filter(|(_, file)| file.is_none()).map(|(option, _)| option).collect();
+        missing.join(", ")
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, SecurityError> {
+    fs::read(path).map_err(|source| SecurityError::Unreadable { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    const EVERYWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn plaintext_needs_a_loopback_address_or_a_word() {
+        let mut options = SecurityOptions::default();
+        assert!(matches!(options.load(LOOPBACK), Ok(Security::Plaintext)));
+        assert!(matches!(options.load(EVERYWHERE), Err(SecurityError::PlaintextOnNetwork(_))));
+        options.insecure = true;
+        assert!(matches!(options.load(EVERYWHERE), Ok(Security::Plaintext)));
+    }
+
+    #[test]
+    fn two_files_of_three_are_refused_even_on_loopback() {
+        let options = SecurityOptions {
+            certificate: Some("a".into()),
+            key: Some("b".into()),
+            client_ca: None,
+            insecure: true,
+        };
+        let error = options.load(LOOPBACK).unwrap_err();
+        assert!(error.to_string().ends_with("(missing: --tls-client-ca)"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let options = SecurityOptions {
+            certificate: Some("/nonexistent/tls.crt".into()),
+            key: Some("/nonexistent/tls.key".into()),
+            client_ca: Some("/nonexistent/ca.crt".into()),
+            insecure: false,
+        };
+        assert!(options.load(EVERYWHERE).unwrap_err().to_string().contains("/nonexistent/tls.crt"));
+    }
+}

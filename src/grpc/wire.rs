@@ -1,0 +1,192 @@
+//! What the core's types look like on the wire.
+
+use super::externalgrpc::{
+    self as proto, ExternalGrpcNode, InstanceErrorInfo, InstanceStatus, instance_status::InstanceState,
+};
+use crate::core::{
+    instance::{self, Instance, InstanceError, InstanceErrorClass},
+    request::NodeReference,
+    snapshot::GroupView,
+};
+
+/// The wire's number for errors of quota or capacity (`cloudprovider.OutOfResourcesErrorClass`).
+const OUT_OF_RESOURCES: i32 = 1;
+/// The wire's number for any other error (`cloudprovider.OtherErrorClass`).
+const OTHER: i32 = 99;
+
+/// A node group with a line about it for people.
+#[must_use]
+pub fn node_group(group: &GroupView) -> proto::NodeGroup {
+    proto::NodeGroup {
+        id: group.id.clone(),
+        min_size: size(group.bounds.min),
+        max_size: size(group.bounds.max),
+        debug: summary(group),
+    }
+}
+
+/// A number of nodes; the wire's are signed.
+#[must_use]
+pub fn size(nodes: u32) -> i32 {
+    i32::try_from(nodes).unwrap_or(i32::MAX)
+}
+
+/// An instance with the id that its node shows.
+#[must_use]
+pub fn instance(instance: &Instance, id: String) -> proto::Instance {
+    let state = match instance.state {
+        instance::InstanceState::Creating => InstanceState::InstanceCreating,
+        instance::InstanceState::Running => InstanceState::InstanceRunning,
+        instance::InstanceState::Deleting => InstanceState::InstanceDeleting,
+    };
+    proto::Instance {
+        id,
+        status: Some(InstanceStatus {
+            instance_state: state.into(),
+            error_info: instance.error.as_ref().map(error_info),
+        }),
+    }
+}
+
+fn error_info(error: &InstanceError) -> InstanceErrorInfo {
+    InstanceErrorInfo {
+        error_code: error.code.to_owned(),
+        error_message: error.message.clone(),
+        instance_error_class: match error.class {
+            InstanceErrorClass::OutOfResources => OUT_OF_RESOURCES,
+            InstanceErrorClass::Other => OTHER,
+        },
+    }
+}
+
+/// The part of a node that identifies it; its labels and annotations do not.
+#[must_use]
+pub fn node_reference(node: ExternalGrpcNode) -> NodeReference {
+    NodeReference { provider_id: node.provider_id, name: node.name }
+}
+
+/// How many instances of a group are in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Nodes, or about to register as one.
+    pub running: usize,
+    /// Being made.
+    pub creating: usize,
+    /// On their way out.
+    pub deleting: usize,
+    /// With an error, whatever their state.
+    pub failed: usize,
+}
+
+impl Tally {
+    /// Counts each instance once.
+    #[must_use]
+    pub fn of(instances: &[Instance]) -> Self {
+        let mut tally = Self::default();
+        for instance in instances {
+            let place = match (instance.state, &instance.error) {
+                (_, Some(_)) => &mut tally.failed,
+                (instance::InstanceState::Running, None) => &mut tally.running,
+                (instance::InstanceState::Creating, None) => &mut tally.creating,
+                (instance::InstanceState::Deleting, None) => &mut tally.deleting,
+            };
+            *place += 1;
+        }
+        tally
+    }
+
+    /// The numbers with the names of their states, which are metric labels too.
+    #[must_use]
+    pub const fn by_state(&self) -> [(&'static str, usize); 4] {
+        [
+            ("running", self.running),
+            ("creating", self.creating),
+            ("deleting", self.deleting),
+            ("failed", self.failed),
+        ]
+    }
+}
+
+/// `UPDATE_COMPLETE, target 3 of 1–6: 2 running, 1 creating`, and the trouble if there is any.
+fn summary(group: &GroupView) -> String {
+    let tally = Tally::of(&group.instances);
+    let states: Vec<String> = tally
+        .by_state()
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
+    let states = if states.is_empty() { "no instance".to_owned() } else { states.join(", ") };
+    let trouble = group.trouble.as_ref().map(|trouble| format!("; {trouble}")).unwrap_or_default();
+    format!("{}, target {} of {}: {states}{trouble}", group.status, group.target_size, group.bounds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{
+        instance::InstanceId,
+        machine_id::{MachineId, PlaceholderId},
+        member::MemberIndex,
+        node_group::{Bounds, NodeGroupUuid},
+    };
+
+    const UUID: &str = "ca5b234b-f9a6-42b0-a77d-197636b29d52";
+
+    fn running() -> Instance {
+        Instance {
+            id: InstanceId::Server(UUID.parse::<MachineId>().unwrap()),
+            member: Some(MemberIndex::new(0)),
+            state: instance::InstanceState::Running,
+            error: None,
+        }
+    }
+
+    fn failed() -> Instance {
+        let group: NodeGroupUuid = UUID.parse().unwrap();
+        Instance {
+            id: InstanceId::Placeholder(PlaceholderId::Requested { group, ordinal: 1 }),
+            member: None,
+            state: instance::InstanceState::Creating,
+            error: Some(InstanceError::of_failed_creation("Quota exceeded for cores")),
+        }
+    }
+
+    fn view(instances: Vec<Instance>, trouble: Option<&str>) -> GroupView {
+        GroupView {
+            uuid: UUID.parse().unwrap(),
+            id: "default-worker-ca5b234b".to_owned(),
+            bounds: Bounds { min: 1, max: u32::MAX },
+            target_size: 2,
+            instances,
+            has_cloud_provider: true,
+            stack_name: "k8s-abc".to_owned(),
+            status: "UPDATE_COMPLETE".to_owned(),
+            trouble: trouble.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_group_says_in_a_line_how_it_is() {
+        let group = node_group(&view(vec![running(), failed()], Some("heat refused GET /stacks")));
+        assert_eq!((group.min_size, group.max_size), (1, i32::MAX));
+        assert_eq!(
+            group.debug,
+            "UPDATE_COMPLETE, target 2 of 1–4294967295: 1 running, 1 failed; heat refused GET /stacks"
+        );
+        assert_eq!(
+            summary(&view(Vec::new(), None)),
+            "UPDATE_COMPLETE, target 2 of 1–4294967295: no instance"
+        );
+    }
+
+    #[test]
+    fn an_error_never_goes_without_code_and_class() {
+        let status = instance(&failed(), "fake:///x/requested-1".to_owned()).status.unwrap();
+        assert_eq!(status.instance_state(), InstanceState::InstanceCreating);
+        let info = status.error_info.unwrap();
+        assert_eq!((info.error_code.as_str(), info.instance_error_class), ("QuotaExceeded", 1));
+        assert!(info.error_message.contains("cores"));
+        assert_eq!(instance(&running(), String::new()).status.unwrap().error_info, None);
+    }
+}

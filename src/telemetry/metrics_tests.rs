@@ -1,0 +1,111 @@
+use std::{fmt::Write as _, fs, path::Path};
+
+use super::*;
+use crate::core::{node_group::Bounds, request::RequestError};
+
+/// A group without instances.
+fn group(id: &str) -> Arc<GroupView> {
+    Arc::new(GroupView {
+        uuid: "ca5b234b-f9a6-42b0-a77d-197636b29d52".parse().unwrap(),
+        id: id.to_owned(),
+        bounds: Bounds { min: 1, max: 6 },
+        target_size: 2,
+        instances: Vec::new(),
+        has_cloud_provider: true,
+        stack_name: "k8s-abc".to_owned(),
+        status: "UPDATE_COMPLETE".to_owned(),
+        trouble: Some("heat is down".to_owned()),
+    })
+}
+
+struct OneGroup;
+
+impl SnapshotSource for OneGroup {
+    fn snapshot(&self) -> Result<Arc<Snapshot>, RequestError> {
+        Ok(Arc::new(Snapshot::new("k8s".to_owned(), Instant::now(), vec![group("pool-b-ca5b234b")])))
+    }
+}
+
+/// Metrics in which each family has a sample.
+fn with_samples() -> Metrics {
+    let metrics = Metrics::new().unwrap();
+    metrics.watch(Arc::new(OneGroup));
+    metrics.call_started(Method::UNKNOWN);
+    metrics.call_handled(Method::UNKNOWN, "OK", Duration::from_millis(1));
+    metrics.openstack_request("magnum", "GET", "nodegroup", "200", 0.05);
+    metrics
+}
+
+#[test]
+fn known_groups_have_all_their_series_from_the_start() {
+    let text = with_samples().render().unwrap();
+    for line in [
+        "magnum_autoscaler_node_group_min_size{node_group=\"pool-b-ca5b234b\"} 1",
+        "magnum_autoscaler_node_group_max_size{node_group=\"pool-b-ca5b234b\"} 6",
+        "magnum_autoscaler_node_group_target_size{node_group=\"pool-b-ca5b234b\"} 2",
+        "magnum_autoscaler_node_group_instances{node_group=\"pool-b-ca5b234b\",state=\"failed\"} 0",
+        "magnum_autoscaler_node_group_unreadable{node_group=\"pool-b-ca5b234b\"} 1",
+        "magnum_autoscaler_wrong_removals_total{node_group=\"pool-b-ca5b234b\"} 0",
+        "magnum_autoscaler_resizes_total{node_group=\"pool-b-ca5b234b\",outcome=\"lost\"} 0",
+        "openstack_api_requests_total{code=\"200\",method=\"GET\",request=\"nodegroup\",service=\"magnum\"} 1",
+    ] {
+        assert!(text.lines().any(|present| present == line), "{line} in\n{text}");
+    }
+}
+
+#[test]
+fn what_the_engine_tells_is_counted() {
+    let metrics = with_samples();
+    metrics.resize_ended("pool-b-ca5b234b", ResizeOutcome::Done);
+    metrics.wrong_removals("pool-b-ca5b234b", 2);
+    metrics.call_panicked(Method::UNKNOWN);
+    let text = metrics.render().unwrap();
+    assert!(
+        text.contains("magnum_autoscaler_resizes_total{node_group=\"pool-b-ca5b234b\",outcome=\"done\"} 1")
+    );
+    assert!(text.contains("magnum_autoscaler_wrong_removals_total{node_group=\"pool-b-ca5b234b\"} 2"));
+    assert!(text.contains("magnum_autoscaler_panics_total 1"));
+}
+
+#[test]
+fn without_a_snapshot_its_age_grows_from_the_start() {
+    let metrics = Metrics::new().unwrap();
+    std::thread::sleep(Duration::from_millis(5));
+    metrics.update();
+    assert!(metrics.groups.snapshot_age.get() >= 0.005);
+}
+
+/// The page as it should be.
+fn reference(metrics: &Metrics) -> String {
+    metrics.update();
+    let mut page = "# Metrics\n\n\
+        Served at `/metrics` of `--admin-address` in Prometheus' text format. Written by the test\n\
+        `telemetry::metrics::tests::the_reference_lists_every_metric`; run it with `UPDATE_DOCS=1` after a change.\n\n\
+        | name | type | labels | meaning |\n|---|---|---|---|\n"
+        .to_owned();
+    for family in metrics.registry.gather() {
+        let mut labels: Vec<String> = family
+            .get_metric()
+            .iter()
+            .flat_map(prometheus::proto::Metric::get_label)
+            .map(|label| format!("`{}`", label.name()))
+            .collect();
+        labels.sort_unstable();
+        labels.dedup();
+        let kind = format!("{:?}", family.get_field_type()).to_ascii_lowercase();
+        writeln!(page, "| `{}` | {kind} | {} | {} |", family.name(), labels.join(", "), family.help())
+            .unwrap();
+    }
+    page
+}
+
+#[test]
+fn the_reference_lists_every_metric() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+    let expected = reference(&with_samples());
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &expected).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == expected, "docs/metrics.md is out of date: run this test with UPDATE_DOCS=1");
+}

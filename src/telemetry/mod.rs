@@ -1,0 +1,33 @@
+//! What operators see: logs, metrics and the admin address.
+//!
+//! - [`logs`]: text or JSON lines on standard error
+//! - [`metrics`]: all metrics, listed in `docs/metrics.md`
+//! - [`process`]: what Linux knows of this process
+//! - [`admin`]: `/healthz`, `/readyz` and `/metrics`
+
+pub mod admin;
+pub mod logs;
+pub mod metrics;
+pub mod process;
+
+use std::sync::Arc;
+
+use crate::{
+    core::{request::RequestError, snapshot::Snapshot},
+    engine::Engine,
+};
+
+/// Where metrics and readiness get the snapshot from.
+pub trait SnapshotSource: Send + Sync + 'static {
+    /// The latest snapshot.
+    ///
+    /// # Errors
+    /// Only as long as there has never been one, with the reason.
+    fn snapshot(&self) -> Result<Arc<Snapshot>, RequestError>;
+}
+
+impl SnapshotSource for Engine {
+    fn snapshot(&self) -> Result<Arc<Snapshot>, RequestError> {
+        Self::snapshot(self)
+    }
+}

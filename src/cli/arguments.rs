@@ -1,0 +1,356 @@
+//! The command line: a contract that scripts and manifests rely on.
+//!
+//! Each option is an environment variable too: `MAGNUM_AUTOSCALER_` and its name in capitals, `OS_CLOUD` apart.
+
+use std::{
+    net::{Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::{
+    Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+    builder::BoolishValueParser,
+};
+
+use crate::{
+    engine::EngineOptions,
+    grpc::tls::SecurityOptions,
+    telemetry::logs::{self, LogFormat},
+};
+
+/// An external gRPC cloud provider that lets the Kubernetes cluster-autoscaler grow and shrink OpenStack Magnum
+/// clusters.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 110)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve cluster-autoscaler
+    ///
+    /// Answers cluster-autoscaler's calls (--cloud-provider=externalgrpc) and carries them out on a Magnum cluster
+    /// until SIGTERM. Exit code 0: stopped on request, 1: failed, 2: wrong usage or configuration.
+    Serve(Box<ServeArguments>),
+    /// Run a simulated OpenStack alone
+    ///
+    /// Keystone, Magnum, Heat and Nova in memory over real HTTP, for other clients. Prints the credentials to use.
+    Simulate(SimulateArguments),
+}
+
+/// The options of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArguments {
+    /// Where cluster-autoscaler connects to, IP:PORT; ":PORT" for all addresses
+    #[arg(
+        long,
+        env = "MAGNUM_AUTOSCALER_ADDRESS",
+        default_value = "127.0.0.1:8086",
+        value_name = "IP:PORT",
+        value_parser = parse_address
+    )]
+    pub address: SocketAddr,
+
+    /// Where /metrics, /healthz and /readyz are served over plain HTTP, IP:PORT
+    #[arg(
+        long,
+        env = "MAGNUM_AUTOSCALER_ADMIN_ADDRESS",
+        default_value = "127.0.0.1:8087",
+        value_name = "IP:PORT",
+        value_parser = parse_address
+    )]
+    pub admin_address: SocketAddr,
+
+    /// Where the cloud is and what to scale.
+    #[command(flatten, next_help_heading = "Cloud")]
+    pub cloud: CloudArguments,
+
+    /// How requests are paced.
+    #[command(flatten, next_help_heading = "Pace")]
+    pub pace: PaceArguments,
+
+    /// Who may call.
+    #[command(flatten, next_help_heading = "TLS")]
+    pub tls: TlsArguments,
+
+    /// What is logged.
+    #[command(flatten, next_help_heading = "Log")]
+    pub log: LogArguments,
+
+    /// Run against the built-in simulator instead of a cloud
+    #[arg(
+        long,
+        env = "MAGNUM_AUTOSCALER_SIMULATE",
+        value_parser = BoolishValueParser::new(),
+        conflicts_with = "cloud_config",
+        help_heading = "Simulator"
+    )]
+    pub simulate: bool,
+
+    /// What is simulated.
+    #[command(flatten, next_help_heading = "Simulator")]
+    pub simulator: SimulatorArguments,
+}
+
+/// Where the cloud is and what to scale.
+#[derive(Debug, Clone, Args)]
+pub struct CloudArguments {
+    /// INI file that cluster-autoscaler's magnum provider and the OpenStack cloud provider read (cloud.conf)
+    ///
+    /// Without it, --os-cloud names an entry of clouds.yaml; without that, the OS_* variables count.
+    #[arg(long, env = "MAGNUM_AUTOSCALER_CLOUD_CONFIG", value_name = "FILE")]
+    pub cloud_config: Option<PathBuf>,
+
+    /// Entry of clouds.yaml to use
+    #[arg(long, env = "OS_CLOUD", value_name = "NAME")]
+    pub os_cloud: Option<String>,
+
+    /// Name or UUID of the Magnum cluster; required unless --simulate
+    #[arg(
+        long,
+        env = "MAGNUM_AUTOSCALER_CLUSTER_NAME",
+        value_name = "NAME-OR-UUID",
+        required_unless_present = "simulate"
+    )]
+    pub cluster_name: Option<String>,
+
+    /// Node group to scale, with the fewest and the most nodes it may have; repeatable, ";" between several in the
+    /// environment
+    ///
+    /// Without --nodes and --node-group-auto-discovery, every worker group that has a maximum is scaled.
+    #[arg(
+        long,
+        env = "MAGNUM_AUTOSCALER_NODES",
+        value_name = "MIN:MAX:GROUP",
+        value_delimiter = ';',
+        conflicts_with = "node_group_auto_discovery"
+    )]
+    pub nodes: Vec<String>,
+
+    /// Scale every node group of these roles that has a maximum; repeatable, ";" between several in the environment
+    #[arg(
+        long,
+        env = "MAGNUM_AUTOSCALER_NODE_GROUP_AUTO_DISCOVERY",
+        value_name = "magnum:role=ROLE[,ROLE…]",
+        value_delimiter = ';'
+    )]
+    pub node_group_auto_discovery: Vec<String>,
+
+    /// How long a single request to OpenStack may take
+    #[arg(
+        long,
+        env = "MAGNUM_AUTOSCALER_OPENSTACK_TIMEOUT",
+        default_value = "30s",
+        value_name = "DURATION",
+        value_parser = parse_positive_duration
+    )]
+    pub openstack_timeout: Duration,
+}
+
+/// How requests are paced.
+#[derive(Debug, Clone, Args)]
+pub struct PaceArguments {
+    /// How long requests for one node group are gathered into one resize
+    #[arg(
+        long,
+        env = "MAGNUM_AUTOSCALER_COALESCE_WINDOW",
+        default_value = "200ms",
+        value_name = "DURATION",
+        value_parser = humantime::parse_duration
+    )]
+    pub coalesce_window: Duration,
+
+    /// How often OpenStack is read when nobody asks
+    #[arg(
+        long,
+        env = "MAGNUM_AUTOSCALER_REFRESH_INTERVAL",
+        default_value = "10s",
+        value_name = "DURATION",
+        value_parser = parse_positive_duration
+    )]
+    pub refresh_interval: Duration,
+}
+
+impl PaceArguments {
+    /// For the engine.
+    #[must_use]
+    pub fn engine_options(&self) -> EngineOptions {
+        EngineOptions {
+            refresh_interval: self.refresh_interval,
+            coalesce_window: self.coalesce_window,
+            ..EngineOptions::default()
+        }
+    }
+}
+
+/// Who may call.
+#[derive(Debug, Clone, Args)]
+pub struct TlsArguments {
+    /// PEM file with the server's certificate chain; the three TLS options belong together
+    #[arg(long, env = "MAGNUM_AUTOSCALER_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// PEM file with the server's private key
+    #[arg(long, env = "MAGNUM_AUTOSCALER_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+
+    /// PEM file with the authority that signs the certificates of callers
+    #[arg(long, env = "MAGNUM_AUTOSCALER_TLS_CLIENT_CA", value_name = "FILE")]
+    pub tls_client_ca: Option<PathBuf>,
+
+    /// Allow plaintext on an address that other machines can reach
+    #[arg(long, env = "MAGNUM_AUTOSCALER_INSECURE", value_parser = BoolishValueParser::new())]
+    pub insecure: bool,
+}
+
+impl TlsArguments {
+    /// For the server.
+    #[must_use]
+    pub fn security_options(&self) -> SecurityOptions {
+        SecurityOptions {
+            certificate: self.tls_cert.clone(),
+            key: self.tls_key.clone(),
+            client_ca: self.tls_client_ca.clone(),
+            insecure: self.insecure,
+        }
+    }
+}
+
+/// What is logged, on standard error.
+#[derive(Debug, Clone, Args)]
+pub struct LogArguments {
+    /// Text for people, or one JSON object in a line
+    #[arg(long, env = "MAGNUM_AUTOSCALER_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormatArgument,
+
+    /// error, warn, info, debug, trace, or a filter like "info,h2=warn" [default: $RUST_LOG, else info]
+    #[arg(long, env = "MAGNUM_AUTOSCALER_LOG_LEVEL", value_name = "LEVEL", value_parser = parse_log_level)]
+    pub log_level: Option<String>,
+}
+
+/// The values of `--log-format`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum LogFormatArgument {
+    /// Time, level and message
+    Text,
+    /// One object in a line
+    Json,
+}
+
+impl From<LogFormatArgument> for LogFormat {
+    fn from(argument: LogFormatArgument) -> Self {
+        match argument {
+            LogFormatArgument::Text => Self::Text,
+            LogFormatArgument::Json => Self::Json,
+        }
+    }
+}
+
+/// The options of `simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArguments {
+    /// Where the simulated services listen, IP:PORT
+    #[arg(
+        long,
+        env = "MAGNUM_AUTOSCALER_ADDRESS",
+        default_value = "127.0.0.1:8088",
+        value_name = "IP:PORT",
+        value_parser = parse_address
+    )]
+    pub address: SocketAddr,
+
+    /// What is simulated.
+    #[command(flatten)]
+    pub simulator: SimulatorArguments,
+
+    /// What is logged.
+    #[command(flatten, next_help_heading = "Log")]
+    pub log: LogArguments,
+}
+
+/// What is simulated.
+#[derive(Debug, Clone, Args)]
+pub struct SimulatorArguments {
+    /// How long each simulated request takes
+    #[arg(
+        long,
+        env = "MAGNUM_AUTOSCALER_LATENCY",
+        default_value = "0ms",
+        value_name = "DURATION",
+        value_parser = humantime::parse_duration
+    )]
+    pub latency: Duration,
+
+    /// How long a simulated node takes to boot
+    #[arg(
+        long,
+        env = "MAGNUM_AUTOSCALER_NODE_BOOT_TIME",
+        default_value = "3s",
+        value_name = "DURATION",
+        value_parser = humantime::parse_duration
+    )]
+    pub node_boot_time: Duration,
+
+    /// Simulate this many equal groups instead of default-worker (1 node, 1–6) and pool-b (0 nodes, 0–10)
+    #[arg(long, env = "MAGNUM_AUTOSCALER_GROUPS", value_name = "NUMBER")]
+    pub groups: Option<u32>,
+
+    /// Nodes in each of the simulated --groups
+    #[arg(long, env = "MAGNUM_AUTOSCALER_NODES_PER_GROUP", value_name = "NUMBER", requires = "groups")]
+    pub nodes_per_group: Option<u32>,
+}
+
+/// The options of [`SimulatorArguments`], which mean nothing to `serve` without `--simulate`.
+const SIMULATOR_OPTIONS: [&str; 4] = ["latency", "node_boot_time", "groups", "nodes_per_group"];
+
+impl Arguments {
+    /// Parses the command line of the process; prints help, version or what is wrong, and exits, where that is
+    /// due.
+    #[must_use]
+    pub fn parse_command_line() -> Self {
+        let matches = Self::definition().get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
+    /// The whole command line.
+    #[must_use]
+    pub fn definition() -> clap::Command {
+        Self::command().mut_subcommand("serve", |serve| {
+            serve.mut_args(|option| {
+                if SIMULATOR_OPTIONS.contains(&option.get_id().as_str()) {
+                    option.requires("simulate")
+                } else {
+                    option
+                }
+            })
+        })
+    }
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    if let Some(port) = text.strip_prefix(':') {
+        let port = port.parse().map_err(|error| format!("{port:?} is no port: {error}"))?;
+        return Ok(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)));
+    }
+    let text =
+        text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    text.parse().map_err(|_| "expected IP:PORT, like 127.0.0.1:8086, [::]:8086 or :8086".to_owned())
+}
+
+fn parse_positive_duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration.is_zero() { Err("must be longer than 0".to_owned()) } else { Ok(duration) }
+}
+
+fn parse_log_level(text: &str) -> Result<String, String> {
+    logs::filter(Some(text)).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+#[path = "arguments_tests.rs"]
+mod tests;

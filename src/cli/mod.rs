@@ -1,0 +1,78 @@
+//! The commands; the only room that knows all others.
+//!
+//! - [`arguments`]: the command line
+//! - [`serve`]: the service, wired together
+//! - [`simulate`]: the simulator, alone or under the service
+//! - [`connect`]: from the command line to a cloud
+//! - [`first_reading`]: what the first look at the cloud says about the configuration
+//! - [`signals`]: being told to stop
+//! - [`error`]: why a command ended, and its exit code
+//! - [`terminal`]: what is written to the terminal besides the log
+
+pub mod arguments;
+pub mod connect;
+pub mod error;
+pub mod first_reading;
+pub mod serve;
+pub mod signals;
+pub mod simulate;
+pub mod terminal;
+
+use std::{process::ExitCode, thread};
+
+use tokio::runtime::{Builder, Runtime};
+
+use self::{
+    arguments::{Arguments, Command, LogArguments},
+    error::StartError,
+};
+use crate::telemetry::logs;
+
+/// More threads bring nothing to a service that mostly waits, and each costs memory.
+const MOST_WORKER_THREADS: usize = 4;
+
+/// Parses the command line and runs the command: 0 if it was stopped on request, 1 if it failed, 2 for wrong usage
+/// or configuration.
+#[must_use]
+pub fn run() -> ExitCode {
+    match execute(Arguments::parse_command_line().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::error(&error);
+            error.exit_code()
+        }
+    }
+}
+
+fn execute(command: Command) -> Result<(), StartError> {
+    // The HTTP client takes the provider of the process; a second one would only be dead weight.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = runtime()?;
+    let outcome = match command {
+        Command::Serve(arguments) => {
+            start_log(&arguments.log)?;
+            runtime.block_on(serve::serve(&arguments))
+        }
+        Command::Simulate(arguments) => {
+            start_log(&arguments.log)?;
+            runtime.block_on(simulate::simulate(&arguments))
+        }
+    };
+    // What still runs now was given its time.
+    runtime.shutdown_background();
+    outcome
+}
+
+fn runtime() -> Result<Runtime, StartError> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    Builder::new_multi_thread()
+        .worker_threads(cores.min(MOST_WORKER_THREADS))
+        .enable_all()
+        .build()
+        .map_err(|error| StartError::Run(format!("cannot start threads: {error}")))
+}
+
+fn start_log(arguments: &LogArguments) -> Result<(), StartError> {
+    let filter = logs::filter(arguments.log_level.as_deref())?;
+    Ok(logs::start(arguments.log_format.into(), filter)?)
+}

@@ -1,0 +1,240 @@
+//! The command `serve`: the rooms wired together, from the first line in the log to the last.
+
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{sync::mpsc::UnboundedReceiver, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{
+    arguments::ServeArguments,
+    connect::connect,
+    error::StartError,
+    first_reading::{FirstReading, is_fatal},
+    signals::StopSignals,
+    simulate::{StartedSimulator, announce, start_simulator},
+};
+use crate::{
+    core::cloud::{CloudError, Observation},
+    engine::{Engine, Recorder},
+    grpc::{
+        call_layer::CallObserver,
+        externalgrpc::cloud_provider_server::SERVICE_NAME,
+        server::{Server, ServerError},
+        service::CloudProviderService,
+        tls::Security,
+    },
+    telemetry::{SnapshotSource, admin::AdminServer, metrics::Metrics},
+};
+
+/// How long calls may take to end after SIGTERM; Kubernetes kills after 30 s.
+const DRAIN_TIME: Duration = Duration::from_secs(15);
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// When it cannot start, or when the first reading shows that it will never work.
+pub async fn serve(arguments: &ServeArguments) -> Result<(), StartError> {
+    let mut signals = StopSignals::listen()?;
+    require_cluster(arguments)?;
+    let security = arguments.tls.security_options().load(arguments.address.ip())?;
+    let plaintext = matches!(security, Security::Plaintext);
+    let server = Server::bind(arguments.address, security)?;
+    let admin = AdminServer::bind(arguments.admin_address).await?;
+    let metrics = Arc::new(Metrics::new()?);
+    let simulator = simulator(arguments).await?;
+    let cloud = connect(arguments, simulator.as_ref(), &metrics)?;
+
+    let (cloud, readings) = FirstReading::listen(cloud);
+    let recorder: Arc<dyn Recorder> = metrics.clone();
+    let engine = Engine::start(cloud, arguments.pace.engine_options(), recorder);
+    let caller = Caller { address: server.address(), plaintext };
+    info!("cluster-autoscaler is served at {} ({})", caller.address, caller.security());
+    info!("metrics and health are at http://{}", admin.address());
+    let running = Running::start(server, admin, engine, metrics);
+    running.until_stopped(&mut signals, readings, &caller, simulator.is_some()).await
+}
+
+/// The parser sees to it unless `MAGNUM_AUTOSCALER_SIMULATE` is set to false, which it takes for present.
+fn require_cluster(arguments: &ServeArguments) -> Result<(), StartError> {
+    if arguments.simulate || arguments.cloud.cluster_name.is_some() {
+        return Ok(());
+    }
+    Err(StartError::Configuration(
+        "which cluster? give --cluster-name, or --simulate to try without one".to_owned(),
+    ))
+}
+
+async fn simulator(arguments: &ServeArguments) -> Result<Option<StartedSimulator>, StartError> {
+    if !arguments.simulate {
+        return Ok(None);
+    }
+    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let simulator = start_simulator(&arguments.simulator, any_port).await?;
+    announce(&simulator, &arguments.simulator);
+    Ok(Some(simulator))
+}
+
+/// How a caller reaches the service.
+struct Caller {
+    address: SocketAddr,
+    plaintext: bool,
+}
+
+impl Caller {
+    const fn security(&self) -> &'static str {
+        if self.plaintext { "plaintext" } else { "mutual TLS" }
+    }
+
+    /// A command line that calls this method from the same machine.
+    fn grpcurl(&self, data: &str, method: &str) -> String {
+        let mut line = "grpcurl ".to_owned();
+        line.push_str(if self.plaintext { "-plaintext " } else { "-cacert CA -cert CERT -key KEY " });
+        if !data.is_empty() {
+            let _ = write!(line, "-d '{data}' ");
+        }
+        let ip = match self.address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            // All IPv6 addresses are all IPv4 addresses as well.
+            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            ip => ip,
+        };
+        let address = SocketAddr::new(ip, self.address.port());
+        let _ = write!(line, "{address} {SERVICE_NAME}/{method}");
+        line
+    }
+}
+
+/// The service while it runs.
+struct Running {
+    engine: Arc<Engine>,
+    stop: CancellationToken,
+    server: JoinHandle<Result<(), ServerError>>,
+    admin: JoinHandle<std::io::Result<()>>,
+}
+
+impl Running {
+    fn start(server: Server, admin: AdminServer, engine: Arc<Engine>, metrics: Arc<Metrics>) -> Self {
+        let snapshots: Arc<dyn SnapshotSource> = engine.clone();
+        metrics.watch(Arc::clone(&snapshots));
+        let stop = CancellationToken::new();
+        let observer: Arc<dyn CallObserver> = metrics.clone();
+        let service = CloudProviderService::new(Arc::clone(&engine));
+        let server = tokio::spawn(server.run(service, observer, stop.clone().cancelled_owned()));
+        // Probes and scrapers are served to the very end.
+        let admin = tokio::spawn(admin.run(metrics, snapshots, std::future::pending()));
+        Self { engine, stop, server, admin }
+    }
+
+    async fn until_stopped(
+        mut self,
+        signals: &mut StopSignals,
+        mut readings: UnboundedReceiver<Result<Observation, CloudError>>,
+        caller: &Caller,
+        simulated: bool,
+    ) -> Result<(), StartError> {
+        loop {
+            tokio::select! {
+                Some(reading) = readings.recv() => match reading {
+                    Ok(observation) => announce_cluster(&observation, caller, simulated),
+                    Err(error) if is_fatal(&error) => return Err(error.into()),
+                    Err(error) => warn!("OpenStack cannot be read, trying on: {error}"),
+                },
+                ended = &mut self.server => return Err(server_ended(ended)),
+                ended = &mut self.admin => {
+                    return Err(StartError::Run(format!("the admin server failed: {ended:?}")));
+                }
+                signal = signals.next() => {
+                    info!("{signal}: stopping, calls under way are answered");
+                    self.drain(signals).await;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Says NOT_SERVING, takes no more writes, and waits a while for what is under way.
+    async fn drain(self, signals: &mut StopSignals) {
+        self.stop.cancel();
+        let drained = timeout(DRAIN_TIME, async {
+            let _ = tokio::join!(self.engine.stop(), self.server);
+        });
+        tokio::select! {
+            drained = drained => match drained {
+                Ok(()) => info!("stopped"),
+                Err(_) => warn!("stopped with calls or connections still open after {} s", DRAIN_TIME.as_secs()),
+            },
+            signal = signals.next() => warn!("{signal} again: stopped at once"),
+        }
+        self.admin.abort();
+    }
+}
+
+fn server_ended(ended: Result<Result<(), ServerError>, tokio::task::JoinError>) -> StartError {
+    match ended {
+        Ok(Err(error)) => error.into(),
+        Ok(Ok(())) => StartError::Run("the gRPC server stopped by itself".to_owned()),
+        Err(error) => StartError::Run(format!("the gRPC server failed: {error}")),
+    }
+}
+
+/// Says what is scaled, and for the simulator what to try.
+fn announce_cluster(observation: &Observation, caller: &Caller, simulated: bool) {
+    let cluster = &observation.cluster_name;
+    if observation.groups.is_empty() {
+        warn!("cluster {cluster} has no node group to scale: see --nodes and --node-group-auto-discovery");
+    }
+    for group in &observation.groups {
+        match &group.reading {
+            Ok(reading) => {
+                let members = reading.counted().count();
+                let (id, bounds) = (reading.group.id(), reading.group.bounds);
+                info!("cluster {cluster}: scaling {id}, {members} of {bounds} nodes");
+            }
+            Err(error) => warn!("cluster {cluster}: node group {} cannot be read: {error}", group.name),
+        }
+    }
+    if simulated {
+        for line in suggestions(observation, caller) {
+            info!("try: {line}");
+        }
+    }
+}
+
+/// The calls to try: a look at the groups, and one node more in a group that has room.
+fn suggestions(observation: &Observation, caller: &Caller) -> Vec<String> {
+    let room = observation.groups.iter().filter_map(|group| group.reading.as_ref().ok()).find(|reading| {
+        let members = u32::try_from(reading.counted().count()).unwrap_or(u32::MAX);
+        members < reading.group.bounds.max
+    });
+    let increase = room.map(|reading| {
+        let data = format!(r#"{{"id":"{}","delta":1}}"#, reading.group.id());
+        caller.grpcurl(&data, "NodeGroupIncreaseSize")
+    });
+    std::iter::once(caller.grpcurl("", "NodeGroups")).chain(increase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_call_to_try_can_be_pasted() {
+        let caller = Caller { address: "0.0.0.0:8086".parse().unwrap(), plaintext: true };
+        assert_eq!(
+            caller.grpcurl("", "NodeGroups"),
+            "grpcurl -plaintext 127.0.0.1:8086 \
+             clusterautoscaler.cloudprovider.v1.externalgrpc.CloudProvider/NodeGroups"
+        );
+        assert_eq!(
+            caller.grpcurl(r#"{"id":"pool-b-12345678","delta":1}"#, "NodeGroupIncreaseSize"),
+            r#"grpcurl -plaintext -d '{"id":"pool-b-12345678","delta":1}' 127.0.0.1:8086 "#.to_owned()
+                + "clusterautoscaler.cloudprovider.v1.externalgrpc.CloudProvider/NodeGroupIncreaseSize"
+        );
+    }
+}

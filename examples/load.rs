@@ -71,7 +71,10 @@ impl Durations {
     fn percentile(&self, percent: usize) -> Duration {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();
-        sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
+        sorted
+            .get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1)))
+            .copied()
+            .unwrap_or_default()
     }
 }
 
@@ -162,7 +165,14 @@ fn start(arguments: &Arguments) -> Result<Child, Failure> {
     let program = std::env::current_exe()?;
     let directory = program.parent().and_then(|examples| examples.parent()).ok_or("no build directory")?;
     let child = Command::new(directory.join("cluster-autoscaler-provider-magnum"))
-        .args(["serve", "--simulate", "--address", &arguments.address, "--admin-address", &arguments.admin_address])
+        .args([
+            "serve",
+            "--simulate",
+            "--address",
+            &arguments.address,
+            "--admin-address",
+            &arguments.admin_address,
+        ])
         .args(["--latency", &arguments.latency])
         .args(["--groups", &arguments.groups.to_string()])
         .args(["--nodes-per-group", &arguments.nodes_per_group.to_string()])
@@ -184,7 +194,10 @@ async fn connect(address: &str) -> Result<Client, Failure> {
 }
 
 /// Repeats the first loop until the server has read the cloud. Returns how long it took, and all nodes.
-async fn first_loop(client: &mut Client, measurements: &mut Measurements) -> Result<(Duration, Vec<String>), Failure> {
+async fn first_loop(
+    client: &mut Client,
+    measurements: &mut Measurements,
+) -> Result<(Duration, Vec<String>), Failure> {
     let begun = Instant::now();
     let give_up = begun + Duration::from_secs(30);
     while let Err(error) = client.refresh(RefreshRequest {}).await {
@@ -292,10 +305,15 @@ async fn throughput(client: &Client, arguments: &Arguments, when: &str) -> Resul
 }
 
 /// Parallel one-node deletes of the first group, as scale-down sends them.
-async fn burst(client: &mut Client, arguments: &Arguments, measurements: &mut Measurements) -> Result<(), Failure> {
+async fn burst(
+    client: &mut Client,
+    arguments: &Arguments,
+    measurements: &mut Measurements,
+) -> Result<(), Failure> {
     let group = client.node_groups(NodeGroupsRequest {}).await?.into_inner().node_groups.into_iter().next();
     let id = group.ok_or("no node group")?.id;
-    let instances = client.node_group_nodes(NodeGroupNodesRequest { id: id.clone() }).await?.into_inner().instances;
+    let instances =
+        client.node_group_nodes(NodeGroupNodesRequest { id: id.clone() }).await?.into_inner().instances;
     let victims = instances.into_iter().take(arguments.burst);
     let begun = Instant::now();
     let calls = victims.map(|instance| {
@@ -311,12 +329,19 @@ async fn burst(client: &mut Client, arguments: &Arguments, measurements: &mut Me
     for duration in join_all(calls).await {
         measurements.add("NodeGroupDeleteNodes", duration?);
     }
-    println!("{} parallel one-node deletes: all answered after {:.3} s", arguments.burst, begun.elapsed().as_secs_f64());
+    println!(
+        "{} parallel one-node deletes: all answered after {:.3} s",
+        arguments.burst,
+        begun.elapsed().as_secs_f64()
+    );
     let instances = client.node_group_nodes(NodeGroupNodesRequest { id }).await?.into_inner().instances;
     let deleting = instances
         .iter()
         .filter(|instance| {
-            instance.status.as_ref().is_some_and(|status| status.instance_state() == InstanceState::InstanceDeleting)
+            instance
+                .status
+                .as_ref()
+                .is_some_and(|status| status.instance_state() == InstanceState::InstanceDeleting)
         })
         .count();
     println!("shown as deleting at once: {deleting}");

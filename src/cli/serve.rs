@@ -158,11 +158,12 @@ impl Running {
         }
     }
 
-    /// Says NOT_SERVING, takes no more writes, and waits a while for what is under way.
+    /// Says NOT_SERVING, takes no more calls, waits a while for those under way, and ends the engine.
     async fn drain(self, signals: &mut StopSignals) {
         self.stop.cancel();
         let drained = timeout(DRAIN_TIME, async {
-            let _ = tokio::join!(self.engine.stop(), self.server);
+            let _ = self.server.await;
+            self.engine.stop().await;
         });
         tokio::select! {
             drained = drained => match drained {

@@ -27,10 +27,6 @@ const CALL_BUCKETS: &[f64] =
 /// From 5 ms, a cached answer next door, to a minute, a cloud in trouble.
 const OPENSTACK_BUCKETS: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
-/// The outcomes whose counters exist from the start.
-const OUTCOMES: [ResizeOutcome; 4] =
-    [ResizeOutcome::Done, ResizeOutcome::Failed, ResizeOutcome::Lost, ResizeOutcome::Superseded];
-
 /// The metrics of the process.
 pub struct Metrics {
     registry: Registry,
@@ -284,7 +280,7 @@ impl GroupMetrics {
         }
         // A counter that appears with its first event has no rate to alert on.
         self.wrong_removals.with_label_values(&[id]).inc_by(0);
-        for outcome in OUTCOMES {
+        for outcome in ResizeOutcome::ALL {
             self.resizes.with_label_values(&[id, outcome.label()]).inc_by(0);
         }
     }

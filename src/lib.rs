@@ -12,13 +12,11 @@
 //! - [`simulator`]: an OpenStack in memory behind real HTTP
 //! - [`cli`]: the commands; the only room that knows all others
 
+pub mod cli;
 pub mod config;
 pub mod core;
 pub mod engine;
+pub mod grpc;
 pub mod openstack;
 pub mod simulator;
-pub mod cli;
-pub mod core;
-pub mod engine;
-pub mod grpc;
 pub mod telemetry;

@@ -298,7 +298,7 @@ pub struct SimulatorArguments {
 
     /// Simulate this many equal groups instead of default-worker (1 node, 1–6) and pool-b (0 nodes, 0–10)
     #[arg(long, env = "MAGNUM_AUTOSCALER_GROUPS", value_name = "NUMBER")]
-    pub groups: Option<u32>,
+    pub groups: Option<usize>,
 
     /// Nodes in each of the simulated --groups
     #[arg(long, env = "MAGNUM_AUTOSCALER_NODES_PER_GROUP", value_name = "NUMBER", requires = "groups")]

@@ -3,7 +3,15 @@
 use std::sync::Arc;
 
 use super::{arguments::ServeArguments, error::StartError, simulate::StartedSimulator};
-use crate::{core::cloud::Cloud, telemetry::metrics::Metrics};
+use crate::{
+    config::{
+        self, CloudChoice, Environment,
+        node_groups::{AutoDiscovery, GroupSelection, NodeGroupOptionError, NodeGroupSpec},
+    },
+    core::cloud::Cloud,
+    openstack::{HttpTransport, MagnumCluster, Session, Timeouts},
+    telemetry::metrics::Metrics,
+};
 
 /// The cluster to scale: in the simulator if one was started, else where `--cloud-config`, `--os-cloud` or `OS_*` say.
 /// Each request is told to `metrics`. Talks to nobody yet.
@@ -15,6 +23,52 @@ pub fn connect(
     simulator: Option<&StartedSimulator>,
     metrics: &Arc<Metrics>,
 ) -> Result<Arc<dyn Cloud>, StartError> {
-    let _ = (arguments, simulator, metrics);
-    Err(StartError::Run("this build has no OpenStack client".to_owned()))
+    let options = &arguments.cloud;
+    let selection = selection(&options.nodes, &options.node_group_auto_discovery).map_err(configuration)?;
+    let loaded = match simulator {
+        Some(simulator) => {
+            config::load(&CloudChoice::default(), &simulator.environment.iter().cloned().collect())
+        }
+        None => {
+            let choice = CloudChoice {
+                cloud_config: options.cloud_config.clone(),
+                os_cloud: options.os_cloud.clone(),
+            };
+            config::load(&choice, &environment())
+        }
+    }
+    .map_err(configuration)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{}: {warning}", loaded.origin);
+    }
+    let name = match (simulator, &options.cluster_name) {
+        (_, Some(name)) => name.clone(),
+        (Some(simulator), None) => simulator.cluster_name.clone(),
+        (None, None) => return Err(StartError::Configuration("--cluster-name is missing".to_owned())),
+    };
+    let transport = HttpTransport::new(&loaded.config).map_err(configuration)?;
+    let timeouts = Timeouts {
+        read: options.openstack_timeout.min(Timeouts::default().read),
+        resize: options.openstack_timeout,
+    };
+    let session = Session::with(loaded.config, Arc::new(transport), metrics.clone(), timeouts);
+    Ok(Arc::new(MagnumCluster::new(Arc::new(session), name, selection)))
+}
+
+fn selection(nodes: &[String], discovery: &[String]) -> Result<GroupSelection, NodeGroupOptionError> {
+    let nodes = nodes.iter().map(|value| value.parse()).collect::<Result<Vec<NodeGroupSpec>, _>>()?;
+    let discovery = discovery.iter().map(|value| value.parse()).collect::<Result<Vec<AutoDiscovery>, _>>()?;
+    GroupSelection::new(nodes, discovery)
+}
+
+/// Variables that are no text are nobody's configuration.
+fn environment() -> Environment {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+fn configuration(error: impl ToString) -> StartError {
+    StartError::Configuration(error.to_string())
 }

@@ -10,6 +10,7 @@ use super::{
     signals::StopSignals,
     terminal,
 };
+use crate::simulator::{RunningSimulator, Simulator, SimulatorOptions};
 
 /// A simulator that answers; it stops when this is dropped.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub struct StartedSimulator {
     pub cluster_name: String,
     /// Who may log in, as the `OS_*` variables that all OpenStack clients read.
     pub environment: Vec<(String, String)>,
+    _running: RunningSimulator,
 }
 
 /// Starts a simulator at this address; port 0 takes any free one.
@@ -30,8 +32,37 @@ pub async fn start_simulator(
     arguments: &SimulatorArguments,
     address: SocketAddr,
 ) -> Result<StartedSimulator, StartError> {
-    let _ = (arguments, address);
-    std::future::ready(Err(StartError::Run("this build has no simulator".to_owned()))).await
+    let options = SimulatorOptions {
+        latency: arguments.latency,
+        node_boot_time: arguments.node_boot_time,
+        seed: rand::random(),
+        ..match arguments.groups {
+            Some(groups) => SimulatorOptions::sized(groups, arguments.nodes_per_group.unwrap_or(1)),
+            None => SimulatorOptions::default(),
+        }
+    };
+    let simulator = Simulator::new(options);
+    let running = simulator
+        .listen(address)
+        .await
+        .map_err(|error| StartError::Run(format!("cannot listen on {address}: {error}")))?;
+    let credentials = simulator.credentials();
+    let environment = [
+        ("OS_AUTH_URL", running.auth_url()),
+        ("OS_IDENTITY_API_VERSION", "3".to_owned()),
+        ("OS_USERNAME", credentials.user_name.to_owned()),
+        ("OS_PASSWORD", credentials.password.to_owned()),
+        ("OS_USER_DOMAIN_NAME", credentials.domain_name.to_owned()),
+        ("OS_PROJECT_NAME", credentials.project_name.to_owned()),
+        ("OS_PROJECT_DOMAIN_NAME", credentials.domain_name.to_owned()),
+        ("OS_REGION_NAME", credentials.region.to_owned()),
+    ];
+    Ok(StartedSimulator {
+        base_url: running.base_url.clone(),
+        cluster_name: simulator.cluster_name(),
+        environment: environment.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+        _running: running,
+    })
 }
 
 /// Says what was started.

@@ -16,9 +16,13 @@ use prometheus::{
 
 use super::{SnapshotSource, process::ProcessMetrics};
 use crate::{
-    core::snapshot::{GroupView, Snapshot},
+    core::{
+        cloud::Service,
+        snapshot::{GroupView, Snapshot},
+    },
     engine::{Recorder, ResizeOutcome},
     grpc::{call_layer::CallObserver, method::Method, wire::Tally},
+    openstack::RequestObserver,
 };
 
 /// From 100 µs, a read from the snapshot, to 10 s, twice the patience of cluster-autoscaler.
@@ -75,13 +79,6 @@ impl Metrics {
     /// From now on the node groups are those of this source. Only the first one counts.
     pub fn watch(&self, snapshots: Arc<dyn SnapshotSource>) {
         let _ = self.snapshots.set(snapshots);
-    }
-
-    /// An OpenStack request ended: `service` as in [`crate::core::cloud::Service::name`], the HTTP `method`, a
-    /// `request` kind without ids, and the HTTP status or `error` when there was no answer.
-    pub fn openstack_request(&self, service: &str, method: &str, request: &str, code: &str, seconds: f64) {
-        self.openstack.requests.with_label_values(&[service, method, request, code]).inc();
-        self.openstack.duration.with_label_values(&[service, request]).observe(seconds);
     }
 
     /// Everything in Prometheus' text format.
@@ -298,6 +295,21 @@ fn int_counters(
     labels: &[&str],
 ) -> Result<IntCounterVec, Error> {
     registered(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+}
+
+impl RequestObserver for Metrics {
+    fn request(
+        &self,
+        service: Service,
+        method: &http::Method,
+        kind: &'static str,
+        status: Option<http::StatusCode>,
+        elapsed: Duration,
+    ) {
+        let code = status.as_ref().map_or("error", http::StatusCode::as_str);
+        self.openstack.requests.with_label_values(&[service.name(), method.as_str(), kind, code]).inc();
+        self.openstack.duration.with_label_values(&[service.name(), kind]).observe(elapsed.as_secs_f64());
+    }
 }
 
 fn int_gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, Error> {

@@ -32,7 +32,13 @@ fn with_samples() -> Metrics {
     metrics.watch(Arc::new(OneGroup));
     metrics.call_started(Method::UNKNOWN);
     metrics.call_handled(Method::UNKNOWN, "OK", Duration::from_millis(1));
-    metrics.openstack_request("magnum", "GET", "nodegroup", "200", 0.05);
+    metrics.request(
+        Service::ContainerInfra,
+        &http::Method::GET,
+        "nodegroup",
+        Some(http::StatusCode::OK),
+        Duration::from_millis(50),
+    );
     metrics
 }
 

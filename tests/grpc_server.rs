@@ -50,6 +50,12 @@ async fn it_is_healthy_until_it_stops_and_says_when() {
     tokio::time::timeout(Duration::from_secs(5), fixture.server).await.unwrap().unwrap();
 }
 
+fn assert_lists_services(answer: &str) {
+    for service in [SERVICE_NAME, "grpc.health.v1.Health"] {
+        assert!(answer.contains(service), "{service} in {answer}");
+    }
+}
+
 #[tokio::test]
 async fn both_ages_of_reflection_list_the_service() {
     let fixture = Fixture::start().await;
@@ -60,7 +66,7 @@ async fn both_ages_of_reflection_list_the_service() {
     let mut client = v1::server_reflection_client::ServerReflectionClient::new(fixture.channel().await);
     let mut answers = client.server_reflection_info(tokio_stream::once(request)).await.unwrap().into_inner();
     let answer = answers.next().await.unwrap().unwrap();
-    assert!(format!("{answer:?}").contains(SERVICE_NAME), "{answer:?}");
+    assert_lists_services(&format!("{answer:?}"));
 
     let request = v1alpha::ServerReflectionRequest {
         host: String::new(),
@@ -71,7 +77,7 @@ async fn both_ages_of_reflection_list_the_service() {
     let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(fixture.channel().await);
     let mut answers = client.server_reflection_info(tokio_stream::once(request)).await.unwrap().into_inner();
     let answer = answers.next().await.unwrap().unwrap();
-    assert!(format!("{answer:?}").contains(SERVICE_NAME), "{answer:?}");
+    assert_lists_services(&format!("{answer:?}"));
 }
 
 #[tokio::test]

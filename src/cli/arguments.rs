@@ -228,7 +228,8 @@ pub struct LogArguments {
     #[arg(long, env = "MAGNUM_AUTOSCALER_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormatArgument,
 
-    /// error, warn, info, debug, trace, or a filter like "info,h2=warn" [default: $RUST_LOG, else info]
+    /// error, warn, info, debug or trace of this service, or a filter like "info,h2=debug"
+    /// [default: $RUST_LOG, else info]
     #[arg(long, env = "MAGNUM_AUTOSCALER_LOG_LEVEL", value_name = "LEVEL", value_parser = parse_log_level)]
     pub log_level: Option<String>,
 }

@@ -44,17 +44,18 @@ impl FirstReading {
         (Arc::new(Self { cloud, listener }), receiver)
     }
 
-    fn tell(&self, reading: &Result<Observation, CloudError>) {
+    /// Whether somebody was told.
+    fn tell(&self, reading: &Result<Observation, CloudError>) -> bool {
         let mut listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
         if reading.is_err() && std::mem::replace(&mut listener.failure_told, true) {
-            return;
+            return false;
         }
-        let Some(readings) = &listener.readings else { return };
-        // Nobody listens any more when the service stops.
-        let _ = readings.send(reading.clone());
+        let Some(readings) = &listener.readings else { return false };
+        let told = readings.send(reading.clone()).is_ok();
         if reading.is_ok() {
             listener.readings = None;
         }
+        told
     }
 }
 
@@ -62,7 +63,10 @@ impl FirstReading {
 impl Cloud for FirstReading {
     async fn observe(&self, previous: Option<&Observation>) -> Result<Observation, CloudError> {
         let reading = self.cloud.observe(previous).await;
-        self.tell(&reading);
+        if self.tell(&reading) && reading.as_ref().is_err_and(is_fatal) {
+            // The service ends because of it; the engine need not complain as well.
+            return std::future::pending().await;
+        }
         reading
     }
 
@@ -89,6 +93,8 @@ pub const fn is_fatal(error: &CloudError) -> bool {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
+
+    use futures_util::FutureExt as _;
 
     use super::*;
     use crate::core::cloud::Service;
@@ -130,6 +136,15 @@ mod tests {
         assert_eq!(readings.recv().await.unwrap().unwrap_err(), down("1"));
         assert_eq!(readings.recv().await.unwrap().unwrap().cluster_name, "k8s");
         assert!(readings.recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_fatal_failure_is_told_to_the_listener_alone() {
+        let fatal = || CloudError::Unsuitable("there is no cluster k8s".to_owned());
+        let (cloud, mut readings) =
+            FirstReading::listen(Arc::new(Scripted(Mutex::new([Err(fatal())].into()))));
+        assert!(cloud.observe(None).now_or_never().is_none());
+        assert_eq!(readings.recv().await.unwrap().unwrap_err(), fatal());
     }
 
     #[test]

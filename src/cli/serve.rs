@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::mpsc::UnboundedReceiver, task::JoinHandle, time::timeout};
+use tokio::{
+    sync::mpsc::UnboundedReceiver,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -35,6 +39,9 @@ use crate::{
 /// How long calls may take to end after SIGTERM; Kubernetes kills after 30 s.
 const DRAIN_TIME: Duration = Duration::from_secs(15);
 
+/// How long the first lines of the log wait for the first reading, which may end the service.
+const ANNOUNCE_AFTER: Duration = Duration::from_secs(2);
+
 /// Serves until it is told to stop.
 ///
 /// # Errors
@@ -53,11 +60,9 @@ pub async fn serve(arguments: &ServeArguments) -> Result<(), StartError> {
     let (cloud, readings) = FirstReading::listen(cloud);
     let recorder: Arc<dyn Recorder> = metrics.clone();
     let engine = Engine::start(cloud, arguments.pace.engine_options(), recorder);
-    let caller = Caller { address: server.address(), plaintext };
-    info!("cluster-autoscaler is served at {} ({})", caller.address, caller.security());
-    info!("metrics and health are at http://{}", admin.address());
+    let places = Places { grpc: server.address(), plaintext, admin: admin.address() };
     let running = Running::start(server, admin, engine, metrics);
-    running.until_stopped(&mut signals, readings, &caller, simulator.is_some()).await
+    running.until_stopped(&mut signals, readings, &places, simulator.is_some()).await
 }
 
 /// The parser sees to it unless `MAGNUM_AUTOSCALER_SIMULATE` is set to false, which it takes for present.
@@ -80,15 +85,18 @@ async fn simulator(arguments: &ServeArguments) -> Result<Option<StartedSimulator
     Ok(Some(simulator))
 }
 
-/// How a caller reaches the service.
-struct Caller {
-    address: SocketAddr,
+/// Where the service is reached.
+struct Places {
+    grpc: SocketAddr,
     plaintext: bool,
+    admin: SocketAddr,
 }
 
-impl Caller {
-    const fn security(&self) -> &'static str {
-        if self.plaintext { "plaintext" } else { "mutual TLS" }
+impl Places {
+    fn announce(&self) {
+        let security = if self.plaintext { "plaintext" } else { "mutual TLS" };
+        info!("serving cluster-autoscaler at {} ({security})", self.grpc);
+        info!("serving /metrics, /healthz and /readyz at http://{}", self.admin);
     }
 
     /// A command line that calls this method from the same machine.
@@ -98,13 +106,13 @@ impl Caller {
         if !data.is_empty() {
             let _ = write!(line, "-d '{data}' ");
         }
-        let ip = match self.address.ip() {
+        let ip = match self.grpc.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
             // All IPv6 addresses are all IPv4 addresses as well.
             IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
             ip => ip,
         };
-        let address = SocketAddr::new(ip, self.address.port());
+        let address = SocketAddr::new(ip, self.grpc.port());
         let _ = write!(line, "{address} {SERVICE_NAME}/{method}");
         line
     }
@@ -135,16 +143,31 @@ impl Running {
         mut self,
         signals: &mut StopSignals,
         mut readings: UnboundedReceiver<Result<Observation, CloudError>>,
-        caller: &Caller,
+        places: &Places,
         simulated: bool,
     ) -> Result<(), StartError> {
+        // The first reading tells in a moment whether the configuration is any good; unless the cloud is slow.
+        let silence = sleep(ANNOUNCE_AFTER);
+        tokio::pin!(silence);
+        let mut announced = false;
         loop {
             tokio::select! {
-                Some(reading) = readings.recv() => match reading {
-                    Ok(observation) => announce_cluster(&observation, caller, simulated),
-                    Err(error) if is_fatal(&error) => return Err(error.into()),
-                    Err(error) => warn!("OpenStack cannot be read, trying on: {error}"),
-                },
+                Some(reading) = readings.recv() => {
+                    if let Err(error) = &reading && is_fatal(error) {
+                        return Err(error.clone().into());
+                    }
+                    if !std::mem::replace(&mut announced, true) {
+                        places.announce();
+                    }
+                    // The engine has told of a failure and tries on.
+                    if let Ok(observation) = reading {
+                        announce_cluster(&observation, places, simulated);
+                    }
+                }
+                () = &mut silence, if !announced => {
+                    announced = true;
+                    places.announce();
+                }
                 ended = &mut self.server => return Err(server_ended(ended)),
                 ended = &mut self.admin => {
                     return Err(StartError::Run(format!("the admin server failed: {ended:?}")));
@@ -185,7 +208,7 @@ fn server_ended(ended: Result<Result<(), ServerError>, tokio::task::JoinError>) 
 }
 
 /// Says what is scaled, and for the simulator what to try.
-fn announce_cluster(observation: &Observation, caller: &Caller, simulated: bool) {
+fn announce_cluster(observation: &Observation, places: &Places, simulated: bool) {
     let cluster = &observation.cluster_name;
     if observation.groups.is_empty() {
         warn!("cluster {cluster} has no node group to scale: see --nodes and --node-group-auto-discovery");
@@ -201,23 +224,23 @@ fn announce_cluster(observation: &Observation, caller: &Caller, simulated: bool)
         }
     }
     if simulated {
-        for line in suggestions(observation, caller) {
+        for line in suggestions(observation, places) {
             info!("try: {line}");
         }
     }
 }
 
 /// The calls to try: a look at the groups, and one node more in a group that has room.
-fn suggestions(observation: &Observation, caller: &Caller) -> Vec<String> {
+fn suggestions(observation: &Observation, places: &Places) -> Vec<String> {
     let room = observation.groups.iter().filter_map(|group| group.reading.as_ref().ok()).find(|reading| {
         let members = u32::try_from(reading.counted().count()).unwrap_or(u32::MAX);
         members < reading.group.bounds.max
     });
     let increase = room.map(|reading| {
         let data = format!(r#"{{"id":"{}","delta":1}}"#, reading.group.id());
-        caller.grpcurl(&data, "NodeGroupIncreaseSize")
+        places.grpcurl(&data, "NodeGroupIncreaseSize")
     });
-    std::iter::once(caller.grpcurl("", "NodeGroups")).chain(increase).collect()
+    std::iter::once(places.grpcurl("", "NodeGroups")).chain(increase).collect()
 }
 
 #[cfg(test)]
@@ -226,14 +249,18 @@ mod tests {
 
     #[test]
     fn the_call_to_try_can_be_pasted() {
-        let caller = Caller { address: "0.0.0.0:8086".parse().unwrap(), plaintext: true };
+        let places = Places {
+            grpc: "0.0.0.0:8086".parse().unwrap(),
+            plaintext: true,
+            admin: "127.0.0.1:8087".parse().unwrap(),
+        };
         assert_eq!(
-            caller.grpcurl("", "NodeGroups"),
+            places.grpcurl("", "NodeGroups"),
             "grpcurl -plaintext 127.0.0.1:8086 \
              clusterautoscaler.cloudprovider.v1.externalgrpc.CloudProvider/NodeGroups"
         );
         assert_eq!(
-            caller.grpcurl(r#"{"id":"pool-b-12345678","delta":1}"#, "NodeGroupIncreaseSize"),
+            places.grpcurl(r#"{"id":"pool-b-12345678","delta":1}"#, "NodeGroupIncreaseSize"),
             r#"grpcurl -plaintext -d '{"id":"pool-b-12345678","delta":1}' 127.0.0.1:8086 "#.to_owned()
                 + "clusterautoscaler.cloudprovider.v1.externalgrpc.CloudProvider/NodeGroupIncreaseSize"
         );

@@ -99,8 +99,11 @@ impl Server {
             |error: &(dyn std::error::Error + 'static)| ServerError::Transport(with_sources(error));
         let (health, health_service) = health_reporter();
         report(&health, ServingStatus::Serving).await;
-        let reflection =
-            || ReflectionBuilder::configure().register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET);
+        let reflection = || {
+            ReflectionBuilder::configure()
+                .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
         // grpcurl before 1.8.8 and Postman ask for v1alpha only.
         let reflection_v1alpha = reflection().build_v1alpha().map_err(|error| transport_error(&error))?;
         let reflection_v1 = reflection().build_v1().map_err(|error| transport_error(&error))?;

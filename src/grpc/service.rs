@@ -282,6 +282,10 @@ impl CloudProvider for CloudProviderService {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::AssertUnwindSafe;
+
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     fn nodes(count: usize) -> Vec<NodeReference> {
@@ -307,5 +311,27 @@ mod tests {
         ] {
             assert_eq!(refused.unwrap_err().code(), tonic::Code::InvalidArgument);
         }
+    }
+
+    #[tokio::test]
+    async fn a_panic_goes_on_in_the_call_that_asked() {
+        let call = carry_out("x".to_owned(), async { panic!("boom") });
+        let panic = AssertUnwindSafe(call).catch_unwind().await.unwrap_err();
+        assert_eq!(panic.downcast_ref(), Some(&"boom"));
+    }
+
+    #[tokio::test]
+    async fn a_write_goes_on_without_its_caller() {
+        let (go, gone) = tokio::sync::oneshot::channel::<()>();
+        let (done, carried_out) = tokio::sync::oneshot::channel();
+        let mut call = Box::pin(carry_out("x".to_owned(), async {
+            let _ = gone.await;
+            let _ = done.send(());
+            Ok(())
+        }));
+        assert!(call.as_mut().now_or_never().is_none());
+        drop(call);
+        go.send(()).unwrap();
+        carried_out.await.unwrap();
     }
 }

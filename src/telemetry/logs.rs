@@ -43,9 +43,18 @@ pub enum LogError {
 /// # Errors
 /// [`LogError::Level`].
 pub fn filter(level: Option<&str>) -> Result<EnvFilter, LogError> {
-    let from_environment = env::var(EnvFilter::DEFAULT_ENV).ok().filter(|value| !value.is_empty());
-    let text = level.map(str::to_owned).or(from_environment).unwrap_or_else(|| DEFAULT_LEVEL.to_owned());
+    let from_environment = || env::var(EnvFilter::DEFAULT_ENV).ok().filter(|value| !value.is_empty());
+    let text = level.map(of_this_service).or_else(from_environment);
+    let text = text.unwrap_or_else(|| DEFAULT_LEVEL.to_owned());
     EnvFilter::try_new(&text).map_err(|_| LogError::Level(text))
+}
+
+/// A bare `debug` or `trace` means this service; with the libraries' frames and sockets nobody would find a line.
+fn of_this_service(level: &str) -> String {
+    match level.to_ascii_lowercase().as_str() {
+        chatty @ ("debug" | "trace") => format!("info,{}={chatty}", env!("CARGO_CRATE_NAME")),
+        _ => level.to_owned(),
+    }
 }
 
 /// Starts the log of the whole process; panics go there too.
@@ -76,6 +85,15 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debugging_this_service_does_not_debug_its_libraries() {
+        assert_eq!(
+            filter(Some("debug")).unwrap().to_string(),
+            "cluster_autoscaler_provider_magnum=debug,info"
+        );
+        assert_eq!(filter(Some("warn,h2=debug")).unwrap().to_string(), "h2=debug,warn");
+    }
 
     #[test]
     fn levels_and_filters_are_understood_and_nonsense_is_not() {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     queue::{Event, GroupNumber},
     stack::Stage,
-    state::{Action, Progress, State},
+    state::{Action, Phase, State},
     world::World,
 };
 
@@ -123,7 +123,7 @@ impl World {
         if stack.state.in_progress() {
             return false;
         }
-        if stack.state.action == Action::Delete && stack.state.progress == Progress::Complete {
+        if stack.state.action == Action::Delete && stack.state.phase == Phase::Complete {
             self.groups.remove(&number);
             self.stacks.remove(&number);
             return true;

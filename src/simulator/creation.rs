@@ -9,7 +9,7 @@ use super::{
     node_rule::{NodeRule, glob_matches},
     queue::{Event, GroupNumber},
     stack::{Failure, Stage},
-    state::{Action, Progress, State},
+    state::{Action, Phase, State},
     world::World,
 };
 
@@ -32,12 +32,12 @@ impl World {
         member.updated = now;
         let (id, attempt) = (member.id, member.attempt);
         if member.stage == Stage::Known {
-            member.shown = State::resource(Action::Create, Progress::InProgress);
+            member.shown = State::resource(Action::Create, Phase::InProgress);
             let due = now + STACK_MAKING + self.chance.up_to(SPREAD);
             self.queue.schedule(due, Event::MemberStackMade { group, member: id });
             return;
         }
-        member.shown = State::resource(Action::Update, Progress::InProgress);
+        member.shown = State::resource(Action::Update, Phase::InProgress);
         // A server in ERROR is replaced, any other kept (Heat nova/server.py:1404-1412).
         let usable = member.server.filter(|server| {
             self.servers.get(*server).is_some_and(|server| server.status != ServerStatus::Error)
@@ -195,7 +195,7 @@ impl World {
         }
         member.stage = Stage::Complete;
         if running {
-            member.shown = State::resource(member.shown.action, Progress::Complete);
+            member.shown = State::resource(member.shown.action, Phase::Complete);
             self.finish_if_settled(group);
         }
     }

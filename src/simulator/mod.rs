@@ -18,6 +18,7 @@ mod control;
 mod creation;
 mod credentials;
 mod faults;
+mod handle;
 mod http;
 mod node_rule;
 mod options;
@@ -26,7 +27,6 @@ mod records;
 mod removal;
 mod resizing;
 mod running;
-mod simulator;
 mod stack;
 mod state;
 mod traversal;
@@ -35,11 +35,11 @@ mod world;
 pub use self::{
     credentials::Credentials,
     faults::{Fault, FaultPlan, FaultRule},
+    handle::Simulator,
     http::ConnectionCut,
     node_rule::NodeRule,
     options::{GroupOptions, SimulatorOptions},
     records::{GroupRecord, MemberRecord, RequestKey, ResizeRecord, ServerRecord},
     resizing::ResizeRefusal,
     running::RunningSimulator,
-    simulator::Simulator,
 };

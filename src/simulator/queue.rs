@@ -29,6 +29,8 @@ pub(super) enum Event {
     StackSettles { group: GroupNumber, traversal: u64, state: State },
     /// A stack's time is over.
     StackTimesOut { group: GroupNumber, traversal: u64 },
+    /// The update of a healthy member begins.
+    MemberUpdateBegins { group: GroupNumber, member: Uuid, traversal: u64 },
     /// A healthy member was updated.
     MemberUpdated { group: GroupNumber, member: Uuid, traversal: u64 },
     /// A member's nested stack is made.

@@ -5,9 +5,9 @@ use std::fmt;
 use super::{
     conductor::{Cast, Order},
     faults::CastFate,
+    handle::Inner,
     queue::GroupNumber,
     records::ResizeRecord,
-    simulator::Inner,
 };
 
 /// What is asked for.

@@ -8,7 +8,7 @@ use std::{
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::simulator::Simulator;
+use super::handle::Simulator;
 
 /// How long requests that are being answered are waited for at the end.
 const GRACE: Duration = Duration::from_secs(1);

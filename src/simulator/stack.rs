@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     chance::Chance,
     credentials::CREDENTIALS,
-    state::{Action, Progress, State},
+    state::{Action, Phase, State},
 };
 
 /// The stack of a worker node group; the default group's is the cluster's.
@@ -84,6 +84,8 @@ pub(super) struct Member {
     pub(super) address: Option<String>,
     /// Counts its attempts at becoming a node; what an older one had begun is void.
     pub(super) attempt: u32,
+    /// Whether the current update has not come to it yet.
+    pub(super) awaits_update: bool,
     /// Whether a cancelled update will make its present one fail.
     pub(super) cancelled: bool,
 }
@@ -196,7 +198,7 @@ impl Minions {
             && self
                 .members
                 .values()
-                .all(|member| member.stage == Stage::Complete && member.shown.progress == Progress::Complete)
+                .all(|member| member.stage == Stage::Complete && member.shown.phase == Phase::Complete)
     }
 }
 
@@ -213,6 +215,7 @@ impl Member {
             shown: State::untouched(),
             address: None,
             attempt: 0,
+            awaits_update: false,
             cancelled: false,
         }
     }

@@ -14,7 +14,7 @@ pub(super) enum Action {
 
 /// How far it has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum Phase {
     InProgress,
     Complete,
     Failed,
@@ -24,54 +24,50 @@ pub(super) enum Progress {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) action: Action,
-    pub(super) progress: Progress,
+    pub(super) phase: Phase,
     pub(super) reason: String,
 }
 
 impl State {
     /// A stack at work.
     pub(super) fn started(action: Action) -> Self {
-        Self { action, progress: Progress::InProgress, reason: format!("Stack {action} started") }
+        Self { action, phase: Phase::InProgress, reason: format!("Stack {action} started") }
     }
 
     /// A stack done.
     pub(super) fn completed(action: Action) -> Self {
-        Self {
-            action,
-            progress: Progress::Complete,
-            reason: format!("Stack {action} completed successfully"),
-        }
+        Self { action, phase: Phase::Complete, reason: format!("Stack {action} completed successfully") }
     }
 
     /// Something that went wrong.
     pub(super) fn failed(action: Action, reason: impl Into<String>) -> Self {
-        Self { action, progress: Progress::Failed, reason: reason.into() }
+        Self { action, phase: Phase::Failed, reason: reason.into() }
     }
 
     /// A resource in a stack; Heat gives `state changed` as the reason of all but failures.
-    pub(super) fn resource(action: Action, progress: Progress) -> Self {
-        Self { action, progress, reason: "state changed".to_owned() }
+    pub(super) fn resource(action: Action, phase: Phase) -> Self {
+        Self { action, phase, reason: "state changed".to_owned() }
     }
 
     /// A resource that its stack has not come to.
     pub(super) fn untouched() -> Self {
-        Self { action: Action::Init, progress: Progress::Complete, reason: String::new() }
+        Self { action: Action::Init, phase: Phase::Complete, reason: String::new() }
     }
 
     pub(super) fn in_progress(&self) -> bool {
-        self.progress == Progress::InProgress
+        self.phase == Phase::InProgress
     }
 
     pub(super) fn is_failed(&self) -> bool {
-        self.progress == Progress::Failed
+        self.phase == Phase::Failed
     }
 
     /// The status alone, such as `UPDATE_FAILED`.
     pub(super) fn status(&self) -> String {
-        let progress = match self.progress {
-            Progress::InProgress => "IN_PROGRESS",
-            Progress::Complete => "COMPLETE",
-            Progress::Failed => "FAILED",
+        let progress = match self.phase {
+            Phase::InProgress => "IN_PROGRESS",
+            Phase::Complete => "COMPLETE",
+            Phase::Failed => "FAILED",
         };
         format!("{}_{progress}", self.action)
     }

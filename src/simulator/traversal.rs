@@ -8,7 +8,7 @@ use super::{
     queue::{Event, GroupNumber},
     removal::{extend_skip_list, wanted_indices},
     stack::{Leaving, Member, Stage},
-    state::{Action, Progress, State},
+    state::{Action, Phase, State},
     world::World,
 };
 
@@ -25,7 +25,7 @@ const STACK_GONE_SEARCH: Duration = Duration::from_millis(700);
 /// Life of an update: Magnum's create_timeout, 60 minutes.
 const TIME_OUT: Duration = Duration::from_secs(3600);
 /// Healthy members begin their updates within this time of one another.
-const UPDATE_SPREAD: Duration = Duration::from_millis(200);
+const UPDATE_SPREAD: Duration = Duration::from_millis(500);
 /// How often a cancelled update makes the next one fail; one of two on the lab
 /// (FINDINGS, A second resize: «a grow on a grow»).
 const CANCELLED_FAILS: f64 = 0.5;
@@ -73,6 +73,9 @@ impl World {
         };
         let minions = &mut stack.minions;
         if !minions.running {
+            for member in minions.members.values_mut() {
+                member.cancelled = false;
+            }
             self.begin_group_update(group, traversal);
             return;
         }
@@ -157,10 +160,10 @@ impl World {
         for (index, member) in &mut stack.minions.members {
             match member.stage {
                 Stage::Complete => {
-                    member.shown = State::resource(Action::Update, Progress::InProgress);
-                    member.updated = now;
-                    let due = now + self.options.member_update_time + self.chance.up_to(UPDATE_SPREAD);
-                    self.queue.schedule(due, Event::MemberUpdated { group, member: member.id, traversal });
+                    member.awaits_update = true;
+                    let due = now + self.chance.up_to(UPDATE_SPREAD);
+                    let event = Event::MemberUpdateBegins { group, member: member.id, traversal };
+                    self.queue.schedule(due, event);
                 }
                 Stage::Known | Stage::Failed if !wedged => to_begin.push(*index),
                 // What is being made goes on; what is wedged waits.
@@ -176,7 +179,7 @@ impl World {
         let now = self.now;
         let Some(stack) = self.stacks.get_mut(&group) else { return };
         let Some(mut member) = stack.minions.members.remove(&index) else { return };
-        member.shown = State::resource(Action::Delete, Progress::InProgress);
+        member.shown = State::resource(Action::Delete, Phase::InProgress);
         let id = member.id;
         let delay = match member.server {
             Some(_) => self.options.server_delete_time,
@@ -204,13 +207,35 @@ impl World {
         self.fail_group(group, Action::Update, &reason, None);
     }
 
+    pub(super) fn member_update_begins(&mut self, group: GroupNumber, id: Uuid, traversal: u64) {
+        let now = self.now;
+        let Some(stack) = self.stacks.get_mut(&group) else { return };
+        if stack.minions.traversal != traversal {
+            return;
+        }
+        let Some((_, member)) = stack.minions.member_mut(id) else { return };
+        member.awaits_update = false;
+        if member.stage != Stage::Complete {
+            return;
+        }
+        member.shown = State::resource(Action::Update, Phase::InProgress);
+        member.updated = now;
+        let due = now + self.options.member_update_time;
+        self.queue.schedule(due, Event::MemberUpdated { group, member: id, traversal });
+    }
+
     pub(super) fn member_updated(&mut self, group: GroupNumber, id: Uuid, traversal: u64) {
         let Some(stack) = self.stacks.get_mut(&group) else { return };
         if stack.minions.traversal != traversal {
             return;
         }
+        let running = stack.minions.running;
         let Some((index, member)) = stack.minions.member_mut(id) else { return };
         if member.stage != Stage::Complete || !member.shown.in_progress() {
+            return;
+        }
+        // Its failure is kept for the update that follows the cancelled one.
+        if member.cancelled && !running {
             return;
         }
         if std::mem::take(&mut member.cancelled) {
@@ -218,7 +243,7 @@ impl World {
             member.shown = State::failed(Action::Update, reason.clone());
             self.fail_group(group, Action::Update, &reason, None);
         } else {
-            member.shown = State::resource(Action::Update, Progress::Complete);
+            member.shown = State::resource(Action::Update, Phase::Complete);
             self.finish_if_settled(group);
         }
     }

@@ -14,7 +14,7 @@ use super::{
     options::{GroupOptions, SimulatorOptions},
     queue::{Event, GroupNumber, Queue},
     stack::{Member, Stack, Stage},
-    state::{Action, Progress, State},
+    state::{Action, Phase, State},
 };
 
 /// The simulated cloud. It moves only when it is looked at: all events that have come due are then processed in
@@ -118,7 +118,7 @@ impl World {
         let owner = Some((group, member.id));
         self.found_server(server, server_name, flavor_id.to_owned(), address.clone(), owner);
         member.stage = Stage::Complete;
-        member.shown = State::resource(Action::Create, Progress::Complete);
+        member.shown = State::resource(Action::Create, Phase::Complete);
         member.server = Some(server);
         member.address = Some(address);
         member
@@ -205,6 +205,9 @@ impl World {
             Event::StackGoneFound { group, traversal } => self.stack_gone_found(group, traversal),
             Event::StackSettles { group, traversal, state } => self.stack_settles(group, traversal, state),
             Event::StackTimesOut { group, traversal } => self.stack_times_out(group, traversal),
+            Event::MemberUpdateBegins { group, member, traversal } => {
+                self.member_update_begins(group, member, traversal);
+            }
             Event::MemberUpdated { group, member, traversal } => {
                 self.member_updated(group, member, traversal);
             }

@@ -13,7 +13,7 @@ use http::{HeaderName, StatusCode, header as headers};
 use serde_json::{Value, json};
 
 use super::{
-    Site,
+    Refusal, Site,
     answer::{json_answer, magnum_error, magnum_not_acceptable, ok, set_header},
     authenticate, group_requests, header, magnum_bodies, resize,
 };
@@ -30,14 +30,15 @@ pub(super) struct MinorVersion(pub(super) u32);
 
 impl MinorVersion {
     /// Refuses a method that came with a later version, in the name that Magnum has for it.
-    pub(super) fn require(self, since: u32, method: &str) -> Result<(), Response> {
+    pub(super) fn require(self, since: u32, method: &str) -> Result<(), Refusal> {
         if self.0 >= since {
             return Ok(());
         }
-        Err(magnum_not_acceptable(&format!(
+        let detail = format!(
             "Version 1.{} was requested but the requested API {method} is not supported for this version.",
             self.0
-        )))
+        );
+        Err(Box::new(magnum_not_acceptable(&detail)))
     }
 }
 
@@ -145,13 +146,13 @@ async fn versions(State(site): State<Site>) -> Response {
 }
 
 /// 404 unless this is the cluster, by name or UUID.
-pub(super) fn require_cluster(world: &World, name_or_uuid: &str) -> Result<(), Response> {
+pub(super) fn require_cluster(world: &World, name_or_uuid: &str) -> Result<(), Refusal> {
     let cluster = &world.cluster;
     if cluster.name == name_or_uuid || cluster.uuid.to_string() == name_or_uuid {
         return Ok(());
     }
     let detail = format!("Cluster {name_or_uuid} could not be found.");
-    Err(magnum_error(StatusCode::NOT_FOUND, &detail))
+    Err(Box::new(magnum_error(StatusCode::NOT_FOUND, &detail)))
 }
 
 /// 404 for a node group.
@@ -171,7 +172,7 @@ async fn show_cluster(
 ) -> Response {
     site.simulator.read(staleness, |world| match require_cluster(world, &cluster) {
         Ok(()) => ok(&magnum_bodies::cluster(world, &site.base)),
-        Err(response) => response,
+        Err(refusal) => *refusal,
     })
 }
 
@@ -183,12 +184,12 @@ async fn list_groups(
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
     // Magnum's routing takes a list for what it calls get_one (T:magnum-nodegroups-list-1.8-406.http).
-    if let Err(response) = version.require(9, "get_one") {
-        return response;
+    if let Err(refusal) = version.require(9, "get_one") {
+        return *refusal;
     }
     site.simulator.read(staleness, |world| match require_cluster(world, &cluster) {
         Ok(()) => group_page(world, &site.base, &query),
-        Err(response) => response,
+        Err(refusal) => *refusal,
     })
 }
 
@@ -231,12 +232,12 @@ async fn show_group(
     Extension(version): Extension<MinorVersion>,
     Path((cluster, group)): Path<(String, String)>,
 ) -> Response {
-    if let Err(response) = version.require(9, "get_one") {
-        return response;
+    if let Err(refusal) = version.require(9, "get_one") {
+        return *refusal;
     }
     site.simulator.read(staleness, |world| {
-        if let Err(response) = require_cluster(world, &cluster) {
-            return response;
+        if let Err(refusal) = require_cluster(world, &cluster) {
+            return *refusal;
         }
         match world.find_group(&group) {
             Some((number, record)) => ok(&magnum_bodies::group(world, number, record, &site.base)),

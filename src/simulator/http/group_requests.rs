@@ -30,8 +30,8 @@ pub(super) async fn create(
     Path(cluster): Path<String>,
     body: Bytes,
 ) -> Response {
-    if let Err(response) = version.require(9, "post") {
-        return response;
+    if let Err(refusal) = version.require(9, "post") {
+        return *refusal;
     }
     let Ok(request) = serde_json::from_slice::<Value>(&body) else {
         return bad_request("Request is not in valid JSON format");
@@ -49,8 +49,8 @@ pub(super) async fn create(
     }
     site.simulator.change(|inner| {
         let world = &mut inner.world;
-        if let Err(response) = require_cluster(world, &cluster) {
-            return response;
+        if let Err(refusal) = require_cluster(world, &cluster) {
+            return *refusal;
         }
         if world.find_group(&options.name).is_some() {
             let cluster = &world.cluster.name;
@@ -72,16 +72,16 @@ pub(super) async fn update(
     Path((cluster, nodegroup)): Path<(String, String)>,
     body: Bytes,
 ) -> Response {
-    if let Err(response) = version.require(9, "patch") {
-        return response;
+    if let Err(refusal) = version.require(9, "patch") {
+        return *refusal;
     }
     let Ok(Value::Array(operations)) = serde_json::from_slice(&body) else {
         return bad_request("Request is not in valid JSON format");
     };
     site.simulator.change(|inner| {
         let world = &mut inner.world;
-        if let Err(response) = require_cluster(world, &cluster) {
-            return response;
+        if let Err(refusal) = require_cluster(world, &cluster) {
+            return *refusal;
         }
         let Some((number, group)) = world.find_group(&nodegroup) else { return no_group(&nodegroup) };
         let mut changed = group.clone();
@@ -110,13 +110,13 @@ pub(super) async fn delete(
     Extension(version): Extension<MinorVersion>,
     Path((cluster, nodegroup)): Path<(String, String)>,
 ) -> Response {
-    if let Err(response) = version.require(9, "delete") {
-        return response;
+    if let Err(refusal) = version.require(9, "delete") {
+        return *refusal;
     }
     site.simulator.change(|inner| {
         let world = &mut inner.world;
-        if let Err(response) = require_cluster(world, &cluster) {
-            return response;
+        if let Err(refusal) = require_cluster(world, &cluster) {
+            return *refusal;
         }
         let Some((number, _)) = world.find_group(&nodegroup) else { return no_group(&nodegroup) };
         if number <= DEFAULT_WORKER {

@@ -19,7 +19,7 @@ use axum::{
     middleware::{Next, from_fn_with_state},
     response::Response,
 };
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, StatusCode, Uri};
 
 pub use self::faulty::ConnectionCut;
 use super::Simulator;
@@ -46,9 +46,12 @@ pub(super) fn router(simulator: Simulator, base_url: &str) -> Router {
 }
 
 /// What the service says to a path that it does not know.
-async fn no_route(uri: Uri) -> Response {
+async fn no_route(State(site): State<Site>, uri: Uri) -> Response {
     if uri.path().starts_with("/orchestration") {
-        answer::heat_no_route()
+        let mut response = answer::heat_no_route();
+        let request_id = HeaderName::from_static("x-openstack-request-id");
+        answer::set_header(&mut response, request_id, &site.simulator.request_id());
+        response
     } else {
         answer::proxy_error(StatusCode::NOT_FOUND)
     }
@@ -63,6 +66,9 @@ async fn authenticate(State(site): State<Site>, request: Request, next: Next) ->
         answer::unauthorized(&site.base)
     }
 }
+
+/// An answer that ends a handler early.
+type Refusal = Box<Response>;
 
 /// A header's value where it is text.
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Site,
+    Refusal, Site,
     answer::{nova_error, ok, set_header},
     authenticate, header,
 };
@@ -323,10 +323,10 @@ async fn list_flavors_detail(
 }
 
 /// By id alone; by name there is none (T:nova-flavor-by-name-404.http).
-fn flavor_with_id(id: &str) -> Result<&'static Flavor, Response> {
+fn flavor_with_id(id: &str) -> Result<&'static Flavor, Refusal> {
     FLAVORS.iter().find(|flavor| flavor.id == id).ok_or_else(|| {
         let message = format!("Flavor {id} could not be found.");
-        nova_error(StatusCode::NOT_FOUND, "itemNotFound", &message)
+        Box::new(nova_error(StatusCode::NOT_FOUND, "itemNotFound", &message))
     })
 }
 
@@ -337,13 +337,13 @@ async fn show_flavor(
 ) -> Response {
     match flavor_with_id(&id) {
         Ok(flavor) => ok(&json!({"flavor": flavor_body(flavor, version, &site.base)})),
-        Err(response) => response,
+        Err(refusal) => *refusal,
     }
 }
 
 async fn show_extra_specs(Path(id): Path<String>) -> Response {
     match flavor_with_id(&id) {
         Ok(flavor) => ok(&json!({"extra_specs": extra_specs(flavor)})),
-        Err(response) => response,
+        Err(refusal) => *refusal,
     }
 }

@@ -11,7 +11,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Site,
+    Refusal, Site,
     answer::{json_answer, magnum_error},
     container_infra::{MinorVersion, no_group, require_cluster},
 };
@@ -32,8 +32,8 @@ pub(super) async fn resize(
     Path(cluster): Path<String>,
     body: Bytes,
 ) -> Response {
-    if let Err(response) = version.require(7, "resize") {
-        return response;
+    if let Err(refusal) = version.require(7, "resize") {
+        return *refusal;
     }
     let (node_count, remove, nodegroup) = match parse(&body) {
         Ok(request) => request,
@@ -46,28 +46,28 @@ pub(super) async fn resize(
             let group = find_group(world, nodegroup.as_deref())?;
             if node_count == 0 && version < MinorVersion(10) {
                 let detail = "Resizing a nodegroup to zero is not supported in the provided microversion.";
-                return Err(magnum_error(StatusCode::BAD_REQUEST, detail));
+                return Err(Box::new(magnum_error(StatusCode::BAD_REQUEST, detail)));
             }
             let uuid = world.cluster.uuid;
             let request = ResizeRequest { group, node_count, remove, fate, by_operator: false };
             match inner.resize(request) {
                 Ok(()) => Ok(json_answer(StatusCode::ACCEPTED, &json!({"uuid": uuid}))),
-                Err(refusal) => Err(refuse(&refusal)),
+                Err(refusal) => Err(Box::new(refuse(&refusal))),
             }
         })
-        .unwrap_or_else(|response| response)
+        .unwrap_or_else(|refusal: Refusal| *refusal)
 }
 
 fn refuse(refusal: &ResizeRefusal) -> Response {
     magnum_error(StatusCode::BAD_REQUEST, &refusal.to_string())
 }
 
-fn find_group(world: &World, nodegroup: Option<&str>) -> Result<u32, Response> {
+fn find_group(world: &World, nodegroup: Option<&str>) -> Result<u32, Refusal> {
     let Some(nodegroup) = nodegroup else { return Ok(DEFAULT_WORKER) };
-    let (number, _) = world.find_group(nodegroup).ok_or_else(|| no_group(nodegroup))?;
+    let (number, _) = world.find_group(nodegroup).ok_or_else(|| Box::new(no_group(nodegroup)))?;
     if number == MASTER {
         let detail = "Resizing a master nodegroup is not supported.";
-        return Err(magnum_error(StatusCode::BAD_REQUEST, detail));
+        return Err(Box::new(magnum_error(StatusCode::BAD_REQUEST, detail)));
     }
     Ok(number)
 }

@@ -9,7 +9,7 @@ use crate::simulator::{
     credentials::CREDENTIALS,
     queue::GroupNumber,
     stack::{Member, Minions, Stack, Stage},
-    state::{Action, Progress, State},
+    state::{Action, Phase, State},
     world::World,
 };
 
@@ -227,10 +227,10 @@ pub(super) fn attributes(view: StackView<'_>) -> Value {
 fn group_resource(world: &World, stack: &Stack, base: &str) -> Value {
     let minions = &stack.minions;
     let state = if minions.exists {
-        let State { action, progress, reason } = &minions.state;
-        match progress {
-            Progress::Failed => State::failed(*action, reason.clone()),
-            _ => State::resource(*action, *progress),
+        let State { action, phase, reason } = &minions.state;
+        match phase {
+            Phase::Failed => State::failed(*action, reason.clone()),
+            _ => State::resource(*action, *phase),
         }
     } else {
         State::untouched()

@@ -130,6 +130,10 @@ impl World {
         }
         group.state = stack.state.clone();
         group.updated = now;
+        // The parameter and the members are the workers'.
+        if number == MASTER {
+            return true;
+        }
         group.node_count = stack.number_of_minions;
         if !stack.state.is_failed() {
             let nodes = stack.minions.members.values().filter(|member| member.stage != Stage::Known);

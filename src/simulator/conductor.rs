@@ -61,7 +61,7 @@ impl World {
                 let Some(record) = self.groups.get_mut(&group) else { return };
                 record.min = min;
                 record.max = max;
-                record.state = State::started(Action::Update);
+                record.state = update_in_progress(&record.state);
                 record.updated = now;
                 self.cluster_in_progress();
                 self.schedule_sync();
@@ -85,7 +85,7 @@ impl World {
         let now = self.now;
         let Some(record) = self.groups.get_mut(&group) else { return };
         record.node_count = node_count;
-        record.state = State { reason: record.state.reason.clone(), ..State::started(Action::Update) };
+        record.state = update_in_progress(&record.state);
         record.updated = now;
         // An empty list is not sent, so that the previous one stays (Magnum k8s_template_def.py get_scale_params).
         let minions_to_remove = Some(remove).filter(|remove| !remove.is_empty());
@@ -120,4 +120,9 @@ impl World {
         self.stacks.insert(group, stack);
         self.traverse(group);
     }
+}
+
+/// What the conductor sets; the reason stays the old one until Magnum looks at Heat again.
+fn update_in_progress(before: &State) -> State {
+    State { reason: before.reason.clone(), ..State::started(Action::Update) }
 }

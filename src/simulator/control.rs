@@ -192,10 +192,11 @@ impl Simulator {
         Some(group_record(number, group, stack))
     }
 
-    /// Whether nothing will happen any more by itself for this long.
+    /// Whether nothing will change any more by itself, save that stacks can time out. With a node that hangs
+    /// there is no rest: Magnum keeps looking.
     #[must_use]
-    pub fn is_quiet_for(&self, time: Duration) -> bool {
-        self.lock().world.until_next_event().is_none_or(|next| next > time)
+    pub fn is_at_rest(&self) -> bool {
+        self.lock().world.queue.is_idle()
     }
 
     /// How many requests there were of each kind.

@@ -36,8 +36,8 @@ pub struct Simulator {
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) world: World,
-    /// What the world was like at the latest looks at it, for stale reads.
-    past: VecDeque<World>,
+    /// What the world was like until when, oldest first, for stale reads.
+    past: VecDeque<(Instant, World)>,
     pub(super) faults: Faults,
     /// How many resizes over HTTP the conductor will not hear of.
     pub(super) casts_to_lose: u32,
@@ -94,8 +94,7 @@ impl Simulator {
     /// The state, moved on to the present.
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.world.advance(Instant::now());
-        inner.remember();
+        inner.advance(Instant::now());
         inner
     }
 
@@ -107,7 +106,10 @@ impl Simulator {
 
     /// Changes something.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
-        change(&mut self.lock())
+        let mut inner = self.lock();
+        let now = inner.world.now;
+        inner.remember(now);
+        change(&mut inner)
     }
 
     pub(super) fn latency(&self) -> Duration {
@@ -150,26 +152,35 @@ impl Simulator {
 }
 
 impl Inner {
-    /// Keeps what the world is like for as long as a stale read can want it.
-    fn remember(&mut self) {
+    /// Lets everything happen that is due by `now`, remembering what was before as long as a stale read can want it.
+    fn advance(&mut self, now: Instant) {
+        if self.faults.plan.longest_staleness().is_some() {
+            while let Some(due) = self.world.next_event_time().filter(|due| *due <= now) {
+                self.remember(due);
+                self.world.advance(due);
+            }
+        }
+        self.world.advance(now);
+    }
+
+    /// Keeps the world as it is until `until`.
+    fn remember(&mut self, until: Instant) {
         let Some(reach) = self.faults.plan.longest_staleness() else {
             self.past.clear();
             return;
         };
-        let now = self.world.now;
-        // The newest of those out of reach is still what was there at the reach's end.
-        while self.past.get(1).is_some_and(|world| now.saturating_duration_since(world.now) >= reach) {
+        while self.past.front().is_some_and(|(end, _)| *end + reach < until) {
             self.past.pop_front();
         }
-        self.past.push_back(self.world.clone());
+        self.past.push_back((until, self.world.clone()));
     }
 
-    /// The world as it was last seen this long ago or earlier; as far back as is known.
+    /// The world as it was this long ago; the present one where nothing has changed since.
     fn world_before(&self, age: Duration) -> &World {
-        if age.is_zero() {
-            return &self.world;
+        let still_so = |(until, _): &&(Instant, World)| *until + age > self.world.now;
+        match self.past.iter().find(still_so) {
+            Some((_, world)) if !age.is_zero() => world,
+            _ => &self.world,
         }
-        let old_enough = |world: &&World| self.world.now.saturating_duration_since(world.now) >= age;
-        self.past.iter().rev().find(old_enough).or_else(|| self.past.front()).unwrap_or(&self.world)
     }
 }

@@ -71,4 +71,9 @@ impl Queue {
     pub(super) fn next_time(&self) -> Option<Instant> {
         self.events.first_key_value().map(|((due, _), _)| *due)
     }
+
+    /// Whether nothing is going to happen but the end of some stack's time.
+    pub(super) fn is_idle(&self) -> bool {
+        self.events.values().all(|event| matches!(event, Event::StackTimesOut { .. }))
+    }
 }

@@ -1,6 +1,6 @@
 //! The whole state of the cloud, and how it moves on.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -190,9 +190,9 @@ impl World {
         self.now = self.now.max(now);
     }
 
-    /// How long until something happens by itself; `None` if nothing will.
-    pub(super) fn until_next_event(&self) -> Option<Duration> {
-        self.queue.next_time().map(|due| due.saturating_duration_since(self.now))
+    /// When the next event is due.
+    pub(super) fn next_event_time(&self) -> Option<Instant> {
+        self.queue.next_time()
     }
 
     fn happen(&mut self, event: Event) {

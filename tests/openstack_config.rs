@@ -1,5 +1,7 @@
 //! Every source of the cloud's configuration, from its text to the configuration or the error.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's failure report")]
+
 use std::{fs, path::Path};
 
 use cluster_autoscaler_provider_magnum::config::{

@@ -17,6 +17,7 @@ pub mod cloud_conf;
 pub mod clouds_yaml;
 pub mod environment;
 pub mod gcfg;
+mod login;
 pub mod node_groups;
 pub mod settings;
 

@@ -71,6 +71,8 @@ impl MagnumCluster {
         &self,
         read_cluster: bool,
     ) -> Result<(ClusterRecord, bool, Vec<NodeGroupRecord>), CloudError> {
+        // Before anything goes in parallel: else each would fail at the login by itself.
+        self.magnum.microversion().await?;
         if let Some(known) = self.memory.cluster() {
             let read_cluster = read_cluster || !is_complete(&known);
             let (groups, cluster) = tokio::join!(self.magnum.node_groups(&known.uuid), async {

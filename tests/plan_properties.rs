@@ -2,6 +2,7 @@
 //!
 //! Each plan is carried out on a model of Heat's `ResourceGroup` (`resource_group.py`; FINDINGS, `nodes_to_remove`), so
 //! that not the plan's own words are checked but what would happen to the nodes.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

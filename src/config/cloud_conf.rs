@@ -38,10 +38,10 @@ fn parse(text: &str, file: &Path, environment: &Environment) -> Result<Settings,
         let Some(key) = entry.key else {
             found |= is_global;
             if !is_global && !FOREIGN_SECTIONS.contains(&entry.section.as_str()) {
-                let (file, line) = (file.display(), entry.line);
+                let line = entry.line;
                 settings
                     .warnings
-                    .push(format!("{file}, line {line}: unknown section [{}] is ignored", entry.section));
+                    .push(format!("line {line}: unknown section [{}] is ignored", entry.section));
             }
             continue;
         };
@@ -68,10 +68,8 @@ fn parse(text: &str, file: &Path, environment: &Environment) -> Result<Settings,
             "cloud" => clouds.cloud = Some(value),
             _ if settings.set(&canonical(&key), &value) => {}
             _ => {
-                let (file, line) = (file.display(), entry.line);
-                settings
-                    .warnings
-                    .push(format!("{file}, line {line}: unknown key {key:?} in [Global] is ignored"));
+                let line = entry.line;
+                settings.warnings.push(format!("line {line}: unknown key {key:?} in [Global] is ignored"));
             }
         }
     }

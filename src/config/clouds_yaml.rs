@@ -48,10 +48,9 @@ pub fn read(
     if let Some(profile) = entry.profile.clone() {
         match find_profile(&profile, environment)? {
             Some(base) => entry = entry.over(base),
-            None => settings.warnings.push(format!(
-                "{}: profile {profile:?} is not in any clouds-public.yaml; it is ignored",
-                settings.origin
-            )),
+            None => settings
+                .warnings
+                .push(format!("profile {profile:?} is not in any clouds-public.yaml; it is ignored")),
         }
     }
     entry.fill(&mut settings, environment);
@@ -194,8 +193,7 @@ impl Cloud {
                 [first, ..] => {
                     settings.set("region_name", first);
                     settings.warnings.push(format!(
-                        "{}: several regions and no region_name; the first one, {first}, is taken",
-                        settings.origin
+                        "several regions and no region_name; the first one, {first}, is taken"
                     ));
                 }
             }

@@ -51,10 +51,8 @@ impl Settings {
         }
         if self.get("password").is_some() || self.get("trustee_password").is_some() {
             if application_credential {
-                self.warnings.push(format!(
-                    "{}: the application credential is not used, since there is a password",
-                    self.origin
-                ));
+                self.warnings
+                    .push("the application credential is not used, since there is a password".to_owned());
             }
             return Ok(Method::Password);
         }
@@ -112,8 +110,7 @@ impl Settings {
             .collect();
         if !ignored.is_empty() {
             self.warnings.push(format!(
-                "{}: {} is not used: an application credential carries its project within",
-                self.origin,
+                "{} is not used: an application credential carries its project within",
                 ignored.join(", ")
             ));
         }
@@ -139,8 +136,7 @@ impl Settings {
         if let Some(trust) = self.take("trust_id") {
             if self.get("project_id").is_some() || self.get("project_name").is_some() {
                 self.warnings.push(format!(
-                    "{}: {} is not used: the trust names its project",
-                    self.origin,
+                    "{} is not used: the trust names its project",
                     self.spelling.of(if self.get("project_id").is_some() {
                         "project_id"
                     } else {

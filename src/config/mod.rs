@@ -90,7 +90,7 @@ pub struct Loaded {
     pub config: CloudConfig,
     /// Its source, for a message: `/etc/kubernetes/cloud-config [Global]`.
     pub origin: String,
-    /// What was passed over: unknown keys and sections, settings that have no effect. For the log.
+    /// What was passed over: unknown keys and sections, settings that have no effect. For the log, after the origin.
     pub warnings: Vec<String>,
 }
 

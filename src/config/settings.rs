@@ -90,7 +90,7 @@ pub struct Settings {
     /// How that source spells names.
     pub spelling: Spelling,
     values: BTreeMap<&'static str, String>,
-    /// What was passed over.
+    /// What was passed over, without the origin.
     pub warnings: Vec<String>,
 }
 
@@ -128,7 +128,7 @@ impl Settings {
         for (name, value) in other.values {
             self.values.entry(name).or_insert(value);
         }
-        self.warnings.extend(other.warnings);
+        self.warnings.extend(other.warnings.iter().map(|warning| format!("{}: {warning}", other.origin)));
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {

@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use cluster_autoscaler_provider_magnum::core::{
@@ -16,7 +16,7 @@ use cluster_autoscaler_provider_magnum::core::{
     machine_id::{MachineId, PlaceholderId},
     member::{Member, MemberIndex, ServerPresence},
     node_group::{Bounds, NodeGroup, NodeGroupUuid},
-    plan::{Plan, Resize, plan},
+    plan::{Plan, Removal, Resize, plan},
     request::RequestError,
     status::Status,
 };
@@ -111,10 +111,9 @@ fn ledger(requests: Vec<Request>, failed: usize) -> Ledger {
         .zip(requests)
         .map(|(ticket, request)| Queued { ticket, request, attempts: 0 })
         .collect();
-    let failed = vec![InstanceError::of_failed_creation("Quota exceeded"); failed];
     let mut ledger = Ledger::default();
     ledger.queued = queued;
-    ledger.failed = failed;
+    ledger.fail(u32::try_from(failed).unwrap(), &InstanceError::of_failed_creation("Quota exceeded"));
     ledger
 }
 
@@ -166,7 +165,7 @@ proptest! {
     #[test]
     fn only_the_named_go(reading in readings(), requests in prop::collection::vec(requests(), 0..8), failed in 0_usize..3) {
         let ledger = ledger(requests, failed);
-        let plan = plan(&reading, &ledger);
+        let plan = plan(&reading, &ledger, Instant::now());
         let Some(resize) = &plan.resize else { return Ok(()) };
         let after = carry_out(&reading, resize);
         let allowed: BTreeSet<MemberIndex> =
@@ -183,7 +182,7 @@ proptest! {
     #[test]
     fn the_count_is_verified(reading in readings(), requests in prop::collection::vec(requests(), 0..8), failed in 0_usize..3) {
         let ledger = ledger(requests, failed);
-        let plan = plan(&reading, &ledger);
+        let plan = plan(&reading, &ledger, Instant::now());
         prop_assert_eq!(plan.answers.len(), ledger.queued.len());
         prop_assert!(plan.cancelled_failures <= failed);
         let Some(resize) = &plan.resize else { return Ok(()) };
@@ -199,7 +198,10 @@ proptest! {
             Request::Increase(delta) => *delta,
             Request::Delete(_) | Request::Decrease(_) => 0,
         }).sum();
-        prop_assert!(resize.additions <= asked);
+        // At the minimum, broken members are replaced.
+        let replaced = resize.additions.saturating_sub(asked);
+        prop_assert!(replaced <= removals);
+        prop_assert!(replaced == 0 || size - removals < reading.group.bounds.min);
     }
 
     /// A delete of something that is no member, or of another group's, is refused as a whole and leaves no trace.
@@ -210,11 +212,11 @@ proptest! {
             InstanceId::Placeholder(PlaceholderId::Member { group, index }) => {
                 *group == group_uuid() && reading.members.iter().any(|member| member.index == *index)
             }
-            InstanceId::Placeholder(PlaceholderId::Requested { .. }) => false,
+            InstanceId::Placeholder(PlaceholderId::Requested { .. } | PlaceholderId::Failed { .. }) => false,
         };
         prop_assume!(!ids.iter().all(known));
         let ledger = ledger(vec![Request::Delete(ids)], 0);
-        let plan = plan(&reading, &ledger);
+        let plan = plan(&reading, &ledger, Instant::now());
         prop_assert!(plan.answers[0].is_err());
         prop_assert_eq!(plan.resize, None);
     }
@@ -225,15 +227,15 @@ proptest! {
         let once: Vec<Request> = deletes.iter().cloned().map(Request::Delete).collect();
         let twice: Vec<Request> = once.iter().flat_map(|request| [request.clone(), request.clone()]).collect();
         let ledger_once = ledger(once.clone(), 0);
-        let plan_once = plan(&reading, &ledger_once);
-        prop_assert_eq!(&plan(&reading, &ledger(twice, 0)).resize, &plan_once.resize);
+        let plan_once = plan(&reading, &ledger_once, Instant::now());
+        prop_assert_eq!(&plan(&reading, &ledger(twice, 0), Instant::now()).resize, &plan_once.resize);
 
         let Some(resize) = &plan_once.resize else { return Ok(()) };
         let after = Reading { members: carry_out(&reading, resize), ..reading.clone() };
         let done: Vec<Request> = accepted(&ledger_once, &plan_once).cloned().collect();
         let mut again = ledger(done, 0);
         again.note_departures(&reading, &after, Instant::now());
-        let plan_again = plan(&after, &again);
+        let plan_again = plan(&after, &again, Instant::now());
         prop_assert_eq!(plan_again.resize, None);
         prop_assert!(plan_again.answers.iter().all(Result::is_ok), "{:?}", plan_again.answers);
     }
@@ -245,9 +247,9 @@ proptest! {
         let size = u32::try_from(reading.counted().count()).unwrap();
         reading.group.bounds.max = reading.group.bounds.max.max(size);
         let with = ledger(requests, 0);
-        let plan_with = plan(&reading, &with);
+        let plan_with = plan(&reading, &with, Instant::now());
         let without = ledger(accepted(&with, &plan_with).cloned().collect(), 0);
-        prop_assert_eq!(plan(&reading, &without).resize, plan_with.resize);
+        prop_assert_eq!(plan(&reading, &without, Instant::now()).resize, plan_with.resize);
     }
 }
 
@@ -278,23 +280,48 @@ fn server(number: u128) -> InstanceId {
 fn the_minimum_holds_for_each_request_in_its_turn() {
     let ledger =
         ledger(vec![Request::Delete(vec![server(0)]), Request::Delete(vec![server(1), server(2)])], 0);
-    let plan = plan(&settled_group(3), &ledger);
+    let plan = plan(&settled_group(3), &ledger, Instant::now());
     assert!(plan.answers[0].is_ok());
     assert!(matches!(plan.answers[1], Err(RequestError::OutOfBounds { count: 0, .. })));
     assert_eq!(plan.resize.unwrap().count, 2);
 }
 
 #[test]
+fn at_the_minimum_a_broken_member_is_replaced_and_a_sound_one_stays() {
+    let mut reading = settled_group(1);
+    let ledger = ledger(vec![Request::Delete(vec![server(0)])], 0);
+    assert!(matches!(
+        plan(&reading, &ledger, Instant::now()).answers[0],
+        Err(RequestError::OutOfBounds { count: 0, .. })
+    ));
+
+    reading.members[0].presence = ServerPresence::Gone;
+    let removal = Removal { index: MemberIndex::new(0), server: Some(machine(0)) };
+    assert_eq!(
+        plan(&reading, &ledger, Instant::now()).resize,
+        Some(Resize { count: 1, remove: vec![removal], additions: 1 })
+    );
+
+    // Not at every loop of cluster-autoscaler, should each new one fail as well.
+    let mut ledger = ledger;
+    let now = Instant::now();
+    ledger.note_replacement(now);
+    let soon = plan(&reading, &ledger, now + Duration::from_secs(60));
+    assert!(matches!(soon.answers[0], Err(RequestError::OutOfBounds { .. })));
+    assert!(plan(&reading, &ledger, now + Duration::from_secs(300)).replaces);
+}
+
+#[test]
 fn a_decrease_never_takes_a_node_that_exists() {
     let ledger = ledger(vec![Request::Decrease(2)], 0);
     assert!(matches!(
-        plan(&settled_group(3), &ledger).answers[0],
+        plan(&settled_group(3), &ledger, Instant::now()).answers[0],
         Err(RequestError::NothingToCancel { current: 3, .. })
     ));
 
     let mut reading = settled_group(3);
     reading.members.push(member(9, 7));
-    let plan = plan(&reading, &ledger);
+    let plan = plan(&reading, &ledger, Instant::now());
     assert!(plan.answers[0].is_ok(), "the full increase is taken back although some of its nodes came");
     let resize = plan.resize.unwrap();
     assert_eq!((resize.count, resize.indices()), (3, vec![MemberIndex::new(9)]));
@@ -305,7 +332,7 @@ fn a_failed_deletion_is_tried_again_without_lowering_the_count() {
     let mut reading = settled_group(3);
     reading.members.push(member(9, 11));
     let ledger = ledger(vec![Request::Delete(vec![server(9)])], 0);
-    let plan = plan(&reading, &ledger);
+    let plan = plan(&reading, &ledger, Instant::now());
     assert_eq!(plan.resize, Some(Resize { count: 3, remove: vec![], additions: 0 }));
 }
 
@@ -313,7 +340,7 @@ fn a_failed_deletion_is_tried_again_without_lowering_the_count() {
 fn a_placeholder_that_became_a_node_is_not_removed_by_its_old_name() {
     let placeholder = PlaceholderId::Member { group: group_uuid(), index: MemberIndex::new(1) };
     let ledger = ledger(vec![Request::Delete(vec![InstanceId::Placeholder(placeholder)])], 0);
-    let plan = plan(&settled_group(3), &ledger);
+    let plan = plan(&settled_group(3), &ledger, Instant::now());
     assert!(matches!(plan.answers[0], Err(RequestError::PlaceholderHasServer { .. })));
     assert_eq!(plan.resize, None);
 }

@@ -184,7 +184,7 @@ fn what_waits_shows_at_once() {
 fn the_target_holds_while_a_resize_is_under_way() {
     let before = Arc::new(reading("UPDATE_COMPLETE", 3, healthy(3)));
     let mut ledger = queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))]), Request::Increase(2)]);
-    let resize = plan(&before, &ledger).resize.unwrap();
+    let resize = plan(&before, &ledger, Instant::now()).resize.unwrap();
     let requests = std::mem::take(&mut ledger.queued);
     ledger.flight = Some(Flight { resize, before: Arc::clone(&before), requests });
     ledger.queued = queue(vec![Request::Delete(vec![InstanceId::Server(machine(2))])]).queued;
@@ -290,7 +290,7 @@ fn the_effect_of_a_resize_is_told_from_its_absence() {
     let before = Arc::new(reading("UPDATE_COMPLETE", 3, healthy(3)));
     let ledger = queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))])]);
     let flight = Flight {
-        resize: plan(&before, &ledger).resize.unwrap(),
+        resize: plan(&before, &ledger, Instant::now()).resize.unwrap(),
         before: Arc::clone(&before),
         requests: ledger.queued,
     };

@@ -4,7 +4,7 @@
 //! restart loses no node: what was sent shows in the next reading, what was not sent shows as not done.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,11 +14,16 @@ use super::{
     instance::{InstanceError, InstanceId},
     machine_id::{MachineId, PlaceholderId},
     member::{Member, MemberIndex},
+    node_group::NodeGroupUuid,
     plan::{Removal, Resize},
 };
 
 /// How long a member that left is remembered, to answer a repeated removal with the same OK.
 const REMEMBER_DEPARTED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often the broken members of a group at its minimum are replaced at most. Where each new one fails as well,
+/// cluster-autoscaler would have them replaced at every loop, without end.
+const REPLACE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 /// A request that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,8 +69,9 @@ pub struct Ledger {
     pub queued: Vec<Queued>,
     /// Sent, not verified yet.
     pub flight: Option<Flight>,
-    /// One entry for each requested node that the cloud refused or dropped; shown until it is deleted.
-    pub failed: Vec<InstanceError>,
+    failed: BTreeMap<u32, InstanceError>,
+    failures: u32,
+    replaced_at: Option<Instant>,
     departed: HashMap<InstanceId, Instant>,
 }
 
@@ -96,6 +102,53 @@ impl Ledger {
             Request::Delete(ids) => ids.contains(&id),
             Request::Increase(_) | Request::Decrease(_) => false,
         })
+    }
+
+    /// Makes of each queued removal of several nodes one for each. A call is refused as a whole; but once it was
+    /// acknowledged, each of its nodes has a right of its own.
+    pub fn part_deletes(&mut self) {
+        let parts = std::mem::take(&mut self.queued).into_iter().flat_map(|queued| match queued.request {
+            Request::Delete(ids) => {
+                let part = |id| Queued { request: Request::Delete(vec![id]), ..queued };
+                ids.into_iter().map(part).collect()
+            }
+            request @ (Request::Increase(_) | Request::Decrease(_)) => vec![Queued { request, ..queued }],
+        });
+        self.queued = parts.collect();
+    }
+
+    /// Requested nodes that the cloud refused or dropped, by number; shown until they are deleted.
+    #[must_use]
+    pub fn failed(&self) -> &BTreeMap<u32, InstanceError> {
+        &self.failed
+    }
+
+    /// Remembers that `count` requested nodes will not come.
+    pub fn fail(&mut self, count: u32, error: &InstanceError) {
+        for _ in 0..count {
+            self.failures += 1;
+            self.failed.insert(self.failures, error.clone());
+        }
+    }
+
+    /// Forgets a requested node that will not come, if it is known.
+    pub fn forget_failure(&mut self, group: NodeGroupUuid, number: u32, now: Instant) -> bool {
+        let known = self.failed.remove(&number).is_some();
+        if known {
+            self.departed.insert(InstanceId::Placeholder(PlaceholderId::Failed { group, number }), now);
+        }
+        known
+    }
+
+    /// Whether broken members at the minimum may be replaced now.
+    #[must_use]
+    pub fn may_replace(&self, now: Instant) -> bool {
+        self.replaced_at.is_none_or(|at| now.saturating_duration_since(at) >= REPLACE_INTERVAL)
+    }
+
+    /// Remembers that they are being replaced.
+    pub fn note_replacement(&mut self, now: Instant) {
+        self.replaced_at = Some(now);
     }
 
     /// Whether this instance was a member once and has left, on request or not. Removing it again is no work (I3).

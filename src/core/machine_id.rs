@@ -13,6 +13,8 @@ const OPENSTACK_SCHEME: &str = "openstack://";
 const PLACEHOLDER_SCHEME: &str = "fake:///";
 /// Marks a placeholder of a node that was asked for and of which the cloud shows nothing yet.
 const REQUESTED_PREFIX: &str = "requested-";
+/// Marks a placeholder of a node that was asked for and will not come.
+const FAILED_PREFIX: &str = "failed-";
 
 /// The UUID of a Nova server.
 ///
@@ -79,6 +81,13 @@ pub enum PlaceholderId {
         /// Counts from 1 within the group.
         ordinal: u32,
     },
+    /// A node asked for that the cloud refused or dropped: `fake:///<node group uuid>/failed-<number>`.
+    Failed {
+        /// The node group.
+        group: NodeGroupUuid,
+        /// Never used twice for a group in the life of a process.
+        number: u32,
+    },
 }
 
 impl PlaceholderId {
@@ -86,7 +95,7 @@ impl PlaceholderId {
     #[must_use]
     pub const fn group(&self) -> NodeGroupUuid {
         match self {
-            Self::Member { group, .. } | Self::Requested { group, .. } => *group,
+            Self::Member { group, .. } | Self::Requested { group, .. } | Self::Failed { group, .. } => *group,
         }
     }
 }
@@ -97,6 +106,9 @@ impl fmt::Display for PlaceholderId {
             Self::Member { group, index } => write!(f, "{PLACEHOLDER_SCHEME}{group}/{index}"),
             Self::Requested { group, ordinal } => {
                 write!(f, "{PLACEHOLDER_SCHEME}{group}/{REQUESTED_PREFIX}{ordinal}")
+            }
+            Self::Failed { group, number } => {
+                write!(f, "{PLACEHOLDER_SCHEME}{group}/{FAILED_PREFIX}{number}")
             }
         }
     }
@@ -153,10 +165,13 @@ impl FromStr for ProviderId {
 fn parse_placeholder(rest: &str) -> Option<PlaceholderId> {
     let (group, member) = rest.split_once('/')?;
     let group = group.parse().ok()?;
-    match member.strip_prefix(REQUESTED_PREFIX) {
-        Some(ordinal) => Some(PlaceholderId::Requested { group, ordinal: ordinal.parse().ok()? }),
-        None => Some(PlaceholderId::Member { group, index: member.parse().ok()? }),
-    }
+    Some(if let Some(ordinal) = member.strip_prefix(REQUESTED_PREFIX) {
+        PlaceholderId::Requested { group, ordinal: ordinal.parse().ok()? }
+    } else if let Some(number) = member.strip_prefix(FAILED_PREFIX) {
+        PlaceholderId::Failed { group, number: number.parse().ok()? }
+    } else {
+        PlaceholderId::Member { group, index: member.parse().ok()? }
+    })
 }
 
 /// The part of a server's provider ID in front of the UUID, which differs between clusters:
@@ -240,6 +255,7 @@ mod tests {
         for placeholder in [
             PlaceholderId::Member { group, index: MemberIndex::new(17) },
             PlaceholderId::Requested { group, ordinal: 3 },
+            PlaceholderId::Failed { group, number: 4 },
         ] {
             assert_eq!(
                 placeholder.to_string().parse::<ProviderId>().unwrap(),

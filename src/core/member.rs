@@ -2,7 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{machine_id::MachineId, status::Status};
+use super::{
+    machine_id::MachineId,
+    status::{Action, Status},
+};
 
 /// The name of a member in its `ResourceGroup`: a decimal index.
 ///
@@ -60,4 +63,13 @@ pub struct Member {
     pub status: Status,
     /// The reason that Heat gives for the status.
     pub reason: String,
+}
+
+impl Member {
+    /// Whether it certainly is no node: its server is gone, or it was never completed.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.presence == ServerPresence::Gone
+            || (self.status.failed() && (self.server.is_none() || self.status.action == Action::Create))
+    }
 }

@@ -4,6 +4,8 @@
 //! - `count = counted members − verified removals + additions`, inside the bounds (I2).
 //! - What is gone or going already is not removed again and lowers nothing (I3).
 
+use std::time::Instant;
+
 use super::{
     cloud::Reading,
     instance::InstanceId,
@@ -29,7 +31,8 @@ pub struct Resize {
     pub count: u32,
     /// The members that go, by rising index.
     pub remove: Vec<Removal>,
-    /// How many new nodes are part of `count`.
+    /// How many new nodes are part of `count`: those asked for, and those in the place of broken ones at the
+    /// minimum.
     pub additions: u32,
 }
 
@@ -50,6 +53,8 @@ pub struct Plan {
     pub answers: Vec<Result<(), RequestError>>,
     /// How many of the ledger's failed requests were cancelled.
     pub cancelled_failures: usize,
+    /// Whether broken members at the minimum are replaced; see [`Ledger::may_replace`].
+    pub replaces: bool,
 }
 
 /// What a named instance turns out to be in the reading.
@@ -59,8 +64,6 @@ enum Resolved {
     Gone,
     /// No member any more, but Heat failed to delete it; the next update of the stack tries again.
     StuckDeletion,
-    /// A requested node that failed; nothing of it is in the cloud.
-    FailedRequest,
 }
 
 /// Decides what to send for the queue of `ledger`.
@@ -68,8 +71,8 @@ enum Resolved {
 /// The group must have settled: the reading is taken for the whole truth. Requests are judged in their order,
 /// each one wholly or not at all, and a refused one leaves no trace in the resize.
 #[must_use]
-pub fn plan(reading: &Reading, ledger: &Ledger) -> Plan {
-    let mut draft = Draft::new(reading, ledger);
+pub fn plan(reading: &Reading, ledger: &Ledger, now: Instant) -> Plan {
+    let mut draft = Draft::new(reading, ledger, ledger.may_replace(now));
     let answers: Vec<_> = ledger.queued.iter().map(|queued| draft.judge(&queued.request)).collect();
     draft.finish(answers)
 }
@@ -84,10 +87,14 @@ struct Draft<'a> {
     cancelled_failures: usize,
     /// An update without any change is wanted, so that Heat tries its failed deletions again.
     repeat_update: bool,
+    /// Whether broken members at the minimum may be replaced now.
+    may_replace: bool,
+    /// Whether any is.
+    replaces: bool,
 }
 
 impl<'a> Draft<'a> {
-    fn new(reading: &'a Reading, ledger: &'a Ledger) -> Self {
+    fn new(reading: &'a Reading, ledger: &'a Ledger, may_replace: bool) -> Self {
         Self {
             reading,
             ledger,
@@ -97,6 +104,8 @@ impl<'a> Draft<'a> {
             remove: Vec::new(),
             cancelled_failures: 0,
             repeat_update: false,
+            may_replace,
+            replaces: false,
         }
     }
 
@@ -136,7 +145,6 @@ impl<'a> Draft<'a> {
 
     fn delete(&mut self, ids: &[InstanceId]) -> Result<(), RequestError> {
         let mut removals: Vec<Removal> = Vec::new();
-        let mut failures = 0;
         let mut stuck = false;
         for id in ids {
             match self.resolve(*id)? {
@@ -145,19 +153,31 @@ impl<'a> Draft<'a> {
                         removals.push(removal);
                     }
                 }
-                Resolved::FailedRequest => failures += 1,
                 Resolved::StuckDeletion => stuck = true,
                 Resolved::Gone => {}
             }
         }
         let count = self.count() - i64::try_from(removals.len()).unwrap_or(i64::MAX);
-        if !removals.is_empty() && count < i64::from(self.reading.group.bounds.min) {
-            return Err(self.out_of_bounds(count));
+        let missing = i64::from(self.reading.group.bounds.min) - count;
+        if !removals.is_empty() && missing > 0 {
+            // At the minimum a broken member can only be replaced: Magnum takes no count below it.
+            let broken = removals.iter().filter(|removal| self.is_broken(removal.index)).count();
+            let enough = usize::try_from(missing).is_ok_and(|missing| missing <= broken);
+            match u32::try_from(missing) {
+                Ok(missing) if enough && self.may_replace => {
+                    self.additions += missing;
+                    self.replaces = true;
+                }
+                _ => return Err(self.out_of_bounds(count)),
+            }
         }
         self.remove.append(&mut removals);
         self.repeat_update |= stuck;
-        self.cancelled_failures = (self.cancelled_failures + failures).min(self.ledger.failed.len());
         Ok(())
+    }
+
+    fn is_broken(&self, index: MemberIndex) -> bool {
+        self.reading.members.iter().any(|member| member.index == index && member.is_broken())
     }
 
     fn resolve(&self, id: InstanceId) -> Result<Resolved, RequestError> {
@@ -166,18 +186,10 @@ impl<'a> Draft<'a> {
             InstanceId::Placeholder(placeholder @ PlaceholderId::Member { index, .. }) => {
                 self.resolve_placeholder(placeholder, index)
             }
-            InstanceId::Placeholder(placeholder @ PlaceholderId::Requested { .. }) => {
-                if placeholder.group() != self.reading.group.uuid {
-                    Err(self.not_a_member(&placeholder.to_string()))
-                } else if self.cancelled_failures < self.ledger.failed.len() {
-                    Ok(Resolved::FailedRequest)
-                } else {
-                    Err(RequestError::BeingRequested {
-                        node: placeholder.to_string(),
-                        group: self.group.clone(),
-                    })
-                }
-            }
+            // What was only asked for is in the ledger, not in the cloud.
+            InstanceId::Placeholder(
+                placeholder @ (PlaceholderId::Requested { .. } | PlaceholderId::Failed { .. }),
+            ) => Err(self.not_a_member(&placeholder.to_string())),
         }
     }
 
@@ -222,7 +234,7 @@ impl<'a> Draft<'a> {
     /// some of its nodes came.
     fn decrease(&mut self, delta: u32) -> Result<(), RequestError> {
         let mut left = delta;
-        while left > 0 && self.cancelled_failures < self.ledger.failed.len() {
+        while left > 0 && self.cancelled_failures < self.ledger.failed().len() {
             self.cancelled_failures += 1;
             left -= 1;
         }
@@ -263,13 +275,18 @@ impl<'a> Draft<'a> {
                     *answer = Err(error.clone());
                 }
             }
-            return Plan { resize: None, answers, cancelled_failures: self.cancelled_failures };
+            return Plan {
+                resize: None,
+                answers,
+                cancelled_failures: self.cancelled_failures,
+                replaces: false,
+            };
         }
         let resize = match u32::try_from(count) {
             Ok(count) if !idle => Some(Resize { count, remove: self.remove, additions: self.additions }),
             _ => None,
         };
-        Plan { resize, answers, cancelled_failures: self.cancelled_failures }
+        Plan { resize, answers, cancelled_failures: self.cancelled_failures, replaces: self.replaces }
     }
 
     /// Whether a request would change the group, rather than find its work done.

@@ -58,8 +58,9 @@ impl GroupView {
             instances.extend(instance(member, id, in_flight || queued, group.status.in_progress()));
         }
         let unseen = unseen_nodes(reading, ledger, staying + leaving_later);
-        let failed = u32::try_from(ledger.failed.len()).unwrap_or(u32::MAX);
-        instances.extend(requested(group.uuid, unseen, &ledger.failed));
+        let failed = u32::try_from(ledger.failed().len()).unwrap_or(u32::MAX);
+        instances.extend(requested(group.uuid, unseen));
+        instances.extend(failed_requests(group.uuid, ledger));
         Self {
             uuid: group.uuid,
             id: group.id(),
@@ -124,18 +125,23 @@ fn unseen_nodes(reading: &Reading, ledger: &Ledger, remaining: u32) -> u32 {
     sent + ledger.queued_additions()
 }
 
-/// Placeholders of requested nodes: first those still expected, then those that failed.
-fn requested(
-    group: NodeGroupUuid,
-    unseen: u32,
-    failed: &[InstanceError],
-) -> impl Iterator<Item = Instance> + '_ {
-    let expected = std::iter::repeat_n(None, usize::try_from(unseen).unwrap_or_default());
-    (1..).zip(expected.chain(failed.iter().map(Some))).map(move |(ordinal, error)| Instance {
+/// Placeholders of requested nodes that are still expected.
+fn requested(group: NodeGroupUuid, unseen: u32) -> impl Iterator<Item = Instance> {
+    (1..=unseen).map(move |ordinal| Instance {
         id: InstanceId::Placeholder(PlaceholderId::Requested { group, ordinal }),
         member: None,
         state: InstanceState::Creating,
-        error: error.cloned(),
+        error: None,
+    })
+}
+
+/// Placeholders of requested nodes that will not come.
+fn failed_requests(group: NodeGroupUuid, ledger: &Ledger) -> impl Iterator<Item = Instance> + '_ {
+    ledger.failed().iter().map(move |(number, error)| Instance {
+        id: InstanceId::Placeholder(PlaceholderId::Failed { group, number: *number }),
+        member: None,
+        state: InstanceState::Creating,
+        error: Some(error.clone()),
     })
 }
 

@@ -25,9 +25,9 @@ use self::{
 };
 use crate::core::{
     cloud::Cloud,
-    instance::InstanceId,
+    instance::{InstanceId, InstanceState},
     ledger::{Request, Ticket},
-    machine_id::ProviderId,
+    machine_id::{PlaceholderId, ProviderId},
     node_group::NodeGroupUuid,
     request::{NodeReference, RequestError},
     settle::Patience,
@@ -198,12 +198,12 @@ impl Engine {
         let size = size.ok_or(RequestError::InvalidDelta { delta, expected: "it must be positive" })?;
         let snapshot = self.snapshot()?;
         let view = snapshot.group(group)?;
-        self.submit(view.uuid, Request::Increase(size), by, |_, view| {
+        self.submit(view.uuid, by, |_, view| {
             let count = i64::from(view.target_size) + i64::from(size);
             if count > i64::from(view.bounds.max) {
                 return Err(out_of_bounds(view, count));
             }
-            Ok(Wanted::Work)
+            Ok(Some(Request::Increase(size)))
         })
         .await
     }
@@ -225,8 +225,7 @@ impl Engine {
         let view = snapshot.group(group)?;
         let named: Vec<InstanceId> =
             nodes.iter().map(|node| view.identify(node)).collect::<Result<_, _>>()?;
-        let request = Request::Delete(named.clone());
-        self.submit(view.uuid, request, by, |group, view| check_removal(group, view, &named, nodes)).await
+        self.submit(view.uuid, by, |group, view| check_removal(group, view, &named, nodes)).await
     }
 
     /// Cancels up to `-delta` requested nodes of a group that never got a server.
@@ -243,12 +242,12 @@ impl Engine {
         let size = size.ok_or(RequestError::InvalidDelta { delta, expected: "it must be negative" })?;
         let snapshot = self.snapshot()?;
         let view = snapshot.group(group)?;
-        self.submit(view.uuid, Request::Decrease(size), by, |_, view| {
+        self.submit(view.uuid, by, |_, view| {
             if view.instances.iter().all(|instance| matches!(instance.id, InstanceId::Server(_))) {
                 let current = view.target_size;
                 return Err(RequestError::NothingToCancel { group: view.id.clone(), current });
             }
-            Ok(Wanted::Work)
+            Ok(Some(Request::Decrease(size)))
         })
         .await
     }
@@ -280,13 +279,12 @@ impl Engine {
         self.tasks.wait().await;
     }
 
-    /// Queues a request that `check` finds valid and waits for its answer until `by`.
+    /// Queues the request that `check` finds to be left to do, if any, and waits for its answer until `by`.
     async fn submit(
         &self,
         group: NodeGroupUuid,
-        request: Request,
         by: Instant,
-        check: impl FnOnce(&mut GroupState, &GroupView) -> Result<Wanted, RequestError>,
+        check: impl FnOnce(&mut GroupState, &GroupView) -> Result<Option<Request>, RequestError>,
     ) -> Result<(), RequestError> {
         if self.stopping.is_cancelled() {
             return Err(RequestError::Stopping);
@@ -298,10 +296,7 @@ impl Engine {
             if waiting >= MAX_WAITING {
                 return Err(RequestError::Busy { group: view.id.clone(), waiting });
             }
-            match check(state, &view)? {
-                Wanted::Nothing => Ok(None),
-                Wanted::Work => Ok(Some(state.enqueue(ticket, request))),
-            }
+            Ok(check(state, &view)?.map(|request| state.enqueue(ticket, request)))
         });
         match queued {
             Some(Ok(Some(answer))) => self.await_answer(group, ticket, answer, by).await,
@@ -331,36 +326,57 @@ impl Engine {
     }
 }
 
-/// What a check found.
-enum Wanted {
-    /// The request has to be carried out.
-    Work,
-    /// Everything is as the request wants it.
-    Nothing,
-}
-
+/// Finds what is left to remove: not what is going or gone already, and not what never came.
 fn check_removal(
     group: &mut GroupState,
     view: &GroupView,
     named: &[InstanceId],
     nodes: &[NodeReference],
-) -> Result<Wanted, RequestError> {
-    use crate::core::instance::InstanceState;
-    let mut work = false;
+) -> Result<Option<Request>, RequestError> {
+    let mut left = Vec::new();
+    let mut failures = Vec::new();
     for (id, node) in named.iter().zip(nodes) {
-        match view.instances.iter().find(|instance| instance.id == *id) {
-            Some(instance) if instance.state == InstanceState::Deleting && instance.error.is_none() => {}
-            Some(_) => work = true,
-            None if group.ledger.has_departed(*id) => {}
-            None => {
-                return Err(RequestError::NotAMember {
-                    node: node.label().to_owned(),
-                    group: view.id.clone(),
-                });
+        let (node, group_id) = (node.label().to_owned(), view.id.clone());
+        let shown = view.instances.iter().find(|instance| instance.id == *id);
+        match (shown, id) {
+            (Some(_), InstanceId::Placeholder(PlaceholderId::Failed { number, .. })) => {
+                failures.push(*number)
             }
+            (Some(_), InstanceId::Placeholder(PlaceholderId::Requested { .. })) => {
+                return Err(RequestError::BeingRequested { node, group: group_id });
+            }
+            (Some(instance), _)
+                if instance.state == InstanceState::Deleting
+                    && instance.error.is_none()
+                    && !group.is_removal_open(*id) => {}
+            (Some(_), _) => left.push(*id),
+            (None, _) if group.ledger.has_departed(*id) => {}
+            (None, _) => return Err(RequestError::NotAMember { node, group: group_id }),
         }
     }
-    Ok(if work { Wanted::Work } else { Wanted::Nothing })
+    check_minimum(group, view, &left)?;
+    for number in failures {
+        group.ledger.forget_failure(view.uuid, number, now());
+    }
+    Ok((!left.is_empty()).then_some(Request::Delete(left)))
+}
+
+/// Refuses at once what would go below the minimum, so that nothing is acknowledged that cannot be done. Broken
+/// members do not count where they may be replaced.
+fn check_minimum(group: &GroupState, view: &GroupView, left: &[InstanceId]) -> Result<(), RequestError> {
+    let (mut sound, mut broken) = (0_i64, 0_i64);
+    for instance in view.instances.iter().filter(|instance| left.contains(&instance.id)) {
+        match (instance.state, &instance.error) {
+            (InstanceState::Deleting, _) => {}
+            (_, Some(_)) if group.ledger.may_replace(now()) => broken += 1,
+            _ => sound += 1,
+        }
+    }
+    let count = i64::from(view.target_size) - sound - broken;
+    if sound + broken > 0 && count + broken < i64::from(view.bounds.min) {
+        return Err(out_of_bounds(view, count));
+    }
+    Ok(())
 }
 
 fn out_of_bounds(view: &GroupView, count: i64) -> RequestError {

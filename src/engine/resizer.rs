@@ -157,10 +157,17 @@ impl Resizer {
     fn decide(&self, reading: &Arc<Reading>) -> Option<Resize> {
         self.with_group(|group| {
             group.busy = false;
-            let plan = plan::plan(reading, &group.ledger);
+            let now = Instant::now().into_std();
+            let plan = plan::plan(reading, &group.ledger, now);
+            if plan.replaces {
+                group.ledger.note_replacement(now);
+            }
             let queued = std::mem::take(&mut group.ledger.queued);
-            let keep = group.ledger.failed.len() - plan.cancelled_failures;
-            group.ledger.failed.truncate(keep);
+            let cancelled: Vec<u32> =
+                group.ledger.failed().keys().copied().take(plan.cancelled_failures).collect();
+            for number in cancelled {
+                group.ledger.forget_failure(self.group, number, now);
+            }
             let mut requests = Vec::new();
             for (queued, answer) in queued.into_iter().zip(plan.answers) {
                 match answer {
@@ -281,10 +288,7 @@ impl Resizer {
                     flight.resize.count, reading.group.status, reading.group.status_reason
                 ))
             };
-            group
-                .ledger
-                .failed
-                .extend(std::iter::repeat_n(error, usize::try_from(short).unwrap_or_default()));
+            group.ledger.fail(short, &error);
         });
     }
 }
@@ -339,7 +343,7 @@ fn show_failure(group: &mut GroupState, request: &Request, message: &str) {
             message: message.to_owned(),
             class: InstanceErrorClass::Other,
         };
-        group.ledger.failed.extend(std::iter::repeat_n(error, usize::try_from(delta).unwrap_or_default()));
+        group.ledger.fail(delta, &error);
     }
 }
 

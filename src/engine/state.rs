@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::{
     cloud::{CloudError, GroupObservation, Observation, Reading},
+    instance::InstanceId,
     ledger::{Ledger, Queued, Request, Ticket},
     node_group::NodeGroupUuid,
     request::RequestError,
@@ -68,7 +69,7 @@ impl GroupState {
         self.answers.insert(ticket, sender);
         self.ledger.queued.push(Queued { ticket, request, attempts: 0 });
         if self.busy {
-            self.answer(ticket, Ok(()));
+            self.acknowledge_queue();
         }
         self.wake.notify_one();
         receiver
@@ -94,6 +95,17 @@ impl GroupState {
         !self.answers.contains_key(&ticket)
     }
 
+    /// Whether the removal of this instance is still somebody's hope only: asked for, not acknowledged, so that it
+    /// may yet be refused or withdrawn.
+    pub(crate) fn is_removal_open(&self, id: InstanceId) -> bool {
+        let in_flight = self.ledger.flight.iter().flat_map(|flight| &flight.requests);
+        let mut removals = in_flight
+            .chain(&self.ledger.queued)
+            .filter(|queued| matches!(&queued.request, Request::Delete(ids) if ids.contains(&id)))
+            .peekable();
+        removals.peek().is_some() && removals.all(|queued| !self.is_answered(queued.ticket))
+    }
+
     /// Acknowledges everything that waits: it was found valid, and a change has to end first.
     pub(crate) fn acknowledge_queue(&mut self) {
         self.busy = true;
@@ -101,6 +113,7 @@ impl GroupState {
         for ticket in tickets {
             self.answer(ticket, Ok(()));
         }
+        self.ledger.part_deletes();
     }
 
     /// Refuses what waits and was not acknowledged.

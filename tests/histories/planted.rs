@@ -1,0 +1,133 @@
+//! Bugs put in on purpose, between the engine and the cloud or between the caller and the engine. A set of
+//! histories that does not notice them proves nothing.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use cluster_autoscaler_provider_magnum::core::{
+    cloud::{Cloud, CloudError, Observation, Reading},
+    member::{Member, MemberIndex, ServerPresence},
+    node_group::NodeGroupUuid,
+    status::Status,
+};
+use tokio::time::Instant;
+
+/// How long a planted memory lasts.
+const MEMORY: Duration = Duration::from_secs(60);
+
+/// The bugs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Bug {
+    /// A removal lowers the count and names nobody.
+    RemovalByCount,
+    /// A resize is reckoned from what was read a minute ago.
+    NoReadingBeforeResize,
+    /// A 202 is taken for done.
+    NoVerification,
+    /// A removal of an unknown node is sent nevertheless.
+    UnknownIdPassedOn,
+    /// A repeated removal lowers the count again.
+    DeleteNotIdempotent,
+}
+
+impl Bug {
+    /// All of them.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::RemovalByCount,
+        Self::NoReadingBeforeResize,
+        Self::NoVerification,
+        Self::UnknownIdPassedOn,
+        Self::DeleteNotIdempotent,
+    ];
+}
+
+/// A cloud with a bug in front of it.
+pub(crate) struct Planted {
+    pub(crate) cloud: Arc<dyn Cloud>,
+    pub(crate) bug: Bug,
+    memory: Mutex<HashMap<NodeGroupUuid, (Reading, Instant)>>,
+}
+
+impl Planted {
+    pub(crate) fn new(cloud: Arc<dyn Cloud>, bug: Bug) -> Self {
+        Self { cloud, bug, memory: Mutex::default() }
+    }
+
+    fn remembered(&self, group: NodeGroupUuid) -> Option<Reading> {
+        let memory = self.memory.lock().unwrap();
+        memory.get(&group).filter(|(_, at)| at.elapsed() < MEMORY).map(|(reading, _)| reading.clone())
+    }
+
+    fn remember(&self, group: NodeGroupUuid, reading: Reading) {
+        self.memory.lock().unwrap().insert(group, (reading, Instant::now()));
+    }
+}
+
+/// What the group would look like if a resize had been done at once.
+fn pretended(mut reading: Reading, count: u32, remove: &[MemberIndex]) -> Reading {
+    reading.members.retain(|member| member.counted && !remove.contains(&member.index));
+    let mut next = reading.members.iter().map(|member| member.index).max().unwrap_or(MemberIndex::new(0));
+    while reading.members.len() < usize::try_from(count).unwrap() {
+        next = MemberIndex::new(next.to_string().parse::<u32>().unwrap() + 1);
+        reading.members.push(Member {
+            index: next,
+            server: None,
+            presence: ServerPresence::Unknown,
+            counted: true,
+            status: Status::parse("CREATE_COMPLETE"),
+            reason: String::new(),
+        });
+    }
+    reading.group.node_count = count;
+    reading.group.status = Status::parse("UPDATE_COMPLETE");
+    reading.group.updated_at.push('\'');
+    reading
+}
+
+#[async_trait]
+impl Cloud for Planted {
+    async fn observe(&self, previous: Option<&Observation>) -> Result<Observation, CloudError> {
+        self.cloud.observe(previous).await
+    }
+
+    async fn read_group(&self, group: NodeGroupUuid) -> Result<Reading, CloudError> {
+        if let Some(reading) = self.remembered(group) {
+            if self.bug == Bug::NoVerification {
+                self.memory.lock().unwrap().remove(&group);
+            }
+            return Ok(reading);
+        }
+        let reading = self.cloud.read_group(group).await?;
+        if self.bug == Bug::NoReadingBeforeResize && !reading.group.status.in_progress() {
+            self.remember(group, reading.clone());
+        }
+        Ok(reading)
+    }
+
+    async fn resize(
+        &self,
+        group: NodeGroupUuid,
+        count: u32,
+        remove: &[MemberIndex],
+    ) -> Result<(), CloudError> {
+        match self.bug {
+            Bug::RemovalByCount => return self.cloud.resize(group, count, &[]).await,
+            Bug::NoVerification => {
+                let reading = self.cloud.read_group(group).await?;
+                self.cloud.resize(group, count, remove).await?;
+                self.remember(group, pretended(reading, count, remove));
+                return Ok(());
+            }
+            Bug::NoReadingBeforeResize => {
+                // What follows must see the effect, else the bug would only look like a lost resize.
+                self.memory.lock().unwrap().remove(&group);
+            }
+            Bug::UnknownIdPassedOn | Bug::DeleteNotIdempotent => {}
+        }
+        self.cloud.resize(group, count, remove).await
+    }
+}

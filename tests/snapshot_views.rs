@@ -186,7 +186,7 @@ fn the_target_holds_while_a_resize_is_under_way() {
     let mut ledger = queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))]), Request::Increase(2)]);
     let resize = plan(&before, &ledger, Instant::now()).resize.unwrap();
     let requests = std::mem::take(&mut ledger.queued);
-    ledger.flight = Some(Flight { resize, before: Arc::clone(&before), requests });
+    ledger.flight = Some(Flight { resize, before: Arc::clone(&before), requests, replaces: false });
     ledger.queued = queue(vec![Request::Delete(vec![InstanceId::Server(machine(2))])]).queued;
 
     let mut half = healthy(3);
@@ -293,6 +293,7 @@ fn the_effect_of_a_resize_is_told_from_its_absence() {
         resize: plan(&before, &ledger, Instant::now()).resize.unwrap(),
         before: Arc::clone(&before),
         requests: ledger.queued,
+        replaces: false,
     };
     let effect = Effect::of(&flight, &before);
     assert!(!effect.seen && !effect.complete());

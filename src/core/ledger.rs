@@ -60,6 +60,8 @@ pub struct Flight {
     pub before: Arc<Reading>,
     /// The requests that it carries out.
     pub requests: Vec<Queued>,
+    /// Whether it replaces broken members at the minimum.
+    pub replaces: bool,
 }
 
 /// What was accepted for one group.

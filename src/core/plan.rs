@@ -89,8 +89,8 @@ struct Draft<'a> {
     repeat_update: bool,
     /// Whether broken members at the minimum may be replaced now.
     may_replace: bool,
-    /// Whether any is.
-    replaces: bool,
+    /// How many are, in nodes.
+    replacements: u32,
 }
 
 impl<'a> Draft<'a> {
@@ -105,13 +105,18 @@ impl<'a> Draft<'a> {
             cancelled_failures: 0,
             repeat_update: false,
             may_replace,
-            replaces: false,
+            replacements: 0,
         }
     }
 
     fn count(&self) -> i64 {
         let removals = i64::try_from(self.remove.len()).unwrap_or(i64::MAX);
-        i64::from(self.current) + i64::from(self.additions) - removals
+        i64::from(self.current) + i64::from(self.additions) + i64::from(self.replacements) - removals
+    }
+
+    /// How many nodes there are above the minimum.
+    fn spare(&self) -> u32 {
+        u32::try_from(self.count() - i64::from(self.reading.group.bounds.min)).unwrap_or(0)
     }
 
     fn out_of_bounds(&self, count: i64) -> RequestError {
@@ -161,13 +166,11 @@ impl<'a> Draft<'a> {
         let missing = i64::from(self.reading.group.bounds.min) - count;
         if !removals.is_empty() && missing > 0 {
             // At the minimum a broken member can only be replaced: Magnum takes no count below it.
-            let broken = removals.iter().filter(|removal| self.is_broken(removal.index)).count();
-            let enough = usize::try_from(missing).is_ok_and(|missing| missing <= broken);
+            let broken = self.remove.iter().chain(&removals).filter(|removal| self.is_broken(removal.index));
+            let replaceable =
+                i64::try_from(broken.count()).unwrap_or(i64::MAX) - i64::from(self.replacements);
             match u32::try_from(missing) {
-                Ok(missing) if enough && self.may_replace => {
-                    self.additions += missing;
-                    self.replaces = true;
-                }
+                Ok(more) if self.may_replace && missing <= replaceable => self.replacements += more,
                 _ => return Err(self.out_of_bounds(count)),
             }
         }
@@ -238,7 +241,8 @@ impl<'a> Draft<'a> {
             self.cancelled_failures += 1;
             left -= 1;
         }
-        let unsent = left.min(self.additions);
+        // What was accepted before may count on them.
+        let unsent = left.min(self.additions).min(self.spare());
         self.additions -= unsent;
         left -= unsent;
         let mut serverless: Vec<Removal> = self
@@ -250,9 +254,7 @@ impl<'a> Draft<'a> {
             .collect();
         // The newest first: it is the least likely to come.
         serverless.reverse();
-        let spare = self.count() - i64::from(self.reading.group.bounds.min);
-        let room = usize::try_from(spare.max(0)).unwrap_or(usize::MAX);
-        serverless.truncate(room.min(usize::try_from(left).unwrap_or(usize::MAX)));
+        serverless.truncate(usize::try_from(left.min(self.spare())).unwrap_or(usize::MAX));
         left -= u32::try_from(serverless.len()).unwrap_or(left);
         self.remove.append(&mut serverless);
         if left == delta {
@@ -283,10 +285,12 @@ impl<'a> Draft<'a> {
             };
         }
         let resize = match u32::try_from(count) {
-            Ok(count) if !idle => Some(Resize { count, remove: self.remove, additions: self.additions }),
+            Ok(count) if !idle => {
+                Some(Resize { count, remove: self.remove, additions: self.additions + self.replacements })
+            }
             _ => None,
         };
-        Plan { resize, answers, cancelled_failures: self.cancelled_failures, replaces: self.replaces }
+        Plan { resize, answers, cancelled_failures: self.cancelled_failures, replaces: self.replacements > 0 }
     }
 
     /// Whether a request would change the group, rather than find its work done.

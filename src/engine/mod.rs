@@ -105,10 +105,36 @@ impl ResizeOutcome {
     }
 }
 
+/// Why a request that was acknowledged is not carried out; the metric label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dropped {
+    /// When its turn came it could not be done any more, or the cloud refused it.
+    Refused,
+    /// It was sent several times without any effect.
+    Lost,
+}
+
+impl Dropped {
+    /// Both, for metrics that start at 0.
+    pub const ALL: [Self; 2] = [Self::Refused, Self::Lost];
+
+    /// The metric label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Lost => "lost",
+        }
+    }
+}
+
 /// Is told what the engine did, for metrics.
 pub trait Recorder: Send + Sync + 'static {
     /// A resize of this group ended.
     fn resize_ended(&self, group: &str, outcome: ResizeOutcome);
+    /// A request for this group was acknowledged and is not carried out. It shows: as failed instances, or as nodes
+    /// that are running again.
+    fn request_dropped(&self, group: &str, why: Dropped);
     /// Nodes that nobody named are gone after a resize of this group. Must never happen.
     fn wrong_removals(&self, group: &str, nodes: u64);
 }
@@ -225,7 +251,9 @@ impl Engine {
         let view = snapshot.group(group)?;
         let named: Vec<InstanceId> =
             nodes.iter().map(|node| view.identify(node)).collect::<Result<_, _>>()?;
-        self.submit(view.uuid, by, |group, view| check_removal(group, view, &named, nodes)).await
+        self.submit(view.uuid, by, |group, view| check_removal(group, view, &named, nodes)).await?;
+        self.forget_failures(view.uuid, &named);
+        Ok(())
     }
 
     /// Cancels up to `-delta` requested nodes of a group that never got a server.
@@ -279,6 +307,24 @@ impl Engine {
         self.tasks.wait().await;
     }
 
+    /// Forgets the named nodes that were asked for and will not come.
+    fn forget_failures(&self, group: NodeGroupUuid, named: &[InstanceId]) {
+        let numbers: Vec<u32> = named
+            .iter()
+            .filter_map(|id| match id {
+                InstanceId::Placeholder(PlaceholderId::Failed { number, .. }) => Some(*number),
+                _ => None,
+            })
+            .collect();
+        if !numbers.is_empty() {
+            self.state.with_group(group, |state| {
+                for number in numbers {
+                    state.ledger.forget_failure(group, number, now());
+                }
+            });
+        }
+    }
+
     /// Queues the request that `check` finds to be left to do, if any, and waits for its answer until `by`.
     async fn submit(
         &self,
@@ -328,20 +374,18 @@ impl Engine {
 
 /// Finds what is left to remove: not what is going or gone already, and not what never came.
 fn check_removal(
-    group: &mut GroupState,
+    group: &GroupState,
     view: &GroupView,
     named: &[InstanceId],
     nodes: &[NodeReference],
 ) -> Result<Option<Request>, RequestError> {
     let mut left = Vec::new();
-    let mut failures = Vec::new();
     for (id, node) in named.iter().zip(nodes) {
         let (node, group_id) = (node.label().to_owned(), view.id.clone());
         let shown = view.instances.iter().find(|instance| instance.id == *id);
         match (shown, id) {
-            (Some(_), InstanceId::Placeholder(PlaceholderId::Failed { number, .. })) => {
-                failures.push(*number)
-            }
+            // Nothing of it is in the cloud; it is forgotten once the call is accepted.
+            (Some(_), InstanceId::Placeholder(PlaceholderId::Failed { .. })) => {}
             (Some(_), InstanceId::Placeholder(PlaceholderId::Requested { .. })) => {
                 return Err(RequestError::BeingRequested { node, group: group_id });
             }
@@ -355,9 +399,6 @@ fn check_removal(
         }
     }
     check_minimum(group, view, &left)?;
-    for number in failures {
-        group.ledger.forget_failure(view.uuid, number, now());
-    }
     Ok((!left.is_empty()).then_some(Request::Delete(left)))
 }
 
@@ -372,7 +413,8 @@ fn check_minimum(group: &GroupState, view: &GroupView, left: &[InstanceId]) -> R
             _ => sound += 1,
         }
     }
-    let count = i64::from(view.target_size) - sound - broken;
+    let never_came = i64::try_from(group.ledger.failed().len()).unwrap_or(i64::MAX);
+    let count = i64::from(view.target_size) - never_came - sound - broken;
     if sound + broken > 0 && count + broken < i64::from(view.bounds.min) {
         return Err(out_of_bounds(view, count));
     }

@@ -9,7 +9,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    EngineOptions, Recorder, ResizeOutcome, report,
+    Dropped, EngineOptions, Recorder, ResizeOutcome, report,
     state::{GroupState, SharedState},
 };
 use crate::core::{
@@ -159,9 +159,6 @@ impl Resizer {
             group.busy = false;
             let now = Instant::now().into_std();
             let plan = plan::plan(reading, &group.ledger, now);
-            if plan.replaces {
-                group.ledger.note_replacement(now);
-            }
             let queued = std::mem::take(&mut group.ledger.queued);
             let cancelled: Vec<u32> =
                 group.ledger.failed().keys().copied().take(plan.cancelled_failures).collect();
@@ -175,12 +172,13 @@ impl Resizer {
                     Ok(()) => {
                         group.answer(queued.ticket, Ok(()));
                     }
-                    Err(error) => refuse(group, reading, &queued, error),
+                    Err(error) => self.refuse(group, reading, &queued, error),
                 }
             }
             if let Some(resize) = &plan.resize {
                 let before = Arc::clone(reading);
-                group.ledger.flight = Some(Flight { resize: resize.clone(), before, requests });
+                group.ledger.flight =
+                    Some(Flight { resize: resize.clone(), before, requests, replaces: plan.replaces });
             }
             plan.resize
         })
@@ -211,7 +209,7 @@ impl Resizer {
         let error = RequestError::Cloud(error);
         self.with_group(|group| {
             for queued in group.ledger.flight.take().map(|flight| flight.requests).unwrap_or_default() {
-                refuse(group, reading, &queued, error.clone());
+                self.refuse(group, reading, &queued, error.clone());
             }
         });
     }
@@ -264,13 +262,18 @@ impl Resizer {
         self.with_group(|group| {
             group.busy = false;
             group.ledger.flight = None;
+            if flight.replaces && effect.seen {
+                group.ledger.note_replacement(Instant::now().into_std());
+            }
             let again = retry(flight, effect, self.group);
-            for queued in again {
+            // In front, in the order they came in.
+            for queued in again.into_iter().rev() {
                 if queued.attempts < self.options.max_attempts {
                     group.acknowledge_queue();
                     group.ledger.queued.insert(0, queued);
                 } else {
                     report::given_up(&id, &queued.request);
+                    self.recorder.request_dropped(&id, Dropped::Lost);
                     show_failure(
                         group,
                         &queued.request,
@@ -290,6 +293,19 @@ impl Resizer {
             };
             group.ledger.fail(short, &error);
         });
+    }
+
+    /// Refuses a request: to its caller if he still waits, else where cluster-autoscaler will see it (I4).
+    fn refuse(&self, group: &mut GroupState, reading: &Reading, queued: &Queued, error: RequestError) {
+        let acknowledged = group.is_answered(queued.ticket);
+        if !acknowledged {
+            tracing::info!("{}: refused: {error}", reading.group.id());
+            group.answer(queued.ticket, Err(error));
+            return;
+        }
+        self.recorder.request_dropped(&reading.group.id(), Dropped::Refused);
+        tracing::error!("{}: a request that was accepted cannot be carried out: {error}", reading.group.id());
+        show_failure(group, &queued.request, &error.to_string());
     }
 }
 
@@ -320,18 +336,6 @@ fn retry(flight: &Flight, effect: &Effect, group: NodeGroupUuid) -> Vec<Queued> 
             })
         })
         .collect()
-}
-
-/// Refuses a request: to its caller if he still waits, else where cluster-autoscaler will see it (I4).
-fn refuse(group: &mut GroupState, reading: &Reading, queued: &Queued, error: RequestError) {
-    let acknowledged = group.is_answered(queued.ticket);
-    if !acknowledged {
-        tracing::info!("{}: refused: {error}", reading.group.id());
-        group.answer(queued.ticket, Err(error));
-        return;
-    }
-    tracing::error!("{}: a request that was accepted cannot be carried out: {error}", reading.group.id());
-    show_failure(group, &queued.request, &error.to_string());
 }
 
 /// Shows the nodes of an accepted increase that will not come. A removal that will not happen shows by itself: its

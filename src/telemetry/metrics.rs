@@ -20,7 +20,7 @@ use crate::{
         cloud::Service,
         snapshot::{GroupView, Snapshot},
     },
-    engine::{Recorder, ResizeOutcome},
+    engine::{Dropped, Recorder, ResizeOutcome},
     grpc::{call_layer::CallObserver, method::Method, wire::Tally},
     openstack::RequestObserver,
 };
@@ -127,6 +127,10 @@ impl Recorder for Metrics {
         self.groups.resizes.with_label_values(&[group, outcome.label()]).inc();
     }
 
+    fn request_dropped(&self, group: &str, why: Dropped) {
+        self.groups.dropped.with_label_values(&[group, why.label()]).inc();
+    }
+
     fn wrong_removals(&self, group: &str, nodes: u64) {
         self.groups.wrong_removals.with_label_values(&[group]).inc_by(nodes);
     }
@@ -211,6 +215,7 @@ struct GroupMetrics {
     instances: IntGaugeVec,
     unreadable: IntGaugeVec,
     resizes: IntCounterVec,
+    dropped: IntCounterVec,
     wrong_removals: IntCounterVec,
 }
 
@@ -246,6 +251,12 @@ impl GroupMetrics {
                 "Resizes that ended, by outcome: done, failed, lost (no effect), superseded (changed by others).",
                 &["node_group", "outcome"],
             )?,
+            dropped: int_counters(
+                registry,
+                "magnum_autoscaler_dropped_requests_total",
+                "Acknowledged requests that are not carried out: refused when their turn came, or lost several times.",
+                &["node_group", "reason"],
+            )?,
             wrong_removals: int_counters(
                 registry,
                 "magnum_autoscaler_wrong_removals_total",
@@ -277,6 +288,9 @@ impl GroupMetrics {
         }
         // A counter that appears with its first event has no rate to alert on.
         self.wrong_removals.with_label_values(&[id]).inc_by(0);
+        for why in Dropped::ALL {
+            self.dropped.with_label_values(&[id, why.label()]).inc_by(0);
+        }
         for outcome in ResizeOutcome::ALL {
             self.resizes.with_label_values(&[id, outcome.label()]).inc_by(0);
         }

@@ -44,6 +44,8 @@ struct Outcome {
     resizes: u64,
     lost: u64,
     answered: u64,
+    refused: u64,
+    given_up: u64,
     wrong_removals: u64,
 }
 
@@ -113,6 +115,8 @@ fn run_all(options: &Options) -> bool {
                     totals.resizes += outcome.resizes;
                     totals.lost += outcome.lost;
                     totals.answered += outcome.answered;
+                    totals.refused += outcome.refused;
+                    totals.given_up += outcome.given_up;
                     totals.wrong_removals += outcome.wrong_removals;
                 }
             });
@@ -125,9 +129,15 @@ fn run_all(options: &Options) -> bool {
         return false;
     }
     println!(
-        "{} histories of {} steps: {} calls, {} resizes, {} of them lost and sent again, 0 wrong removals, 0 \
-         violations",
-        options.histories, options.steps, totals.answered, totals.resizes, totals.lost
+        "{} histories of {} steps: {} calls, {} resizes, {} of them lost and sent again; of the acknowledged requests {} \
+         were given up after five losses and {} had become impossible, all reported; 0 wrong removals, 0 violations",
+        options.histories,
+        options.steps,
+        totals.answered,
+        totals.resizes,
+        totals.lost,
+        totals.given_up,
+        totals.refused
     );
     true
 }
@@ -231,6 +241,8 @@ fn run(seed: u64, flavor: Flavor, steps: &[Step], bug: Option<Bug>) -> Outcome {
             violations: std::mem::take(&mut world.violations),
             resizes: world.counts.resizes.load(Ordering::Relaxed),
             lost: world.counts.lost.load(Ordering::Relaxed),
+            refused: world.counts.refused.load(Ordering::Relaxed),
+            given_up: world.counts.given_up.load(Ordering::Relaxed),
             wrong_removals: world.counts.wrong_removals.load(Ordering::Relaxed),
             answered: world.answered,
         };
@@ -245,6 +257,13 @@ fn heal(world: &World) {
     world.simulator.set_quota(None);
     world.simulator.no_valid_host(false);
     world.simulator.clear_node_rules();
+    // Magnum takes no size outside the bounds, so what is outside of them stays as it is, broken members included.
+    for group in GROUPS {
+        let Some(record) = world.simulator.group(group) else { continue };
+        if record.max.is_some_and(|max| record.node_count > max) || record.node_count < record.min {
+            world.simulator.set_bounds(group, 0, Some(20));
+        }
+    }
 }
 
 async fn apply(world: &mut World, step: &Step, seed: u64) {
@@ -269,7 +288,7 @@ async fn apply(world: &mut World, step: &Step, seed: u64) {
         Step::HangUp { group, pick } => world.hang_up(*group, *pick),
         Step::Operator { group, grow, pick } => world.operator_resize(*group, *grow, *pick),
         Step::OperatorBounds { group, min, max } => {
-            world.simulator.set_bounds(GROUPS[*group], *min, Some(*max));
+            world.operator_bounds(*group, *min, *max);
         }
         Step::NovaDelete { group, pick } => world.nova_delete(*group, *pick),
         Step::Storm { probability } => world.simulator.set_faults(storm(seed, *probability)),

@@ -137,6 +137,16 @@ fn members_are_shown_by_what_heat_says_of_them() {
             member(1, false, "CREATE_FAILED", "Timed out"),
             (Creating, Some(("CreateTimedOut", Other))),
         ),
+        (
+            "UPDATE_FAILED",
+            member(
+                1,
+                false,
+                "CREATE_FAILED",
+                "ConnectFailure: resources[8]: Max retries exceeded with url: /v2.1",
+            ),
+            (Creating, Some(("CreateFailed", Other))),
+        ),
         // A healthy node whose update was interrupted by the next: cluster-autoscaler must not delete it.
         (
             "UPDATE_FAILED",

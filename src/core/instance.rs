@@ -64,9 +64,12 @@ impl InstanceError {
     #[must_use]
     pub fn of_failed_creation(reason: &str) -> Self {
         let lower = reason.to_ascii_lowercase();
-        let (code, class) = if lower.contains("quota") || lower.contains("exceeded") {
+        let (code, class) = if lower.contains("quota") {
             ("QuotaExceeded", InstanceErrorClass::OutOfResources)
-        } else if lower.contains("no valid host") || lower.contains("not enough") {
+        } else if ["no valid host", "not enough", "exhausted all hosts"]
+            .iter()
+            .any(|words| lower.contains(words))
+        {
             ("NoValidHost", InstanceErrorClass::OutOfResources)
         } else if lower.contains("deployment to server failed") {
             ("DeploymentFailed", InstanceErrorClass::Other)

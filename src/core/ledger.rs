@@ -90,6 +90,24 @@ impl Ledger {
             .sum()
     }
 
+    /// How many requested nodes are to be cancelled: of those that failed, of those not sent yet, and, as far as there
+    /// are any, of those that never got a server.
+    #[must_use]
+    pub fn queued_cancellations(&self) -> (usize, u32, u32) {
+        let asked: u32 = self
+            .queued
+            .iter()
+            .map(|queued| match queued.request {
+                Request::Decrease(delta) => delta,
+                Request::Increase(_) | Request::Delete(_) => 0,
+            })
+            .sum();
+        let failed = self.failed.len().min(usize::try_from(asked).unwrap_or(usize::MAX));
+        let left = asked.saturating_sub(u32::try_from(failed).unwrap_or(u32::MAX));
+        let unsent = left.min(self.queued_additions());
+        (failed, unsent, left - unsent)
+    }
+
     /// Whether the resize on its way removes this member.
     #[must_use]
     pub fn flight_removes(&self, index: MemberIndex, server: Option<MachineId>) -> bool {

@@ -58,9 +58,10 @@ impl GroupView {
             instances.extend(instance(member, id, in_flight || queued, group.status.in_progress()));
         }
         let unseen = unseen_nodes(reading, ledger, staying + leaving_later);
-        let failed = u32::try_from(ledger.failed().len()).unwrap_or(u32::MAX);
+        let (cancelled, _, _) = ledger.queued_cancellations();
+        let failed = u32::try_from(ledger.failed().len() - cancelled).unwrap_or(u32::MAX);
         instances.extend(requested(group.uuid, unseen));
-        instances.extend(failed_requests(group.uuid, ledger));
+        instances.extend(failed_requests(group.uuid, ledger).skip(cancelled));
         Self {
             uuid: group.uuid,
             id: group.id(),
@@ -122,7 +123,8 @@ fn unseen_nodes(reading: &Reading, ledger: &Ledger, remaining: u32) -> u32 {
         None if reading.group.status.in_progress() => reading.group.node_count.saturating_sub(remaining),
         None => 0,
     };
-    sent + ledger.queued_additions()
+    let (_, cancelled, _) = ledger.queued_cancellations();
+    sent + ledger.queued_additions() - cancelled
 }
 
 /// Placeholders of requested nodes that are still expected.

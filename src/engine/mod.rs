@@ -409,12 +409,14 @@ fn check_minimum(group: &GroupState, view: &GroupView, left: &[InstanceId]) -> R
     for instance in view.instances.iter().filter(|instance| left.contains(&instance.id)) {
         match (instance.state, &instance.error) {
             (InstanceState::Deleting, _) => {}
-            (_, Some(_)) if group.ledger.may_replace(now()) => broken += 1,
+            // While a change goes on, what is broken now may be mended when its turn comes.
+            (_, Some(_)) if !group.busy && group.ledger.may_replace(now()) => broken += 1,
             _ => sound += 1,
         }
     }
-    let never_came = i64::try_from(group.ledger.failed().len()).unwrap_or(i64::MAX);
-    let count = i64::from(view.target_size) - never_came - sound - broken;
+    let (cancelled, _, serverless) = group.ledger.queued_cancellations();
+    let never_came = i64::try_from(group.ledger.failed().len() - cancelled).unwrap_or(i64::MAX);
+    let count = i64::from(view.target_size) - never_came - i64::from(serverless) - sound - broken;
     if sound + broken > 0 && count + broken < i64::from(view.bounds.min) {
         return Err(out_of_bounds(view, count));
     }

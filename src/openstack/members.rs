@@ -101,7 +101,9 @@ pub fn assemble(
                 index: member.index,
                 server,
                 presence: presence(server, nova, known.get(&member.index), in_progress),
-                counted: listing.refs_map.contains_key(&member.index),
+                // A member on its way out is not counted, even if its refs_map was read a moment too early.
+                counted: member.status.action != Action::Delete
+                    && listing.refs_map.contains_key(&member.index),
                 status: member.status.clone(),
                 reason: member.reason.clone(),
             }

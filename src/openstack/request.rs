@@ -1,9 +1,14 @@
 //! One request: time-out, trying again where that is safe, and what an error's answer says.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
@@ -69,6 +74,7 @@ pub(super) struct Requester {
     transport: Arc<dyn Transport>,
     observer: Arc<dyn RequestObserver>,
     timeouts: Timeouts,
+    random: Arc<Mutex<StdRng>>,
 }
 
 impl fmt::Debug for Requester {
@@ -83,7 +89,8 @@ impl Requester {
         observer: Arc<dyn RequestObserver>,
         timeouts: Timeouts,
     ) -> Self {
-        Self { transport, observer, timeouts }
+        let random = Arc::new(Mutex::new(StdRng::from_rng(&mut rand::rng())));
+        Self { transport, observer, timeouts, random }
     }
 
     /// Sends a request, again where that is safe: nothing but what only reads, or what was never sent.
@@ -102,7 +109,7 @@ impl Requester {
                 Ok(answer) => Failure::Answer(answer),
                 Err(failure) => failure,
             };
-            let pause = failure.retry_after().unwrap_or_default().max(jitter(tried));
+            let pause = failure.retry_after().unwrap_or_default().max(self.jitter(tried));
             let give_up = tried >= TRIES
                 || !failure.may_be_repeated(purpose.repeatable)
                 || started.elapsed() + pause > RETRY_BUDGET;
@@ -111,6 +118,18 @@ impl Requester {
             }
             sleep(pause).await;
         }
+    }
+
+    /// From now on the jitter is a known one, so that a test can be repeated exactly.
+    pub(super) fn seed_jitter(&mut self, seed: u64) {
+        self.random = Arc::new(Mutex::new(StdRng::seed_from_u64(seed)));
+    }
+
+    /// Full jitter: anything between nothing and the doubling pause.
+    fn jitter(&self, tried: u32) -> Duration {
+        let longest = BASE_DELAY * 2_u32.saturating_pow(tried.saturating_sub(1));
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        longest.mul_f64(random.random_range(0.0..=1.0))
     }
 
     async fn attempt(&self, purpose: Purpose, request: &Request<Bytes>) -> Result<Response<Bytes>, Failure> {
@@ -140,12 +159,6 @@ impl Requester {
 
 fn is_fine(status: StatusCode) -> bool {
     status.as_u16() < 400
-}
-
-/// Full jitter: anything between nothing and the doubling pause.
-fn jitter(tried: u32) -> Duration {
-    let longest = BASE_DELAY * 2_u32.saturating_pow(tried.saturating_sub(1));
-    longest.mul_f64(rand::random_range(0.0..=1.0))
 }
 
 /// Method and path of a request, as errors name it.

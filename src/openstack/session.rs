@@ -135,6 +135,13 @@ impl Session {
         }
     }
 
+    /// Pauses before another try by a known series, so that a test can be repeated exactly.
+    #[must_use]
+    pub fn with_jitter_seed(mut self, seed: u64) -> Self {
+        self.requester.seed_jitter(seed);
+        self
+    }
+
     /// A valid token. Where it nears its end, one caller renews it while the others go on with it.
     ///
     /// # Errors

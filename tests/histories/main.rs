@@ -107,9 +107,9 @@ fn run_all(options: &Options) -> bool {
                         return;
                     }
                     let (flavor, steps) = generate(seed, options.steps);
-                    let outcome = run(seed, flavor, &steps, None);
+                    let (outcome, log) = run_logged(seed, flavor, &steps, None);
                     if !outcome.violations.is_empty() {
-                        *failure.lock().unwrap() = Some((seed, outcome.violations.clone()));
+                        *failure.lock().unwrap() = Some((seed, outcome.violations.clone(), log));
                     }
                     let mut totals = totals.lock().unwrap();
                     totals.resizes += outcome.resizes;
@@ -123,8 +123,8 @@ fn run_all(options: &Options) -> bool {
         }
     });
     let totals = totals.into_inner().unwrap();
-    if let Some((seed, violations)) = failure.into_inner().unwrap() {
-        println!("history {seed} fails: {violations:#?}");
+    if let Some((seed, violations, log)) = failure.into_inner().unwrap() {
+        println!("{log}\nhistory {seed} fails: {violations:#?}");
         report_shortest(seed, options.steps, None);
         return false;
     }

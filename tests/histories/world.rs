@@ -100,8 +100,9 @@ pub(crate) struct World {
     named_members: BTreeSet<(usize, u32)>,
     /// When somebody else last resized each group.
     operator: [Option<Instant>; 2],
-    /// Whose minimum somebody changed: it may forbid what was acknowledged before. The node shows as running then.
-    bounds_changed: [bool; 2],
+    /// Which groups somebody else resized or gave other bounds: the minimum may forbid now what was acknowledged
+    /// before. That is reported, and the node shows as running.
+    changed_by_others: [bool; 2],
     calls: Vec<DeleteCall>,
     /// Since when each instance is creating.
     creating_since: BTreeMap<String, Instant>,
@@ -141,7 +142,7 @@ impl World {
             named: HashSet::new(),
             named_members: BTreeSet::new(),
             operator: [None; 2],
-            bounds_changed: [false; 2],
+            changed_by_others: [false; 2],
             calls: Vec::new(),
             creating_since: BTreeMap::new(),
             acknowledged: BTreeSet::new(),
@@ -410,6 +411,7 @@ impl World {
         let remove: Vec<String> = victim.iter().map(|member| member.index.to_string()).collect();
         let count = u32::try_from(members.len() - remove.len()).unwrap() + grow;
         self.operator[group] = Some(Instant::now());
+        self.changed_by_others[group] = true;
         if self.simulator.operator_resize(GROUPS[group], count, &remove).is_ok()
             && let Some(member) = victim
         {
@@ -419,7 +421,7 @@ impl World {
     }
 
     pub(crate) fn operator_bounds(&mut self, group: usize, min: u32, max: u32) {
-        self.bounds_changed[group] = true;
+        self.changed_by_others[group] = true;
         self.simulator.set_bounds(GROUPS[group], min, Some(max));
     }
 
@@ -553,7 +555,7 @@ impl World {
     }
 
     fn is_excused(&self, uuid: &str) -> bool {
-        self.known.get(uuid).is_some_and(|known| self.bounds_changed[known.group])
+        self.known.get(uuid).is_some_and(|known| self.changed_by_others[known.group])
     }
 
     pub(crate) async fn stop(self) {
@@ -584,7 +586,7 @@ fn start(simulator: &Simulator, bug: Option<Bug>, counts: &Arc<Counts>) -> (Arc<
     let config = config::load(&CloudChoice::default(), &environment).unwrap().config;
     let transport = RouterTransport::new(simulator.router(BASE_URL))
         .with_cut(|extensions| extensions.get::<ConnectionCut>().is_some());
-    let session = Session::new(config, Arc::new(transport));
+    let session = Session::new(config, Arc::new(transport)).with_jitter_seed(0);
     let mut cloud: Arc<dyn Cloud> =
         Arc::new(MagnumCluster::new(Arc::new(session), simulator.cluster_name(), GroupSelection::All));
     if let Some(bug) = bug {

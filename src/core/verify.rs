@@ -12,8 +12,10 @@ use super::{
 /// A comparison of the group with what a resize asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effect {
-    /// Whether Magnum has acted on the request at all.
+    /// Whether Magnum has acted on the group since the request; it may have been on an earlier one.
     pub seen: bool,
+    /// Whether nothing of what was asked for has happened, and no failure tells why.
+    pub nothing: bool,
     /// Members that were named and are still counted.
     pub remaining: Vec<Removal>,
     /// Members that were there before, that the resize did not name, and that are gone.
@@ -64,8 +66,11 @@ impl Effect {
             || after.status != before.status
             || (after.node_count == flight.resize.count && before.node_count != flight.resize.count)
             || (!named.is_empty() && remaining.is_empty());
+        let untouched = remaining.len() == named.len() && newcomers.is_empty();
+        let asked = !named.is_empty() || flight.resize.additions > 0;
         Self {
             seen,
+            nothing: asked && untouched && !after.status.failed(),
             shortage: flight.resize.count.saturating_sub(size),
             superseded: ![before.node_count, flight.resize.count].contains(&after.node_count),
             remaining,
@@ -75,9 +80,15 @@ impl Effect {
         }
     }
 
+    /// New nodes that were asked for and are not there, in nodes.
+    #[must_use]
+    pub fn owed(&self, flight: &Flight) -> u32 {
+        flight.resize.additions.saturating_sub(u32::try_from(self.newcomers.len()).unwrap_or(u32::MAX))
+    }
+
     /// Whether exactly what was asked for has happened.
     #[must_use]
     pub fn complete(&self) -> bool {
-        self.remaining.is_empty() && self.missing_bystanders.is_empty() && self.shortage == 0
+        !self.nothing && self.remaining.is_empty() && self.missing_bystanders.is_empty() && self.shortage == 0
     }
 }

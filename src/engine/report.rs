@@ -40,7 +40,7 @@ pub(super) fn landed(flight: &Flight, reading: &Reading, effect: &Effect, took: 
     let id = reading.group.id();
     let (size, seconds) = (reading.counted().count(), took.as_secs_f64());
     let status = &reading.group.status;
-    if !effect.seen {
+    if !effect.seen || (effect.nothing && !effect.superseded) {
         tracing::error!("{id}: the resize to {} had no effect within {seconds:.1} s", flight.resize.count);
         return ResizeOutcome::Lost;
     }

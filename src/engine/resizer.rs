@@ -282,8 +282,8 @@ impl Resizer {
                 }
             }
             // Sent and acknowledged, but nothing came of it: show it, so that cluster-autoscaler can take it back.
-            let owed = effect.seen && !effect.superseded;
-            let short = if owed { effect.shortage.min(flight.resize.additions) } else { 0 };
+            let sent_again = !effect.seen || effect.nothing;
+            let short = if sent_again || effect.superseded { 0 } else { effect.owed(flight) };
             let error = InstanceError {
                 code: "ResizeFailed",
                 ..InstanceError::of_failed_creation(&format!(
@@ -311,7 +311,7 @@ impl Resizer {
 
 /// What has to be sent again: removals that did not happen, and everything when nothing happened.
 fn retry(flight: &Flight, effect: &Effect, group: NodeGroupUuid) -> Vec<Queued> {
-    if !effect.seen {
+    if !effect.seen || effect.nothing && !effect.superseded {
         let again = |queued: &Queued| Queued { attempts: queued.attempts + 1, ..queued.clone() };
         return flight.requests.iter().map(again).collect();
     }

@@ -416,7 +416,8 @@ fn check_minimum(group: &GroupState, view: &GroupView, left: &[InstanceId]) -> R
     }
     let (cancelled, _, serverless) = group.ledger.queued_cancellations();
     let never_came = i64::try_from(group.ledger.failed().len() - cancelled).unwrap_or(i64::MAX);
-    let count = i64::from(view.target_size) - never_came - i64::from(serverless) - sound - broken;
+    let leaving = i64::from(group.leaving_with_others()) + i64::from(serverless);
+    let count = i64::from(view.target_size) - never_came - leaving - sound - broken;
     if sound + broken > 0 && count + broken < i64::from(view.bounds.min) {
         return Err(out_of_bounds(view, count));
     }

@@ -63,6 +63,16 @@ impl GroupState {
         self.view.as_ref()
     }
 
+    /// Nodes that a resize of somebody else (or of this service before a restart) takes and that are still there.
+    pub(crate) fn leaving_with_others(&self) -> u32 {
+        let Some((reading, _)) = &self.reading else { return 0 };
+        if self.ledger.flight.is_some() || !reading.group.status.in_progress() {
+            return 0;
+        }
+        let counted = u32::try_from(reading.counted().count()).unwrap_or(u32::MAX);
+        counted.saturating_sub(reading.group.node_count)
+    }
+
     /// Queues a request; the receiver hears what becomes of it.
     pub(crate) fn enqueue(&mut self, ticket: Ticket, request: Request) -> oneshot::Receiver<Answer> {
         let (sender, receiver) = oneshot::channel();

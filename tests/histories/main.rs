@@ -257,13 +257,7 @@ fn heal(world: &World) {
     world.simulator.set_quota(None);
     world.simulator.no_valid_host(false);
     world.simulator.clear_node_rules();
-    // Magnum takes no size outside the bounds, so what is outside of them stays as it is, broken members included.
-    for group in GROUPS {
-        let Some(record) = world.simulator.group(group) else { continue };
-        if record.max.is_some_and(|max| record.node_count > max) || record.node_count < record.min {
-            world.simulator.set_bounds(group, 0, Some(20));
-        }
-    }
+    world.widen_bounds();
 }
 
 async fn apply(world: &mut World, step: &Step, seed: u64) {

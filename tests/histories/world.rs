@@ -425,6 +425,14 @@ impl World {
         self.simulator.set_bounds(GROUPS[group], min, Some(max));
     }
 
+    /// Takes back the bounds that somebody set. Magnum takes no size outside of them, so that what is outside stays
+    /// as it is, broken members included.
+    pub(crate) fn widen_bounds(&self) {
+        for (group, _) in self.changed_by_others.iter().enumerate().filter(|(_, changed)| **changed) {
+            self.simulator.set_bounds(GROUPS[group], 0, Some(20));
+        }
+    }
+
     pub(crate) fn nova_delete(&mut self, group: usize, pick: usize) {
         let servers: Vec<_> = self
             .simulator

@@ -12,10 +12,16 @@
 
 #[path = "live/autoscaler.rs"]
 mod autoscaler;
+#[path = "live/failures.rs"]
+mod failures;
 #[path = "live/lab.rs"]
 mod lab;
 #[path = "live/openstack.rs"]
 mod openstack;
+#[path = "live/operator.rs"]
+mod operator;
+#[path = "live/outage.rs"]
+mod outage;
 #[path = "live/removal.rs"]
 mod removal;
 #[path = "live/restart.rs"]

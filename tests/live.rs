@@ -12,6 +12,8 @@
 
 #[path = "live/autoscaler.rs"]
 mod autoscaler;
+#[path = "live/chaos.rs"]
+mod chaos;
 #[path = "live/failures.rs"]
 mod failures;
 #[path = "live/lab.rs"]

@@ -100,8 +100,12 @@ struct Record {
     asked: BTreeMap<(String, Outcome), usize>,
     crashes: Vec<Instant>,
     restarts: BTreeMap<&'static str, u32>,
+    /// Instances that were shown with an error at some time.
+    failed: BTreeSet<String>,
     longest: Duration,
+    /// The service's own counts.
     wrong_removals: u64,
+    dropped: u64,
 }
 
 impl Record {
@@ -121,6 +125,15 @@ impl Record {
     fn note_call(&mut self, method: &'static str, outcome: Outcome, waited: Duration) {
         *self.calls.entry((method, outcome)).or_default() += 1;
         self.longest = self.longest.max(waited);
+    }
+
+    /// Whether an instance is or was one of the group's.
+    fn is_of(&self, group: &Group, id: &str) -> bool {
+        id.contains(&group.uuid.to_string())
+            || self
+                .servers
+                .iter()
+                .any(|(server, seen)| id.ends_with(server.as_str()) && group.has(&seen.name))
     }
 
     fn calls(&self, method: &str) -> String {
@@ -160,6 +173,10 @@ struct Chaos<'a> {
     random: StdRng,
     record: Shared,
     begun: Instant,
+    /// Whether the service is killed now and then.
+    crashes: bool,
+    /// Groups of which a failed node could not be removed.
+    at_minimum: Vec<Group>,
     faults: Vec<(Fault, Instant)>,
     restart: Option<JoinHandle<()>>,
 }
@@ -186,7 +203,11 @@ impl Chaos<'_> {
         let nodes = self.scene.autoscaler().nodes(&group.id).await.unwrap_or_default();
         let running = nodes.iter().filter(|node| node.state == InstanceState::InstanceRunning);
         let running = running.filter_map(Node::server).map(str::to_owned);
-        self.record.lock().unwrap().ran.extend(running);
+        let failed = nodes.iter().filter(|node| node.error.is_some()).map(|node| node.id.clone());
+        let mut record = self.record.lock().unwrap();
+        record.ran.extend(running);
+        record.failed.extend(failed);
+        drop(record);
         nodes
     }
 
@@ -205,7 +226,8 @@ impl Chaos<'_> {
                 self.delete(nodes).await;
             }
             64..74 => self.delete_again().await,
-            74..80 => self.crash().await,
+            74..80 if self.crashes => self.crash().await,
+            74..80 => {}
             80..87 => self.restart_in_the_cloud(),
             87..93 => self.break_nodes().await,
             93..97 => self.cut_quota().await,
@@ -223,6 +245,10 @@ impl Chaos<'_> {
             return;
         }
         let nodes = self.random.random_range(1..=room);
+        self.call_increase(&group, nodes).await;
+    }
+
+    async fn call_increase(&mut self, group: &Group, nodes: usize) {
         let delta = i32::try_from(nodes).unwrap();
         let begun = Instant::now();
         let answer = self.scene.autoscaler().increase_size(&group.id, delta).await;
@@ -252,7 +278,7 @@ impl Chaos<'_> {
             }
         }
         // Now and then the service dies in the middle of it.
-        let crash = self.chance(8).then(|| self.milliseconds(0, 800));
+        let crash = (self.chance(8) && self.crashes).then(|| self.milliseconds(0, 800));
         self.call_deletions(&group, named, crash).await;
     }
 
@@ -261,13 +287,7 @@ impl Chaos<'_> {
         let group = self.group();
         let named: Vec<_> = {
             let record = self.record.lock().unwrap();
-            let of_group = |id: &&String| {
-                id.contains(&group.uuid.to_string())
-                    || record.servers.iter().any(|(server, seen)| {
-                        id.ends_with(server.as_str()) && seen.name.starts_with(&group.stack)
-                    })
-            };
-            record.named.keys().filter(of_group).cloned().collect()
+            record.named.keys().filter(|id| record.is_of(&group, id)).cloned().collect()
         };
         if !named.is_empty() {
             let id = named[self.random.random_range(0..named.len())].clone();
@@ -311,6 +331,9 @@ impl Chaos<'_> {
                 record.note_call("DeleteNodes", outcome, waited);
                 record.named.entry(id.clone()).or_default().push(Naming { at, outcome });
             }
+            if answer.as_ref().is_err_and(|status| status.code() == Code::OutOfRange) {
+                self.at_minimum.push(group.clone());
+            }
             self.say(&format!("{}: DeleteNodes {id}: {}", group.id, told(&answer)));
         }
     }
@@ -324,8 +347,11 @@ impl Chaos<'_> {
 
     /// The counters of a process go with it.
     async fn note_counters(&self) {
-        let wrong = self.scene.service().wrong_removals().await;
-        self.record.lock().unwrap().wrong_removals += wrong;
+        let (wrong, dropped) =
+            (self.scene.service().wrong_removals().await, self.scene.service().dropped_requests().await);
+        let mut record = self.record.lock().unwrap();
+        record.wrong_removals += wrong;
+        record.dropped += dropped;
     }
 
     fn restart_in_the_cloud(&mut self) {
@@ -402,16 +428,25 @@ impl Chaos<'_> {
         self.say(&format!("{}: somebody deleted server {server} in Nova", group.id));
     }
 
+    /// A failed node of a group at its minimum can go only once there is another.
+    async fn make_room(&mut self) {
+        for group in std::mem::take(&mut self.at_minimum) {
+            self.call_increase(&group, 1).await;
+        }
+    }
+
     /// Lifts all faults and goes on as cluster-autoscaler would until everything agrees.
     async fn settle(&mut self) {
         self.await_restart().await;
         self.lift_faults(true).await;
         self.say("all faults are lifted");
+        self.at_minimum.clear();
         let give_up = Instant::now() + CHANGE;
         let mut agreements = 0;
         let mut last = String::new();
         while agreements < AGREEMENTS {
             let failed = self.clean_up().await;
+            self.make_room().await;
             let mut disagreements = String::new();
             for group in self.scene.groups.clone() {
                 let agreed = match self.scene.picture(&group).await {
@@ -466,12 +501,14 @@ struct Size {
     is: usize,
     /// Requested nodes that failed and were taken back.
     cancelled: usize,
+    /// Failed members that were removed. At the minimum each of them has been replaced.
+    replaceable: usize,
 }
 
 impl Size {
     fn of(record: &Record, group: &Group, first: usize) -> Self {
         let asked = |outcome| record.asked.get(&(group.id.clone(), outcome)).copied().unwrap_or_default();
-        let of_group = |seen: &&Seen| seen.name.starts_with(&format!("{}-", group.stack));
+        let of_group = |seen: &&Seen| group.has(&seen.name);
         let names = |gone: bool| {
             let servers = record.servers.values().filter(of_group).filter(|seen| seen.gone.is_some() == gone);
             servers.filter_map(|seen| index(&seen.name)).collect::<BTreeSet<_>>()
@@ -494,8 +531,13 @@ impl Size {
             most: first + asked(Outcome::Acknowledged) + asked(Outcome::Unknown)
                 - removed.difference(&there).count(),
             is: there.len(),
+            replaceable: record
+                .failed
+                .iter()
+                .filter(|id| record.named.contains_key(*id) && record.is_of(group, id))
+                .count(),
             cancelled: placeholders()
-                .filter(|(rest, _)| rest.starts_with("requested"))
+                .filter(|(rest, _)| rest.starts_with("failed"))
                 .map(|(_, count)| count)
                 .sum(),
         }
@@ -562,7 +604,7 @@ impl Verdict {
 
 /// The calls that named a server: by its provider ID, or by the placeholder of its member before it was there.
 fn namings(record: &Record, groups: &[Group], id: &str, name: &str) -> Vec<Naming> {
-    let group = groups.iter().find(|group| name.starts_with(&group.stack));
+    let group = groups.iter().find(|group| group.has(name));
     let placeholder = group.zip(index(name)).map(|(group, index)| format!("fake:///{}/{index}", group.uuid));
     let names = |named: &str| named.ends_with(id) || Some(named) == placeholder.as_deref();
     let named = record.named.iter().filter(|(named, _)| names(named.as_str()));
@@ -583,6 +625,8 @@ async fn only_the_named_go_whatever_happens() {
     let seconds = number("LIVE_CHAOS_SECONDS").unwrap_or(DEFAULT_SECONDS);
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let seed = number("LIVE_CHAOS_SEED").unwrap_or(clock);
+    // A crash forgets what was acknowledged and not sent; without crashes the sizes have to come out exactly.
+    let crashes = number("LIVE_CHAOS_CRASHES").unwrap_or(1) > 0;
     play("only_the_named_go_whatever_happens", site, async |scene| {
         println!("chaos for {seconds} s with seed {seed}");
         let groups = scene.groups.clone();
@@ -594,6 +638,8 @@ async fn only_the_named_go_whatever_happens() {
             random: StdRng::seed_from_u64(seed),
             record: Arc::clone(&record),
             begun,
+            crashes,
+            at_minimum: Vec::new(),
             faults: Vec::new(),
             restart: None,
         };
@@ -617,7 +663,7 @@ async fn only_the_named_go_whatever_happens() {
         println!(
             "chaos: seed {seed}, {:.0} s; IncreaseSize {}; DeleteNodes {}; longest call {:.0} ms; {} crashes of the \
              service; restarts in the cloud {:?}; servers: {} made, {} gone, of which {} deleted in Nova and {} \
-             replaced by Heat; {} acknowledged removals forgotten by a crash; wrong removals {}",
+             replaced by Heat; acknowledged removals: {} forgotten by a crash, {} reported as not possible; wrong removals {}",
             begun.elapsed().as_secs_f64(),
             record.calls("IncreaseSize"),
             record.calls("DeleteNodes"),
@@ -629,22 +675,26 @@ async fn only_the_named_go_whatever_happens() {
             verdict.by_hand,
             verdict.replaced.len(),
             verdict.forgotten,
+            verdict.spared.len(),
             verdict.unnamed.len() + verdict.refused.len(),
         );
         println!("replaced by Heat: {:?}", verdict.replaced);
         for (group, first) in groups.iter().zip(first) {
             let size = Size::of(&record, group, first);
             println!(
-                "{}: {} nodes; the calls explain {}, less {} that failed and were taken back, and what crashes forgot",
-                size.group, size.is, size.most, size.cancelled
+                "{}: {} nodes; the calls explain {}, less {} that failed and were taken back, plus at most {} that \
+                 took the place of failed ones",
+                size.group, size.is, size.most, size.cancelled, size.replaceable
             );
-            assert!(size.is <= size.most, "{} has nodes that nobody asked for", size.group);
-            let forgetful = !record.crashes.is_empty() || record.asked.keys().any(|(_, outcome)| *outcome == Outcome::Unknown);
+            assert!(size.is <= size.most + size.replaceable, "{} has nodes that nobody asked for", size.group);
+            let forgetful = crashes || !record.crashes.is_empty() || record.asked.keys().any(|(_, outcome)| *outcome == Outcome::Unknown);
             assert!(forgetful || size.is + size.cancelled >= size.most, "{} lacks nodes", size.group);
         }
         assert!(verdict.unnamed.is_empty(), "gone although nobody named them: {:?}", verdict.unnamed);
         assert!(verdict.refused.is_empty(), "gone although their removal was refused: {:?}", verdict.refused);
-        assert!(verdict.spared.is_empty(), "acknowledged and not removed: {:?}", verdict.spared);
+        // What cannot be done any more when its turn comes is told by a counter, and shown: the node is there.
+        let reported = usize::try_from(record.dropped).unwrap();
+        assert!(verdict.spared.len() <= reported, "acknowledged and not removed: {:?}", verdict.spared);
         assert_eq!(record.wrong_removals, 0, "the service's own count of wrong removals");
         assert!(!log.contains("WRONG REMOVAL"), "the service found a wrong removal itself");
         assert!(record.longest < Duration::from_secs(5), "a call took {:?}", record.longest);

@@ -43,6 +43,15 @@ pub(crate) struct Group {
     pub(crate) stack: String,
 }
 
+impl Group {
+    /// Whether a server has a name that Magnum's templates give to the group's nodes.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        name.strip_prefix(self.stack.as_str())
+            .and_then(|rest| rest.strip_prefix("-node-").or_else(|| rest.strip_prefix("-minion-")))
+            .is_some_and(|index| index.parse::<u32>().is_ok())
+    }
+}
+
 /// A server of a node group.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
@@ -115,7 +124,7 @@ impl OpenStack {
             for server in listed {
                 let text = |name: &str| server[name].as_str().unwrap_or_default().to_owned();
                 // A server reads DELETED for a moment before it is gone.
-                if is_node_of(group, &text("name")) && !text("status").contains("DELETED") {
+                if group.has(&text("name")) && !text("status").contains("DELETED") {
                     let (name, created) = (text("name"), text("created"));
                     servers.insert(text("id"), Server { name, created });
                 }
@@ -195,11 +204,4 @@ impl OpenStack {
         let answer = timeout(TIMEOUT, call).await.unwrap_or_else(|_| Err("no answer".to_owned()));
         answer.map_err(|error| format!("{method} {service} {path}: {error}"))
     }
-}
-
-/// Whether a server has a name that Magnum's templates give to the group's nodes.
-fn is_node_of(group: &Group, name: &str) -> bool {
-    name.strip_prefix(group.stack.as_str())
-        .and_then(|rest| rest.strip_prefix("-node-").or_else(|| rest.strip_prefix("-minion-")))
-        .is_some_and(|index| index.parse::<u32>().is_ok())
 }

@@ -81,6 +81,11 @@ impl Service {
         self.sum("magnum_autoscaler_wrong_removals_total", &[]).await
     }
 
+    /// How many requests it has acknowledged and reported as not possible later.
+    pub(crate) async fn dropped_requests(&self) -> u64 {
+        self.sum("magnum_autoscaler_dropped_requests_total", &[]).await
+    }
+
     /// The sum of a counter's values over all series with these labels.
     async fn sum(&self, counter: &str, labels: &[&str]) -> u64 {
         let (_, page) = get(&format!("http://{}/metrics", self.admin)).await.expect("/metrics");

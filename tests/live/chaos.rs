@@ -1,0 +1,704 @@
+//! Everything at once: scale-ups, removals, failing nodes, cut quotas, crashes of the service and of the cloud's own
+//! services. At the end Nova tells which servers went, and each of them must have been named.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    fmt::Write as _,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use cluster_autoscaler_provider_magnum::grpc::externalgrpc::instance_status::InstanceState;
+use futures_util::future::join_all;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tokio::{
+    task::{JoinHandle, JoinSet},
+    time::sleep,
+};
+use tonic::{Code, Status};
+
+use crate::{
+    autoscaler::{Autoscaler, Node, listed},
+    lab::QUOTA,
+    openstack::{Group, OpenStack, index},
+    scene::{CHANGE, Scene, eventually, play},
+    site::Site,
+};
+
+/// How long the chaos lasts unless `LIVE_CHAOS_SECONDS` says otherwise.
+const DEFAULT_SECONDS: u64 = 120;
+/// No group is asked to have more nodes.
+const LARGEST: usize = 6;
+/// The services of the cloud that are restarted.
+const CLOUD_SERVICES: [&str; 7] = [
+    "heat-engine",
+    "heat-api",
+    "magnum-conductor",
+    "magnum-api",
+    "nova-compute",
+    "nova-conductor",
+    "nova-api",
+];
+/// How many times in a row everything must agree before the cluster counts as settled.
+const AGREEMENTS: u32 = 4;
+
+/// What became of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    /// OK.
+    Acknowledged,
+    /// An error of the service.
+    Refused,
+    /// No answer, since the service was killed.
+    Unknown,
+}
+
+impl Outcome {
+    fn of(answer: &Result<(), Status>) -> Self {
+        match answer {
+            Ok(()) => Self::Acknowledged,
+            // What the transport says when there is nobody at the other end.
+            Err(status) if status.code() == Code::Unavailable && status.message().contains("OpenStack") => {
+                Self::Refused
+            }
+            Err(status) if matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled) => {
+                Self::Unknown
+            }
+            Err(_) => Self::Refused,
+        }
+    }
+}
+
+/// One call of DeleteNodes as one of its nodes sees it.
+#[derive(Debug, Clone, Copy)]
+struct Naming {
+    at: Instant,
+    outcome: Outcome,
+}
+
+/// A server that was seen.
+#[derive(Debug)]
+struct Seen {
+    name: String,
+    gone: Option<Instant>,
+}
+
+/// What happened, for the reckoning at the end.
+#[derive(Default)]
+struct Record {
+    /// Every server of the cluster's node groups that ever was, by UUID.
+    servers: BTreeMap<String, Seen>,
+    /// Every instance that a DeleteNodes call named, by the id that it was shown with.
+    named: BTreeMap<String, Vec<Naming>>,
+    /// Servers that were deleted in Nova behind everybody's back.
+    deleted_in_nova: BTreeSet<String>,
+    /// Nodes that were shown as running at some time.
+    ran: BTreeSet<String>,
+    calls: BTreeMap<(&'static str, Outcome), u32>,
+    /// How many nodes were asked for, by group and outcome.
+    asked: BTreeMap<(String, Outcome), usize>,
+    crashes: Vec<Instant>,
+    restarts: BTreeMap<&'static str, u32>,
+    /// Instances that were shown with an error at some time.
+    failed: BTreeSet<String>,
+    longest: Duration,
+    /// The service's own counts.
+    wrong_removals: u64,
+    dropped: u64,
+}
+
+impl Record {
+    /// Takes over a list of Nova's.
+    fn note_servers(&mut self, listed: &BTreeMap<String, String>) {
+        let now = Instant::now();
+        for (id, name) in listed {
+            let seen =
+                self.servers.entry(id.clone()).or_insert_with(|| Seen { name: name.clone(), gone: None });
+            seen.gone = None;
+        }
+        for (_, seen) in self.servers.iter_mut().filter(|(id, _)| !listed.contains_key(*id)) {
+            seen.gone.get_or_insert(now);
+        }
+    }
+
+    fn note_call(&mut self, method: &'static str, outcome: Outcome, waited: Duration) {
+        *self.calls.entry((method, outcome)).or_default() += 1;
+        self.longest = self.longest.max(waited);
+    }
+
+    /// Whether an instance is or was one of the group's.
+    fn is_of(&self, group: &Group, id: &str) -> bool {
+        id.contains(&group.uuid.to_string())
+            || self
+                .servers
+                .iter()
+                .any(|(server, seen)| id.ends_with(server.as_str()) && group.has(&seen.name))
+    }
+
+    fn calls(&self, method: &str) -> String {
+        let count = |outcome| {
+            let calls = self.calls.iter().filter(|((name, kind), _)| *name == method && *kind == outcome);
+            calls.map(|(_, count)| count).sum::<u32>()
+        };
+        let (fine, refused) = (count(Outcome::Acknowledged), count(Outcome::Refused));
+        format!("{fine} OK, {refused} refused, {} cut", count(Outcome::Unknown))
+    }
+}
+
+type Shared = Arc<Mutex<Record>>;
+
+/// Sees every server, by looking at Nova every second.
+async fn watch(openstack: Arc<OpenStack>, groups: Vec<Group>, record: Shared) {
+    loop {
+        let lists = join_all(groups.iter().map(|group| openstack.servers(group))).await;
+        // A list that cannot be read says nothing about who is gone.
+        if let Ok(lists) = lists.into_iter().collect::<Result<Vec<_>, _>>() {
+            let listed = lists.into_iter().flatten().map(|(id, server)| (id, server.name)).collect();
+            record.lock().unwrap().note_servers(&listed);
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// A fault that is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Quota,
+    Nodes,
+}
+
+struct Chaos<'a> {
+    scene: &'a mut Scene,
+    random: StdRng,
+    record: Shared,
+    begun: Instant,
+    /// Whether the service is killed now and then.
+    crashes: bool,
+    /// Groups of which a failed node could not be removed.
+    at_minimum: Vec<Group>,
+    faults: Vec<(Fault, Instant)>,
+    restart: Option<JoinHandle<()>>,
+}
+
+impl Chaos<'_> {
+    fn say(&self, what: &str) {
+        println!("{:7.1} s  {what}", self.begun.elapsed().as_secs_f64());
+    }
+
+    fn chance(&mut self, percent: u32) -> bool {
+        self.random.random_ratio(percent, 100)
+    }
+
+    fn milliseconds(&mut self, from: u64, to: u64) -> Duration {
+        Duration::from_millis(self.random.random_range(from..to))
+    }
+
+    fn group(&mut self) -> Group {
+        let number = self.random.random_range(0..self.scene.groups.len());
+        self.scene.groups[number].clone()
+    }
+
+    async fn nodes(&self, group: &Group) -> Vec<Node> {
+        let nodes = self.scene.autoscaler().nodes(&group.id).await.unwrap_or_default();
+        let running = nodes.iter().filter(|node| node.state == InstanceState::InstanceRunning);
+        let running = running.filter_map(Node::server).map(str::to_owned);
+        let failed = nodes.iter().filter(|node| node.error.is_some()).map(|node| node.id.clone());
+        let mut record = self.record.lock().unwrap();
+        record.ran.extend(running);
+        record.failed.extend(failed);
+        drop(record);
+        nodes
+    }
+
+    /// One thing that happens.
+    async fn step(&mut self) {
+        let _ = self.scene.autoscaler().refresh().await;
+        self.lift_faults(false).await;
+        if self.chance(40) {
+            self.clean_up().await;
+        }
+        match self.random.random_range(0..100) {
+            0..30 => self.increase().await,
+            30..50 => self.delete(1).await,
+            50..64 => {
+                let nodes = self.random.random_range(2..5);
+                self.delete(nodes).await;
+            }
+            64..74 => self.delete_again().await,
+            74..80 if self.crashes => self.crash().await,
+            74..80 => {}
+            80..87 => self.restart_in_the_cloud(),
+            87..93 => self.break_nodes().await,
+            93..97 => self.cut_quota().await,
+            _ => self.delete_in_nova().await,
+        }
+        let pause = self.milliseconds(100, 3000);
+        sleep(pause).await;
+    }
+
+    async fn increase(&mut self) {
+        let group = self.group();
+        let target = self.scene.autoscaler().target_size(&group.id).await.unwrap_or(LARGEST);
+        let room = LARGEST.saturating_sub(target).min(3);
+        if room == 0 {
+            return;
+        }
+        let nodes = self.random.random_range(1..=room);
+        self.call_increase(&group, nodes).await;
+    }
+
+    async fn call_increase(&mut self, group: &Group, nodes: usize) {
+        let delta = i32::try_from(nodes).unwrap();
+        let begun = Instant::now();
+        let answer = self.scene.autoscaler().increase_size(&group.id, delta).await;
+        let outcome = Outcome::of(&answer);
+        {
+            let mut record = self.record.lock().unwrap();
+            record.note_call("IncreaseSize", outcome, begun.elapsed());
+            *record.asked.entry((group.id.clone(), outcome)).or_default() += nodes;
+        }
+        self.say(&format!("{}: IncreaseSize by {delta}: {}", group.id, told(&answer)));
+    }
+
+    /// Removes some nodes, each in a call of its own, all at once; some of them twice.
+    async fn delete(&mut self, most: usize) {
+        let group = self.group();
+        let mut nodes = self.nodes(&group).await;
+        nodes.retain(|node| node.state != InstanceState::InstanceDeleting && !node.id.contains("requested"));
+        let smallest = usize::from(group.id == self.scene.groups[0].id);
+        let target = self.scene.autoscaler().target_size(&group.id).await.unwrap_or_default();
+        let count = most.min(target.saturating_sub(smallest)).min(nodes.len());
+        let mut named = Vec::new();
+        for _ in 0..count {
+            let position = self.random.random_range(0..nodes.len());
+            named.push(nodes.swap_remove(position).id);
+            if self.chance(20) {
+                named.extend(named.last().cloned());
+            }
+        }
+        // Now and then the service dies in the middle of it.
+        let crash = (self.chance(8) && self.crashes).then(|| self.milliseconds(0, 800));
+        self.call_deletions(&group, named, crash).await;
+    }
+
+    /// Names nodes that were named before: gone, going or, after a crash, running again.
+    async fn delete_again(&mut self) {
+        let group = self.group();
+        let named: Vec<_> = {
+            let record = self.record.lock().unwrap();
+            record.named.keys().filter(|id| record.is_of(&group, id)).cloned().collect()
+        };
+        if !named.is_empty() {
+            let id = named[self.random.random_range(0..named.len())].clone();
+            self.call_deletions(&group, vec![id], None).await;
+        }
+    }
+
+    /// As cluster-autoscaler does with instances that are creating and have an error.
+    async fn clean_up(&mut self) -> usize {
+        let mut failed = 0;
+        for group in self.scene.groups.clone() {
+            let nodes = self.nodes(&group).await;
+            let named: Vec<_> = nodes
+                .iter()
+                .filter(|node| node.error.is_some() && node.state != InstanceState::InstanceRunning)
+                .map(|node| node.id.clone())
+                .collect();
+            failed += named.len();
+            if !named.is_empty() {
+                self.say(&format!("{}: failed: {}", group.id, listed(&nodes)));
+                self.call_deletions(&group, named, None).await;
+            }
+        }
+        failed
+    }
+
+    async fn call_deletions(&mut self, group: &Group, named: Vec<String>, crash: Option<Duration>) {
+        let mut calls = JoinSet::new();
+        for id in named {
+            let (autoscaler, group) = (self.scene.autoscaler().clone(), group.id.clone());
+            calls.spawn(async move { call_deletion(&autoscaler, &group, id).await });
+        }
+        if let Some(after) = crash {
+            sleep(after).await;
+            self.crash().await;
+        }
+        for Deletion { id, answer, waited, at } in calls.join_all().await {
+            let outcome = Outcome::of(&answer);
+            {
+                let mut record = self.record.lock().unwrap();
+                record.note_call("DeleteNodes", outcome, waited);
+                record.named.entry(id.clone()).or_default().push(Naming { at, outcome });
+            }
+            if answer.as_ref().is_err_and(|status| status.code() == Code::OutOfRange) {
+                self.at_minimum.push(group.clone());
+            }
+            self.say(&format!("{}: DeleteNodes {id}: {}", group.id, told(&answer)));
+        }
+    }
+
+    async fn crash(&mut self) {
+        self.note_counters().await;
+        self.record.lock().unwrap().crashes.push(Instant::now());
+        self.scene.crash().await;
+        self.say("the service was killed and started again");
+    }
+
+    /// The counters of a process go with it.
+    async fn note_counters(&self) {
+        let (wrong, dropped) =
+            (self.scene.service().wrong_removals().await, self.scene.service().dropped_requests().await);
+        let mut record = self.record.lock().unwrap();
+        record.wrong_removals += wrong;
+        record.dropped += dropped;
+    }
+
+    fn restart_in_the_cloud(&mut self) {
+        if self.restart.as_ref().is_some_and(|restart| !restart.is_finished()) {
+            return;
+        }
+        let service = CLOUD_SERVICES[self.random.random_range(0..CLOUD_SERVICES.len())];
+        let patience = if self.chance(50) { 0 } else { 10 };
+        *self.record.lock().unwrap().restarts.entry(service).or_default() += 1;
+        self.say(&format!("restart of {service}, killed after {patience} s"));
+        let site = Arc::clone(&self.scene.site);
+        self.restart = Some(tokio::spawn(async move {
+            site.lab.as_ref().expect("a test that needs the lab").restart(service, patience).await;
+        }));
+    }
+
+    async fn await_restart(&mut self) {
+        if let Some(restart) = self.restart.take() {
+            restart.await.expect("the restart of a service of the cloud");
+        }
+    }
+
+    async fn break_nodes(&mut self) {
+        if self.faults.iter().any(|(fault, _)| *fault == Fault::Nodes) {
+            return;
+        }
+        let group = self.group();
+        let fate = if self.chance(50) { "hang" } else { "fail kubelet did not start" };
+        self.scene.lab().node_rules(&[format!("{}-node-* {fate}", group.stack)]).await;
+        self.say(&format!("{}: new nodes {fate}", group.id));
+        let lasts = self.milliseconds(10_000, 40_000);
+        self.faults.push((Fault::Nodes, Instant::now() + lasts));
+    }
+
+    async fn cut_quota(&mut self) {
+        if self.faults.iter().any(|(fault, _)| *fault == Fault::Quota) {
+            return;
+        }
+        self.await_restart().await;
+        let spare = self.random.random_range(0..2);
+        let servers = self.scene.openstack.servers_in_project().await + spare;
+        self.scene.lab().quota(servers).await;
+        self.say(&format!("the quota is {servers} servers, {spare} to spare"));
+        let lasts = self.milliseconds(10_000, 40_000);
+        self.faults.push((Fault::Quota, Instant::now() + lasts));
+    }
+
+    async fn lift_faults(&mut self, all: bool) {
+        let now = Instant::now();
+        let over: Vec<_> = self.faults.extract_if(.., |(_, until)| all || *until < now).collect();
+        for (fault, _) in over {
+            match fault {
+                Fault::Quota => {
+                    self.await_restart().await;
+                    self.scene.lab().quota(QUOTA).await;
+                }
+                Fault::Nodes => self.scene.lab().node_rules(&[]).await,
+            }
+            self.say(&format!("lifted: {fault:?}"));
+        }
+    }
+
+    /// Somebody deletes a server in Nova.
+    async fn delete_in_nova(&mut self) {
+        self.await_restart().await;
+        let group = self.group();
+        let servers: Vec<_> = self.scene.servers(&group).await.into_keys().collect();
+        if servers.len() < 2 {
+            return;
+        }
+        let server = servers[self.random.random_range(0..servers.len())].clone();
+        self.record.lock().unwrap().deleted_in_nova.insert(server.clone());
+        self.scene.openstack.delete_server(&server).await;
+        self.say(&format!("{}: somebody deleted server {server} in Nova", group.id));
+    }
+
+    /// A failed node of a group at its minimum can go only once there is another.
+    async fn make_room(&mut self) {
+        for group in std::mem::take(&mut self.at_minimum) {
+            self.call_increase(&group, 1).await;
+        }
+    }
+
+    /// Lifts all faults and goes on as cluster-autoscaler would until everything agrees.
+    async fn settle(&mut self) {
+        self.await_restart().await;
+        self.lift_faults(true).await;
+        self.say("all faults are lifted");
+        self.at_minimum.clear();
+        let give_up = Instant::now() + CHANGE;
+        let mut agreements = 0;
+        let mut last = String::new();
+        while agreements < AGREEMENTS {
+            let failed = self.clean_up().await;
+            self.make_room().await;
+            let mut disagreements = String::new();
+            for group in self.scene.groups.clone() {
+                let agreed = match self.scene.picture(&group).await {
+                    Ok(picture) => picture.agree(picture.servers.len()),
+                    Err(error) => Err(error),
+                };
+                if let Err(seen) = agreed {
+                    let _ = write!(disagreements, "{}: {seen}; ", group.id);
+                }
+            }
+            agreements = if failed == 0 && disagreements.is_empty() { agreements + 1 } else { 0 };
+            if disagreements != last {
+                self.say(&format!("not settled: {disagreements}"));
+                last.clone_from(&disagreements);
+            }
+            assert!(Instant::now() < give_up, "the cluster does not settle: {disagreements}");
+            sleep(Duration::from_secs(2)).await;
+        }
+        self.note_counters().await;
+        self.say("settled");
+    }
+}
+
+/// An answered call of DeleteNodes.
+struct Deletion {
+    id: String,
+    answer: Result<(), Status>,
+    waited: Duration,
+    /// When the answer came.
+    at: Instant,
+}
+
+async fn call_deletion(autoscaler: &Autoscaler, group: &str, id: String) -> Deletion {
+    let begun = Instant::now();
+    let answer = autoscaler.delete_nodes(group, &[&id]).await;
+    Deletion { id, answer, waited: begun.elapsed(), at: Instant::now() }
+}
+
+fn told(answer: &Result<(), Status>) -> String {
+    match answer {
+        Ok(()) => "OK".to_owned(),
+        Err(status) => format!("{:?}: {}", status.code(), status.message()),
+    }
+}
+
+/// The reckoning of a group's size.
+struct Size {
+    group: String,
+    /// The largest size that the calls explain.
+    most: usize,
+    /// The size it has.
+    is: usize,
+    /// Requested nodes that failed and were taken back.
+    cancelled: usize,
+    /// Failed members that were removed. At the minimum each of them has been replaced.
+    replaceable: usize,
+}
+
+impl Size {
+    fn of(record: &Record, group: &Group, first: usize) -> Self {
+        let asked = |outcome| record.asked.get(&(group.id.clone(), outcome)).copied().unwrap_or_default();
+        let of_group = |seen: &&Seen| group.has(&seen.name);
+        let names = |gone: bool| {
+            let servers = record.servers.values().filter(of_group).filter(|seen| seen.gone.is_some() == gone);
+            servers.filter_map(|seen| index(&seen.name)).collect::<BTreeSet<_>>()
+        };
+        let (there, gone) = (names(false), names(true));
+        // Members that went without ever having a server.
+        let prefix = format!("fake:///{}/", group.uuid);
+        let acknowledged = |namings: &[Naming]| {
+            namings.iter().filter(|naming| naming.outcome == Outcome::Acknowledged).count()
+        };
+        let placeholders = || {
+            let named =
+                record.named.iter().map(|(id, namings)| (id.strip_prefix(&prefix), acknowledged(namings)));
+            named.filter_map(|(rest, count)| Some((rest?, count))).filter(|(_, count)| *count > 0)
+        };
+        let removed: BTreeSet<u32> =
+            gone.into_iter().chain(placeholders().filter_map(|(rest, _)| rest.parse().ok())).collect();
+        Self {
+            group: group.id.clone(),
+            most: first + asked(Outcome::Acknowledged) + asked(Outcome::Unknown)
+                - removed.difference(&there).count(),
+            is: there.len(),
+            replaceable: record
+                .failed
+                .iter()
+                .filter(|id| record.named.contains_key(*id) && record.is_of(group, id))
+                .count(),
+            cancelled: placeholders()
+                .filter(|(rest, _)| rest.starts_with("failed"))
+                .map(|(_, count)| count)
+                .sum(),
+        }
+    }
+}
+
+/// The reckoning of the servers.
+struct Verdict {
+    removed: usize,
+    /// Gone, and named by nobody.
+    unnamed: Vec<String>,
+    /// Gone, and named only by calls that were refused.
+    refused: Vec<String>,
+    /// Gone, and there is another server of the same name: Heat made the member anew.
+    replaced: Vec<String>,
+    /// Deleted in Nova behind everybody's back.
+    by_hand: usize,
+    /// There, although a call that named it was acknowledged and the service lived on.
+    spared: Vec<String>,
+    /// There, because the service was killed before it sent what it had acknowledged.
+    forgotten: usize,
+}
+
+impl Verdict {
+    fn of(record: &Record, groups: &[Group]) -> Self {
+        let mut verdict = Self {
+            removed: 0,
+            unnamed: Vec::new(),
+            refused: Vec::new(),
+            replaced: Vec::new(),
+            by_hand: 0,
+            spared: Vec::new(),
+            forgotten: 0,
+        };
+        for (id, seen) in &record.servers {
+            let namings = namings(record, groups, id, &seen.name);
+            if seen.gone.is_some() {
+                verdict.removed += 1;
+                let label = format!("{id} {} (ran: {})", seen.name, record.ran.contains(id));
+                let successor =
+                    record.servers.values().any(|other| other.gone.is_none() && other.name == seen.name);
+                if record.deleted_in_nova.contains(id) {
+                    verdict.by_hand += 1;
+                } else if namings.is_empty() && successor {
+                    verdict.replaced.push(label);
+                } else if namings.is_empty() {
+                    verdict.unnamed.push(label);
+                } else if namings.iter().all(|naming| naming.outcome == Outcome::Refused) {
+                    verdict.refused.push(label);
+                }
+            } else if let Some(naming) =
+                namings.iter().rev().find(|naming| naming.outcome == Outcome::Acknowledged)
+            {
+                if record.crashes.iter().any(|crash| *crash > naming.at) {
+                    verdict.forgotten += 1;
+                } else {
+                    verdict.spared.push(format!("{id} {}", seen.name));
+                }
+            }
+        }
+        verdict
+    }
+}
+
+/// The calls that named a server: by its provider ID, or by the placeholder of its member before it was there.
+fn namings(record: &Record, groups: &[Group], id: &str, name: &str) -> Vec<Naming> {
+    let group = groups.iter().find(|group| group.has(name));
+    let placeholder = group.zip(index(name)).map(|(group, index)| format!("fake:///{}/{index}", group.uuid));
+    let names = |named: &str| named.ends_with(id) || Some(named) == placeholder.as_deref();
+    let named = record.named.iter().filter(|(named, _)| names(named.as_str()));
+    let mut namings: Vec<_> = named.flat_map(|(_, namings)| namings.iter().copied()).collect();
+    namings.sort_by_key(|naming| naming.at);
+    namings
+}
+
+fn number(variable: &str) -> Option<u64> {
+    env::var(variable)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_named_go_whatever_happens() {
+    let site = Site::with_lab();
+    let seconds = number("LIVE_CHAOS_SECONDS").unwrap_or(DEFAULT_SECONDS);
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let seed = number("LIVE_CHAOS_SEED").unwrap_or(clock);
+    // A crash forgets what was acknowledged and not sent; without crashes the sizes have to come out exactly.
+    let crashes = number("LIVE_CHAOS_CRASHES").unwrap_or(1) > 0;
+    play("only_the_named_go_whatever_happens", site, async |scene| {
+        println!("chaos for {seconds} s with seed {seed}");
+        let groups = scene.groups.clone();
+        let record = Shared::default();
+        let watcher = tokio::spawn(watch(Arc::clone(&scene.openstack), groups.clone(), Arc::clone(&record)));
+        let begun = Instant::now();
+        let mut chaos = Chaos {
+            scene,
+            random: StdRng::seed_from_u64(seed),
+            record: Arc::clone(&record),
+            begun,
+            crashes,
+            at_minimum: Vec::new(),
+            faults: Vec::new(),
+            restart: None,
+        };
+        eventually("the watcher's first look", Duration::from_secs(30), async || {
+            if record.lock().unwrap().servers.is_empty() { Err("nothing".to_owned()) } else { Ok(()) }
+        })
+        .await;
+        let mut first = Vec::new();
+        for group in &groups {
+            first.push(chaos.scene.servers(group).await.len());
+        }
+        while begun.elapsed() < Duration::from_secs(seconds) {
+            chaos.step().await;
+        }
+        chaos.settle().await;
+        watcher.abort();
+
+        let log = scene.service().log();
+        let record = std::mem::take(&mut *record.lock().unwrap());
+        let verdict = Verdict::of(&record, &groups);
+        println!(
+            "chaos: seed {seed}, {:.0} s; IncreaseSize {}; DeleteNodes {}; longest call {:.0} ms; {} crashes of the \
+             service; restarts in the cloud {:?}; servers: {} made, {} gone, of which {} deleted in Nova and {} \
+             replaced by Heat; acknowledged removals: {} forgotten by a crash, {} reported as not possible; wrong removals {}",
+            begun.elapsed().as_secs_f64(),
+            record.calls("IncreaseSize"),
+            record.calls("DeleteNodes"),
+            record.longest.as_secs_f64() * 1000.0,
+            record.crashes.len(),
+            record.restarts,
+            record.servers.len() - first.iter().sum::<usize>(),
+            verdict.removed,
+            verdict.by_hand,
+            verdict.replaced.len(),
+            verdict.forgotten,
+            verdict.spared.len(),
+            verdict.unnamed.len() + verdict.refused.len(),
+        );
+        println!("replaced by Heat: {:?}", verdict.replaced);
+        for (group, first) in groups.iter().zip(first) {
+            let size = Size::of(&record, group, first);
+            println!(
+                "{}: {} nodes; the calls explain {}, less {} that failed and were taken back, plus at most {} that \
+                 took the place of failed ones",
+                size.group, size.is, size.most, size.cancelled, size.replaceable
+            );
+            assert!(size.is <= size.most + size.replaceable, "{} has nodes that nobody asked for", size.group);
+            let forgetful = crashes || !record.crashes.is_empty() || record.asked.keys().any(|(_, outcome)| *outcome == Outcome::Unknown);
+            assert!(forgetful || size.is + size.cancelled >= size.most, "{} lacks nodes", size.group);
+        }
+        assert!(verdict.unnamed.is_empty(), "gone although nobody named them: {:?}", verdict.unnamed);
+        assert!(verdict.refused.is_empty(), "gone although their removal was refused: {:?}", verdict.refused);
+        // What cannot be done any more when its turn comes is told by a counter, and shown: the node is there.
+        let reported = usize::try_from(record.dropped).unwrap();
+        assert!(verdict.spared.len() <= reported, "acknowledged and not removed: {:?}", verdict.spared);
+        assert_eq!(record.wrong_removals, 0, "the service's own count of wrong removals");
+        assert!(!log.contains("WRONG REMOVAL"), "the service found a wrong removal itself");
+        assert!(record.longest < Duration::from_secs(5), "a call took {:?}", record.longest);
+        scene.lab().reset().await;
+    })
+    .await;
+}

@@ -1,0 +1,99 @@
+//! OpenStack takes connections and says nothing for a minute.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use crate::{
+    autoscaler::{Autoscaler, provider_id},
+    openstack::{by_age, ids},
+    scene::play,
+    site::Site,
+};
+
+/// How long OpenStack is silent.
+const SILENCE: Duration = Duration::from_secs(60);
+/// The longest wait for an answer from the snapshot.
+const READ: Duration = Duration::from_millis(100);
+/// The longest wait for any answer: what the service gives itself of cluster-autoscaler's 5 s, and the way back.
+const ANY: Duration = Duration::from_millis(4_600);
+/// The services that fall silent.
+const SERVICES: [&str; 2] = ["magnum-api", "keystone"];
+
+/// Reads as cluster-autoscaler does, over and over.
+async fn read(autoscaler: &Autoscaler, group: &str, node: &str, until: Instant) -> usize {
+    let mut rounds = 0;
+    while Instant::now() < until {
+        autoscaler.node_groups().await.expect("NodeGroups");
+        autoscaler.target_size(group).await.expect("NodeGroupTargetSize");
+        autoscaler.nodes(group).await.expect("NodeGroupNodes");
+        autoscaler.group_of(node).await.expect("NodeGroupForNode");
+        rounds += 1;
+        sleep(Duration::from_millis(200)).await;
+    }
+    rounds
+}
+
+/// Calls until the time is over. How many calls were answered with OK, and how many with an error.
+async fn call<T>(until: Instant, mut call: impl AsyncFnMut() -> Result<T, tonic::Status>) -> (usize, usize) {
+    let (mut fine, mut refused) = (0, 0);
+    while Instant::now() < until {
+        match call().await {
+            Ok(_) => fine += 1,
+            Err(status) => {
+                if refused == 0 {
+                    println!("{:?}: {}", status.code(), status.message());
+                }
+                refused += 1;
+            }
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+    (fine, refused)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_is_answered_while_openstack_is_silent() {
+    play("every_call_is_answered_while_openstack_is_silent", Site::with_lab(), async |scene| {
+        let first = scene.group_with_room(1, None).await;
+        let group = scene.group_with_room(1, Some(&first)).await;
+        let start = scene.servers(&group).await;
+        let oldest = by_age(&start).remove(0);
+        let node = provider_id(&oldest);
+        let autoscaler = scene.autoscaler().clone();
+
+        let mut silent = Vec::new();
+        for service in SERVICES {
+            silent.push(scene.lab().freeze(service).await);
+        }
+        autoscaler.forget_waits();
+        let until = Instant::now() + SILENCE;
+        let (rounds, refreshed, increased, deleted) = tokio::join!(
+            read(&autoscaler, &group.id, &node, until),
+            call(until, async || autoscaler.refresh().await),
+            call(until, async || autoscaler.increase_size(&first.id, 1).await),
+            call(until, async || autoscaler.delete_nodes(&group.id, &[&node]).await),
+        );
+        drop(silent);
+        println!(
+            "{} s of silence: {rounds} rounds of reads; OK and error: Refresh {refreshed:?}, IncreaseSize \
+             {increased:?}, DeleteNodes {deleted:?}",
+            SILENCE.as_secs()
+        );
+        let longest = autoscaler.longest();
+        for (method, longest) in &longest {
+            println!("    longest {method}: {:.1} ms", longest.as_secs_f64() * 1000.0);
+        }
+        for (method, waited) in longest {
+            let writes = ["Refresh", "NodeGroupIncreaseSize", "NodeGroupDeleteNodes"];
+            let bound = if writes.contains(&method) { ANY } else { READ };
+            assert!(waited < bound, "{method} took {waited:?}");
+        }
+
+        // What was acknowledged happens, what was refused does not.
+        assert_eq!((increased.0, deleted.0), (0, 0), "nothing could be sent, so nothing was accepted");
+        scene.settle(&group, &ids(&start), 0).await;
+        assert_eq!(scene.service().resizes_sent().await, 0);
+    })
+    .await;
+}

@@ -1,0 +1,52 @@
+//! Where the tests run: which cluster of which cloud, as the environment says.
+
+use std::{env, path::PathBuf};
+
+use cluster_autoscaler_provider_magnum::config::{self, CloudChoice, CloudConfig, Environment};
+
+use crate::lab::Lab;
+
+/// A cluster, and who may resize it.
+pub(crate) struct Site {
+    /// Name or UUID of the cluster, `LIVE_CLUSTER`.
+    pub(crate) cluster: String,
+    /// `LIVE_CLOUD_CONFIG`; without it `OS_CLOUD` counts.
+    pub(crate) cloud_config: Option<PathBuf>,
+    /// The lab, where `LIVE_LAB` names one: a cloud whose services may be broken.
+    pub(crate) lab: Option<Lab>,
+}
+
+impl Site {
+    /// What the environment says; `None`, with a line about it, where it says too little.
+    pub(crate) fn from_environment() -> Option<Self> {
+        let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
+        let cluster = variable("LIVE_CLUSTER");
+        let cloud_config = variable("LIVE_CLOUD_CONFIG").map(PathBuf::from);
+        let has_cloud = cloud_config.is_some() || variable("OS_CLOUD").is_some();
+        let Some(cluster) = cluster.filter(|_| has_cloud) else {
+            println!(
+                "skipped: needs LIVE_CLUSTER, and LIVE_CLOUD_CONFIG or OS_CLOUD (see CONTRIBUTING.md, Live tests)"
+            );
+            return None;
+        };
+        let lab = variable("LIVE_LAB").map(|script| Lab::at(script.into()));
+        Some(Self { cluster, cloud_config, lab })
+    }
+
+    /// As [`Site::from_environment`], but `None` as well where there is no lab.
+    pub(crate) fn with_lab() -> Option<Self> {
+        let site = Self::from_environment()?;
+        if site.lab.is_none() {
+            println!("skipped: needs LIVE_LAB, a cloud whose services may be broken");
+            return None;
+        }
+        Some(site)
+    }
+
+    /// The configuration that the service will find, too.
+    pub(crate) fn cloud(&self) -> CloudConfig {
+        let choice = CloudChoice { cloud_config: self.cloud_config.clone(), os_cloud: None };
+        let environment: Environment = env::vars().collect();
+        config::load(&choice, &environment).expect("the cloud's configuration").config
+    }
+}

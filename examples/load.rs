@@ -1,8 +1,8 @@
 //! Plays cluster-autoscaler's loop against a running server and prints what it costs.
 //!
-//! `cargo run --release --example load -- --start` starts the server itself, on the simulator with 50 ms a request,
-//! 5 groups and 200 nodes each, and measures its memory and its first loop; without `--start` it takes
-//! `--address` and `--admin-address` of a server that runs already. It asks for scale-downs: never point it at a
+//! After `cargo build --release`, `cargo run --release --example load -- --start` starts a simulator (50 ms a request,
+//! 5 groups of 200 nodes) and the server beside it, and measures the server's memory and its first loop as well;
+//! without `--start` it takes `--address` and `--admin-address` of a server that runs already. It asks for scale-downs: never point it at a
 //! cluster that somebody needs.
 #![allow(clippy::print_stdout, reason = "its output is its purpose")]
 
@@ -23,6 +23,7 @@ use cluster_autoscaler_provider_magnum::grpc::externalgrpc::{
 };
 use futures_util::future::join_all;
 use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
     time::sleep,
 };
@@ -121,15 +122,13 @@ fn milliseconds(duration: Duration) -> f64 {
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let arguments = Arguments::parse();
-    let begun = Instant::now();
-    let server = if arguments.start { Some(start(&arguments)?) } else { None };
+    let started = if arguments.start { Some(start(&arguments).await?) } else { None };
     let mut client = connect(&arguments.address).await?;
     let mut measurements = Measurements::default();
-    let (mut first, nodes) = first_loop(&mut client, &mut measurements).await?;
-    first = first.max(begun.elapsed());
+    let nodes = first_loop(&mut client, &mut measurements).await?;
     println!("{} nodes", nodes.len());
-    if arguments.start {
-        println!("first loop of a fresh process, from its start: {:.3} s", first.as_secs_f64());
+    if let Some((_, begun)) = &started {
+        println!("first loop of a fresh process, from its start: {:.3} s", begun.elapsed().as_secs_f64());
     }
 
     for foreign in [0, 3] {
@@ -155,31 +154,49 @@ async fn main() -> Result<(), Failure> {
     burst(&mut client, &arguments, &mut measurements).await?;
     throughput(&client, &arguments, "during the resize").await?;
     measurements.print();
-    if let Some(kib) = peak_memory(server.as_ref()) {
-        println!("peak RSS of the server with its simulator: {:.1} MB", kib / 1024.0);
+    if let Some(kib) = started.as_ref().and_then(|(started, _)| peak_memory(&started.server)) {
+        println!("peak RSS of the server: {:.1} MB", kib / 1024.0);
     }
     Ok(())
 }
 
-fn start(arguments: &Arguments) -> Result<Child, Failure> {
+/// A server on a simulator of its own, both stopped when this is dropped.
+struct Started {
+    server: Child,
+    _simulator: Child,
+}
+
+/// Starts the simulator, waits for the credentials that it prints, and starts the server with them.
+async fn start(arguments: &Arguments) -> Result<(Started, Instant), Failure> {
     let program = std::env::current_exe()?;
     let directory = program.parent().and_then(|examples| examples.parent()).ok_or("no build directory")?;
-    let child = Command::new(directory.join("cluster-autoscaler-provider-magnum"))
-        .args([
-            "serve",
-            "--simulate",
-            "--address",
-            &arguments.address,
-            "--admin-address",
-            &arguments.admin_address,
-        ])
-        .args(["--latency", &arguments.latency])
+    let program = directory.join("cluster-autoscaler-provider-magnum");
+    let mut simulator = Command::new(&program)
+        .args(["simulate", "--address", "127.0.0.1:0", "--latency", &arguments.latency])
         .args(["--groups", &arguments.groups.to_string()])
         .args(["--nodes-per-group", &arguments.nodes_per_group.to_string()])
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()?;
-    Ok(child)
+    let mut lines = BufReader::new(simulator.stdout.take().ok_or("no output of the simulator")?).lines();
+    let mut environment = Vec::new();
+    while !environment.iter().any(|(name, _)| name == "OS_REGION_NAME") {
+        let line = lines.next_line().await?.ok_or("the simulator did not start")?;
+        let variable = line.strip_prefix("export ").and_then(|variable| variable.split_once('='));
+        let (name, value) = variable.ok_or("the simulator printed no credentials")?;
+        environment.push((name.to_owned(), value.trim_matches('\'').to_owned()));
+    }
+    let begun = Instant::now();
+    let server = Command::new(&program)
+        .args(["serve", "--cluster-name", "k8s", "--address", &arguments.address])
+        .args(["--admin-address", &arguments.admin_address])
+        .env_remove("OS_CLOUD")
+        .envs(environment)
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    Ok((Started { server, _simulator: simulator }, begun))
 }
 
 async fn connect(address: &str) -> Result<Client, Failure> {
@@ -193,13 +210,9 @@ async fn connect(address: &str) -> Result<Client, Failure> {
     }
 }
 
-/// Repeats the first loop until the server has read the cloud. Returns how long it took, and all nodes.
-async fn first_loop(
-    client: &mut Client,
-    measurements: &mut Measurements,
-) -> Result<(Duration, Vec<String>), Failure> {
-    let begun = Instant::now();
-    let give_up = begun + Duration::from_secs(30);
+/// Repeats the first loop until the server has read the cloud. Returns all nodes.
+async fn first_loop(client: &mut Client, measurements: &mut Measurements) -> Result<Vec<String>, Failure> {
+    let give_up = Instant::now() + Duration::from_secs(30);
     while let Err(error) = client.refresh(RefreshRequest {}).await {
         if error.code() != Code::Unavailable || Instant::now() > give_up {
             return Err(error.into());
@@ -212,7 +225,7 @@ async fn first_loop(
         nodes.extend(instances.into_iter().map(|instance| instance.id));
     }
     one_loop(client, &nodes, 3, &mut Measurements::default()).await?;
-    Ok((begun.elapsed(), nodes))
+    Ok(nodes)
 }
 
 async fn groups(client: &mut Client, measurements: &mut Measurements) -> Result<Vec<NodeGroup>, Status> {
@@ -361,8 +374,8 @@ async fn openstack_requests(arguments: &Arguments) -> Option<f64> {
 }
 
 /// Peak resident memory of the server that was started, in KiB.
-fn peak_memory(server: Option<&Child>) -> Option<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server?.id()?)).ok()?;
+fn peak_memory(server: &Child) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id()?)).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }

@@ -30,7 +30,7 @@ use std::{
 
 use cluster_autoscaler_provider_magnum::simulator::{FaultPlan, FaultRule, NodeRule};
 use planted::Bug;
-use step::{Flavor, GROUPS, Step, generate};
+use step::{Flavor, Step, generate};
 use tokio::time::sleep;
 use world::{Log, World};
 

@@ -488,10 +488,10 @@ impl World {
                 return self.compare(accountable);
             }
         }
-        for group in 0..2 {
+        for (group, name) in GROUPS.iter().enumerate() {
             let view = self.view(group);
-            let record = self.simulator.group(GROUPS[group]);
-            self.violations.push(format!("{} does not settle: {view:?} {record:?}", GROUPS[group]));
+            let record = self.simulator.group(name);
+            self.violations.push(format!("{name} does not settle: {view:?} {record:?}"));
         }
     }
 
@@ -529,22 +529,20 @@ impl World {
         // What was given up after several losses is reported, and its nodes run on.
         let given_up = self.counts.given_up.load(Ordering::Relaxed) > 0;
         let heard = !self.unheard && !given_up;
-        for group in 0..GROUPS.len() {
-            let (Some(view), Some(record)) = (self.view(group), self.simulator.group(GROUPS[group])) else {
+        for (group, name) in GROUPS.iter().enumerate() {
+            let (Some(view), Some(record)) = (self.view(group), self.simulator.group(name)) else {
                 continue;
             };
             let members = record.members.iter().filter(|member| member.reference.is_some()).count();
             if usize::try_from(view.target_size).unwrap() != members {
-                self.violations.push(format!(
-                    "{}: target {} but {members} members: {record:?}",
-                    GROUPS[group], view.target_size
-                ));
+                self.violations
+                    .push(format!("{name}: target {} but {members} members: {record:?}", view.target_size));
             }
             let surplus = i64::try_from(members).unwrap() - self.expected[group];
             if accountable && heard && !(0..=self.replaced[group]).contains(&surplus) {
                 self.violations.push(format!(
-                    "{}: {members} members where the acknowledged calls make {}",
-                    GROUPS[group], self.expected[group]
+                    "{name}: {members} members where the acknowledged calls make {}",
+                    self.expected[group]
                 ));
             }
         }

@@ -122,6 +122,8 @@ fn milliseconds(duration: Duration) -> f64 {
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let arguments = Arguments::parse();
+    // Fails only where one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let started = if arguments.start { Some(start(&arguments).await?) } else { None };
     let mut client = connect(&arguments.address).await?;
     let mut measurements = Measurements::default();

@@ -14,6 +14,8 @@ use super::{
 pub struct Effect {
     /// Whether Magnum has acted on the group since the request; it may have been on an earlier one.
     pub seen: bool,
+    /// Whether nothing of what was asked for has happened.
+    pub untouched: bool,
     /// Whether nothing of what was asked for has happened, and no failure tells why.
     pub nothing: bool,
     /// Members that were named and are still counted.
@@ -66,11 +68,12 @@ impl Effect {
             || after.status != before.status
             || (after.node_count == flight.resize.count && before.node_count != flight.resize.count)
             || (!named.is_empty() && remaining.is_empty());
-        let untouched = remaining.len() == named.len() && newcomers.is_empty();
         let asked = !named.is_empty() || flight.resize.additions > 0;
+        let untouched = asked && remaining.len() == named.len() && newcomers.is_empty();
         Self {
             seen,
-            nothing: asked && untouched && !after.status.failed(),
+            untouched,
+            nothing: untouched && !after.status.failed(),
             shortage: flight.resize.count.saturating_sub(size),
             superseded: ![before.node_count, flight.resize.count].contains(&after.node_count),
             remaining,

@@ -48,7 +48,9 @@ impl Trigger {
             let now = readings.borrow_and_update();
             let running = now.begun > now.ended;
             let hanging = running && now.begun_at.is_some_and(|begun| begun.elapsed() > patience);
-            (now.begun + 1, hanging)
+            // The very first reading is as new as any.
+            let first = running && now.ended == 0;
+            (if first { now.begun } else { now.begun + 1 }, hanging)
         };
         self.asked.notify_one();
         if hanging {

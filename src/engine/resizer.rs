@@ -238,8 +238,11 @@ impl Resizer {
                 // No need to hold back any answer, whatever became of the request's own.
                 self.acknowledge_flight();
                 let patience = &self.options.patience;
+                // While another group is updated, Magnum's sync writes Heat's status of before over ours until Heat has
+                // begun: such an end says nothing, and a resize sent into it would meet this one in Heat.
+                let not_begun = effect.untouched && begun.elapsed() < self.options.effect_timeout;
                 let doubtful = !effect.complete() && quiet < patience.doubt;
-                if doubtful || !settled(&reading, &self.named(&reading), quiet, patience) {
+                if not_begun || doubtful || !settled(&reading, &self.named(&reading), quiet, patience) {
                     continue;
                 }
             } else if begun.elapsed() < self.options.effect_timeout {

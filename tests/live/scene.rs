@@ -115,7 +115,8 @@ pub(crate) async fn play(test: &str, site: Option<Site>, act: impl AsyncFnOnce(&
             std::fs::read_to_string(&log).unwrap_or_default()
         );
         if let Some(lab) = &site.lab {
-            lab.reset().await;
+            // That this may fail as well must not hide why the test did.
+            let _ = AssertUnwindSafe(lab.reset()).catch_unwind().await;
         }
         resume_unwind(failure);
     }

@@ -25,7 +25,7 @@ use self::{
 };
 use crate::core::{
     cloud::Cloud,
-    instance::{InstanceId, InstanceState},
+    instance::{Instance, InstanceId, InstanceState},
     ledger::{Request, Ticket},
     machine_id::{PlaceholderId, ProviderId},
     node_group::NodeGroupUuid,
@@ -414,10 +414,13 @@ fn check_minimum(group: &GroupState, view: &GroupView, left: &[InstanceId]) -> R
             _ => sound += 1,
         }
     }
-    let (cancelled, _, serverless) = group.ledger.queued_cancellations();
-    let never_came = i64::try_from(group.ledger.failed().len() - cancelled).unwrap_or(i64::MAX);
+    // Only what exists counts: what was asked for may fail to come.
+    let exists =
+        |instance: &&Instance| instance.member.is_some() && instance.state != InstanceState::Deleting;
+    let existing = view.instances.iter().filter(exists).count();
+    let (_, _, serverless) = group.ledger.queued_cancellations();
     let leaving = i64::from(group.leaving_with_others()) + i64::from(serverless);
-    let count = i64::from(view.target_size) - never_came - leaving - sound - broken;
+    let count = i64::try_from(existing).unwrap_or(i64::MAX) - leaving - sound - broken;
     if sound + broken > 0 && count + broken < i64::from(view.bounds.min) {
         return Err(out_of_bounds(view, count));
     }

@@ -35,7 +35,7 @@ use tokio::time::sleep;
 use world::{Log, World};
 
 /// How many histories may be tried to catch a planted bug.
-const BUG_HISTORIES: u64 = 300;
+const BUG_HISTORIES: u64 = 1000;
 
 /// What came of a history.
 #[derive(Debug, Default)]

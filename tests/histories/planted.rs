@@ -17,14 +17,14 @@ use cluster_autoscaler_provider_magnum::core::{
 use tokio::time::Instant;
 
 /// How long a planted memory lasts.
-const MEMORY: Duration = Duration::from_secs(60);
+const MEMORY: Duration = Duration::from_secs(600);
 
 /// The bugs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Bug {
     /// A removal lowers the count and names nobody.
     RemovalByCount,
-    /// A resize is reckoned from what was read a minute ago.
+    /// A resize is reckoned from what was read up to ten minutes ago.
     NoReadingBeforeResize,
     /// A 202 is taken for done.
     NoVerification,

@@ -212,7 +212,8 @@ async fn connect(address: &str) -> Result<Client, Failure> {
     }
 }
 
-/// Repeats the first loop until the server has read the cloud. Returns all nodes.
+/// The first loop, begun anew until the server has read the cloud, as cluster-autoscaler does when Refresh fails.
+/// Returns all nodes.
 async fn first_loop(client: &mut Client, measurements: &mut Measurements) -> Result<Vec<String>, Failure> {
     let give_up = Instant::now() + Duration::from_secs(30);
     while let Err(error) = client.refresh(RefreshRequest {}).await {
@@ -220,13 +221,14 @@ async fn first_loop(client: &mut Client, measurements: &mut Measurements) -> Res
             return Err(error.into());
         }
     }
+    let groups = groups(client, measurements).await?;
     let mut nodes = Vec::new();
-    for group in groups(client, measurements).await? {
-        let request = NodeGroupNodesRequest { id: group.id };
+    for group in &groups {
+        let request = NodeGroupNodesRequest { id: group.id.clone() };
         let instances = client.node_group_nodes(request).await?.into_inner().instances;
         nodes.extend(instances.into_iter().map(|instance| instance.id));
     }
-    one_loop(client, &nodes, 3, &mut Measurements::default()).await?;
+    after_refresh(client, &groups, &nodes, 3, &mut Measurements::default()).await?;
     Ok(nodes)
 }
 
@@ -249,6 +251,18 @@ async fn one_loop(
     let begun = Instant::now();
     measurements.time("Refresh", client.refresh(RefreshRequest {})).await?;
     let groups = groups(client, measurements).await?;
+    after_refresh(client, &groups, nodes, foreign, measurements).await?;
+    Ok(begun.elapsed())
+}
+
+/// What a loop asks once it knows the groups.
+async fn after_refresh(
+    client: &mut Client,
+    groups: &[NodeGroup],
+    nodes: &[String],
+    foreign: usize,
+    measurements: &mut Measurements,
+) -> Result<(), Status> {
     for provider_id in nodes {
         let request = NodeGroupForNodeRequest { node: Some(node(provider_id, "node")) };
         measurements.time("NodeGroupForNode", client.node_group_for_node(request)).await?;
@@ -267,10 +281,10 @@ async fn one_loop(
         let template = client.node_group_template_node_info(request);
         optional(measurements.time("NodeGroupTemplateNodeInfo", template).await)?;
         let defaults = Some(NodeGroupAutoscalingOptions::default());
-        let request = NodeGroupAutoscalingOptionsRequest { id, defaults };
+        let request = NodeGroupAutoscalingOptionsRequest { id: id.clone(), defaults };
         optional(measurements.time("NodeGroupGetOptions", client.node_group_get_options(request)).await)?;
     }
-    Ok(begun.elapsed())
+    Ok(())
 }
 
 /// UNIMPLEMENTED is an answer that cluster-autoscaler understands here.

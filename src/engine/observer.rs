@@ -44,15 +44,17 @@ impl Trigger {
     /// while the cloud is hanging.
     pub(super) async fn read(&self, patience: Duration, by: Instant) {
         let mut readings = self.readings.subscribe();
-        let (wanted, hanging) = {
+        let (first, begun, hanging) = {
             let now = readings.borrow_and_update();
             let running = now.begun > now.ended;
             let hanging = running && now.begun_at.is_some_and(|begun| begun.elapsed() > patience);
-            // The very first reading is as new as any.
-            let first = running && now.ended == 0;
-            (if first { now.begun } else { now.begun + 1 }, hanging)
+            (running && now.ended == 0, now.begun, hanging)
         };
-        self.asked.notify_one();
+        // The very first reading is as new as any.
+        let wanted = if first { begun } else { begun + 1 };
+        if !first {
+            self.asked.notify_one();
+        }
         if hanging {
             return;
         }

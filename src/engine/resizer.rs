@@ -41,13 +41,14 @@ struct Ended;
 impl Resizer {
     /// Works until the group is gone or the service stops.
     pub(super) async fn run(self, stop: CancellationToken) {
+        let mut watch = Watch::new(&self.options);
         let work = async {
             loop {
                 self.wake.notified().await;
                 while let Some(attempts) = self.attempts_so_far() {
                     let backoff = (self.options.poll_interval.1 * attempts).min(self.options.max_backoff);
                     sleep(self.options.coalesce_window + backoff).await;
-                    if self.carry_out().await.is_err() {
+                    if self.carry_out(&mut watch).await.is_err() {
                         break;
                     }
                 }
@@ -63,9 +64,11 @@ impl Resizer {
             .flatten()
     }
 
-    /// One resize, from reading to verification.
-    async fn carry_out(&self) -> Result<(), Ended> {
-        let reading = self.settled_reading().await?;
+    /// One resize, from reading to verification. The watch goes from one resize to the next, so that a group that
+    /// hangs is waited for once.
+    async fn carry_out(&self, watch: &mut Watch<'_>) -> Result<(), Ended> {
+        watch.go_on();
+        let reading = self.settled_reading(watch).await?;
         let Some(resize) = self.decide(&reading) else { return Ok(()) };
         report::sent(&reading, &resize);
         let begun = Instant::now();
@@ -78,12 +81,12 @@ impl Resizer {
             // Heard or not: only what happens to the group can tell.
             Err(error) => tracing::warn!("{}: {error}; looking whether it took effect", reading.group.id()),
         }
-        self.verify(begun).await
+        watch.begin_anew();
+        self.verify(watch, begun).await
     }
 
     /// Reads until the group may be resized. Whoever waits for that is acknowledged meanwhile.
-    async fn settled_reading(&self) -> Result<Arc<Reading>, Ended> {
-        let mut watch = Watch::new(&self.options);
+    async fn settled_reading(&self, watch: &mut Watch<'_>) -> Result<Arc<Reading>, Ended> {
         loop {
             match self.read().await {
                 Ok(reading) => {
@@ -215,8 +218,7 @@ impl Resizer {
     }
 
     /// Follows the flight until its effect is clear.
-    async fn verify(&self, begun: Instant) -> Result<(), Ended> {
-        let mut watch = Watch::new(&self.options);
+    async fn verify(&self, watch: &mut Watch<'_>, begun: Instant) -> Result<(), Ended> {
         let Some(Some(flight)) = self.state.look_at(self.group, |group| group.ledger.flight.clone()) else {
             return Err(Ended);
         };
@@ -234,10 +236,10 @@ impl Resizer {
             };
             let quiet = watch.quiet(&reading);
             let effect = Effect::of(&flight, &reading);
+            let patience = &self.options.patience;
             if effect.seen {
                 // No need to hold back any answer, whatever became of the request's own.
                 self.acknowledge_flight();
-                let patience = &self.options.patience;
                 // While another group is updated, Magnum's sync writes Heat's status of before over ours until Heat has
                 // begun: such an end says nothing, and a resize sent into it would meet this one in Heat.
                 let not_begun = effect.untouched && begun.elapsed() < self.options.effect_timeout;
@@ -245,8 +247,12 @@ impl Resizer {
                 if not_begun || doubtful || !settled(&reading, &self.named(&reading), quiet, patience) {
                     continue;
                 }
-            } else if begun.elapsed() < self.options.effect_timeout {
-                continue;
+            } else {
+                // A Heat that is busy with the update before may come to this one yet: its nodes must not come twice.
+                let busy = reading.group.status.in_progress() && quiet < patience.in_progress;
+                if busy || begun.elapsed() < self.options.effect_timeout {
+                    continue;
+                }
             }
             self.land(&flight, &reading, &effect, begun.elapsed());
             return Ok(());
@@ -366,6 +372,16 @@ struct Watch<'a> {
 impl<'a> Watch<'a> {
     fn new(options: &'a EngineOptions) -> Self {
         Self { options, last: None, pause: options.poll_interval.0, failures: 0, waited: false }
+    }
+
+    /// For a change that is only now asked for.
+    fn begin_anew(&mut self) {
+        *self = Self::new(self.options);
+    }
+
+    /// For the same group as it was left: what was seen last still counts, the pace does not.
+    fn go_on(&mut self) {
+        *self = Self { last: self.last.take(), ..Self::new(self.options) };
     }
 
     /// How long the group has been as it is now.

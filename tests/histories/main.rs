@@ -15,6 +15,8 @@
 )]
 
 mod planted;
+#[path = "../simulated/mod.rs"]
+mod simulated;
 mod step;
 mod world;
 

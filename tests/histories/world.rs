@@ -10,7 +10,6 @@ use std::{
 };
 
 use cluster_autoscaler_provider_magnum::{
-    config::{self, CloudChoice, node_groups::GroupSelection},
     core::{
         cloud::Cloud,
         instance::{InstanceId, InstanceState},
@@ -21,14 +20,14 @@ use cluster_autoscaler_provider_magnum::{
         snapshot::GroupView,
     },
     engine::{Dropped, Engine, EngineOptions, Recorder, ResizeOutcome},
-    openstack::{MagnumCluster, RouterTransport, Session},
-    simulator::{ConnectionCut, GroupOptions, Simulator, SimulatorOptions},
+    simulator::{GroupOptions, Simulator, SimulatorOptions},
 };
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use crate::{
     planted::{Bug, Planted},
+    simulated,
     step::GROUPS,
 };
 
@@ -578,23 +577,7 @@ fn deadline() -> std::time::Instant {
 }
 
 fn start(simulator: &Simulator, bug: Option<Bug>, counts: &Arc<Counts>) -> (Arc<Engine>, Arc<dyn Cloud>) {
-    const BASE_URL: &str = "http://simulator.invalid";
-    let credentials = simulator.credentials();
-    let environment = [
-        ("OS_AUTH_URL", format!("{BASE_URL}/identity/v3")),
-        ("OS_USERNAME", credentials.user_name.to_owned()),
-        ("OS_PASSWORD", credentials.password.to_owned()),
-        ("OS_USER_DOMAIN_NAME", credentials.domain_name.to_owned()),
-        ("OS_PROJECT_NAME", credentials.project_name.to_owned()),
-        ("OS_PROJECT_DOMAIN_NAME", credentials.domain_name.to_owned()),
-    ];
-    let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
-    let config = config::load(&CloudChoice::default(), &environment).unwrap().config;
-    let transport = RouterTransport::new(simulator.router(BASE_URL))
-        .with_cut(|extensions| extensions.get::<ConnectionCut>().is_some());
-    let session = Session::new(config, Arc::new(transport)).with_jitter_seed(0);
-    let mut cloud: Arc<dyn Cloud> =
-        Arc::new(MagnumCluster::new(Arc::new(session), simulator.cluster_name(), GroupSelection::All));
+    let mut cloud = simulated::cloud(simulator);
     if let Some(bug) = bug {
         cloud = Arc::new(Planted::new(cloud, bug));
     }

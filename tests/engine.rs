@@ -1,0 +1,170 @@
+//! The engine on the simulated cloud, in paused time: when it sends a resize, and how many.
+#![allow(clippy::unwrap_used, reason = "a test ends where something is wrong")]
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant as StdInstant},
+};
+
+use cluster_autoscaler_provider_magnum::{
+    core::{
+        instance::InstanceId,
+        machine_id::MachineId,
+        member::MemberIndex,
+        request::{NodeReference, RequestError},
+        snapshot::GroupView,
+    },
+    engine::{Dropped, Engine, EngineOptions, Recorder, ResizeOutcome},
+    simulator::{Fault, FaultPlan, FaultRule, GroupOptions, NodeRule, Simulator, SimulatorOptions},
+};
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep};
+
+mod simulated;
+
+/// Keeps what must never happen.
+#[derive(Default)]
+struct Failures(Mutex<Vec<String>>);
+
+impl Recorder for Failures {
+    fn resize_ended(&self, _group: &str, _outcome: ResizeOutcome) {}
+
+    fn request_dropped(&self, group: &str, why: Dropped) {
+        self.0.lock().unwrap().push(format!("{group}: an accepted request was dropped: {why:?}"));
+    }
+
+    fn wrong_removals(&self, group: &str, nodes: u64) {
+        self.0.lock().unwrap().push(format!("{group}: {nodes} nodes removed that nobody named"));
+    }
+}
+
+/// The engine in front of one group, `pool-b`.
+struct Scene {
+    simulator: Simulator,
+    engine: Arc<Engine>,
+    failures: Arc<Failures>,
+}
+
+impl Scene {
+    async fn new(nodes: u32, max: u32) -> Self {
+        let simulator = Simulator::new(SimulatorOptions {
+            groups: vec![GroupOptions::new("pool-b", nodes, 0, Some(max))],
+            token_lifetime: Duration::from_secs(36_000),
+            ..SimulatorOptions::default()
+        });
+        let cloud = simulated::cloud(&simulator);
+        let failures = Arc::new(Failures::default());
+        let recorder: Arc<dyn Recorder> = failures.clone();
+        let engine = Engine::start(cloud, EngineOptions::default(), recorder);
+        let scene = Self { simulator, engine, failures };
+        scene.until("the cloud is read", |scene| scene.engine.snapshot().is_ok()).await;
+        scene
+    }
+
+    fn view(&self) -> Arc<GroupView> {
+        Arc::clone(&self.engine.snapshot().unwrap().groups()[0])
+    }
+
+    /// The server of a member.
+    fn server(&self, index: u32) -> Option<MachineId> {
+        let view = self.view();
+        let of_member = |member: &Option<MemberIndex>| *member == Some(MemberIndex::new(index));
+        view.instances.iter().find(|instance| of_member(&instance.member)).and_then(|instance| match instance
+            .id
+        {
+            InstanceId::Server(machine) => Some(machine),
+            InstanceId::Placeholder(_) => None,
+        })
+    }
+
+    async fn increase(&self, delta: i32) -> Result<(), RequestError> {
+        self.engine.increase_size(&self.view().id, delta, deadline()).await
+    }
+
+    async fn delete(&self, machine: MachineId) -> Result<(), RequestError> {
+        let provider_id = self.engine.provider_id(&InstanceId::Server(machine));
+        let node = NodeReference { name: provider_id.clone(), provider_id };
+        self.engine.delete_nodes(&self.view().id, &[node], deadline()).await
+    }
+
+    /// Waits in paused time, an hour and a half at most.
+    async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let give_up = Instant::now() + Duration::from_secs(5400);
+        while !holds(self) {
+            assert!(Instant::now() < give_up, "{what}: not within 90 minutes");
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    fn resizes(&self) -> Vec<(u32, Vec<String>)> {
+        self.simulator.resizes().into_iter().map(|resize| (resize.count, resize.remove)).collect()
+    }
+
+    fn size(&self) -> usize {
+        self.simulator.group("pool-b").unwrap().members.len()
+    }
+
+    async fn ends_well_with(&self, nodes: usize) {
+        self.until("the cloud is at rest", |scene| scene.simulator.is_at_rest()).await;
+        self.until("the size is as asked", |scene| scene.size() == nodes).await;
+        self.until("the target follows", |scene| {
+            usize::try_from(scene.view().target_size).is_ok_and(|target| target == nodes)
+        })
+        .await;
+        assert_eq!(*self.failures.0.lock().unwrap(), Vec::<String>::new());
+    }
+}
+
+fn deadline() -> StdInstant {
+    (Instant::now() + Duration::from_millis(4500)).into_std()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_hangs_is_waited_for_once() {
+    let scene = Scene::new(2, 10).await;
+    scene.simulator.set_node_rule("*-node-2", NodeRule::Hang);
+    scene.increase(1).await.unwrap();
+    scene.until("the hanging server shows", |scene| scene.server(2).is_some()).await;
+    sleep(Duration::from_secs(15)).await;
+
+    let asked = Instant::now();
+    scene.delete(scene.server(2).unwrap()).await.unwrap();
+    scene.until("the removal is sent", |scene| scene.resizes().len() == 2).await;
+    // What it takes until the node counts as hanging, and not twice that.
+    let patience = EngineOptions::default().patience.hanging_removal;
+    assert!(asked.elapsed() < patience + Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert_eq!(scene.resizes()[1], (2, vec!["2".to_owned()]));
+    scene.ends_well_with(2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_cloud_that_is_busy_is_not_asked_twice() {
+    let scene = Scene::new(2, 10).await;
+    scene.simulator.set_node_rule("*-node-2", NodeRule::Hang);
+    scene.increase(1).await.unwrap();
+    scene.until("the hanging server shows", |scene| scene.server(2).is_some()).await;
+
+    // Longer than a resize may show no effect in a group at rest.
+    let slow = FaultRule::once(Fault::DelayedCast(Duration::from_secs(300)));
+    scene.simulator.set_faults(FaultPlan { seed: 1, rules: vec![slow] });
+    scene.increase(1).await.unwrap();
+    scene.until("it is sent", |scene| scene.resizes().len() == 2).await;
+    let sent = Instant::now();
+    scene.until("the cloud comes to it", |scene| scene.size() == 4).await;
+    assert!(sent.elapsed() > EngineOptions::default().effect_timeout, "slow enough: {:?}", sent.elapsed());
+
+    scene.simulator.clear_node_rules();
+    sleep(Duration::from_secs(1200)).await;
+    assert_eq!(scene.resizes().iter().map(|(count, _)| *count).collect::<Vec<_>>(), [3, 4]);
+    scene.ends_well_with(4).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn fifty_deletes_at_once_are_one_resize() {
+    let scene = Scene::new(60, 100).await;
+    let victims: Vec<MachineId> = (0..50).map(|index| scene.server(index).unwrap()).collect();
+    let answers = join_all(victims.iter().map(|machine| scene.delete(*machine))).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    scene.ends_well_with(10).await;
+    assert_eq!(scene.resizes().iter().map(|(count, _)| *count).collect::<Vec<_>>(), [10]);
+}

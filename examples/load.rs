@@ -121,7 +121,11 @@ fn milliseconds(duration: Duration) -> f64 {
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let arguments = Arguments::parse();
+    // On a worker: from the main thread each call would cost two changes of thread.
+    tokio::spawn(measure(Arguments::parse())).await?
+}
+
+async fn measure(arguments: Arguments) -> Result<(), Failure> {
     // Fails only where one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let started = if arguments.start { Some(start(&arguments).await?) } else { None };

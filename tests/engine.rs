@@ -1,5 +1,5 @@
 //! The engine on the simulated cloud, in paused time: when it sends a resize, and how many.
-#![allow(clippy::unwrap_used, reason = "a test ends where something is wrong")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is the failure report")]
 
 use std::{
     sync::{Arc, Mutex},

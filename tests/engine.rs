@@ -52,13 +52,24 @@ impl Scene {
             token_lifetime: Duration::from_secs(36_000),
             ..SimulatorOptions::default()
         });
-        let cloud = simulated::cloud(&simulator);
         let failures = Arc::new(Failures::default());
-        let recorder: Arc<dyn Recorder> = failures.clone();
-        let engine = Engine::start(cloud, EngineOptions::default(), recorder);
+        let engine = start(&simulator, &failures);
         let scene = Self { simulator, engine, failures };
-        scene.until("the cloud is read", |scene| scene.engine.snapshot().is_ok()).await;
+        scene.until_read().await;
+        // It has run for a while.
+        sleep(EngineOptions::default().patience.after_start).await;
         scene
+    }
+
+    async fn until_read(&self) {
+        self.until("the cloud is read", |scene| scene.engine.snapshot().is_ok()).await;
+    }
+
+    /// kill -9 and a new process.
+    async fn restart(&mut self) {
+        self.engine.stop().await;
+        self.engine = start(&self.simulator, &self.failures);
+        self.until_read().await;
     }
 
     fn view(&self) -> Arc<GroupView> {
@@ -115,6 +126,11 @@ impl Scene {
     }
 }
 
+fn start(simulator: &Simulator, failures: &Arc<Failures>) -> Arc<Engine> {
+    let recorder: Arc<dyn Recorder> = failures.clone();
+    Engine::start(simulated::cloud(simulator), EngineOptions::default(), recorder)
+}
+
 fn deadline() -> StdInstant {
     (Instant::now() + Duration::from_millis(4500)).into_std()
 }
@@ -157,6 +173,25 @@ async fn a_slow_cloud_that_is_busy_is_not_asked_twice() {
     sleep(Duration::from_secs(1200)).await;
     assert_eq!(scene.resizes().iter().map(|(count, _)| *count).collect::<Vec<_>>(), [3, 4]);
     scene.ends_well_with(4).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resize_from_before_a_restart_takes_effect_first() {
+    let mut scene = Scene::new(3, 10).await;
+    let (first, second) = (scene.server(1).unwrap(), scene.server(2).unwrap());
+    // So late that the new process sees nothing of it.
+    let late = FaultRule::once(Fault::DelayedCast(Duration::from_secs(5)));
+    scene.simulator.set_faults(FaultPlan { seed: 1, rules: vec![late] });
+    let (one, two) = tokio::join!(scene.delete(first), scene.delete(second));
+    assert_eq!((one, two), (Ok(()), Ok(())));
+    scene.restart().await;
+    assert_eq!(scene.size(), 3, "late enough");
+
+    scene.increase(1).await.unwrap();
+    scene.until("the late removal happens", |scene| scene.size() == 1).await;
+    scene.ends_well_with(2).await;
+    assert_eq!(scene.resizes().iter().map(|(count, _)| *count).collect::<Vec<_>>(), [1, 2]);
+    assert!(scene.server(0).is_some(), "the one that nobody named stays");
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@
 
 #[path = "live/autoscaler.rs"]
 mod autoscaler;
-#[path = "live/chaos.rs"]
+#[path = "live/chaos/mod.rs"]
 mod chaos;
 #[path = "live/failures.rs"]
 mod failures;

@@ -49,6 +49,8 @@ struct Group {
     /// Index, status, time of the last change.
     members: BTreeMap<u32, (&'static str, &'static str)>,
     refs_map: BTreeMap<u32, String>,
+    /// Magnum's count, where it is not the size of `refs_map`.
+    node_count: Option<usize>,
 }
 
 #[derive(Clone)]
@@ -69,6 +71,7 @@ impl World {
             minions: "m",
             members: [(0, ("CREATE_COMPLETE", "1")), (3, ("UPDATE_COMPLETE", "1"))].into(),
             refs_map: [0, 3].map(|index| (index, server(number, index))).into(),
+            node_count: None,
         };
         let servers = [(0, 0), (0, 3), (1, 0), (1, 3)]
             .map(|(number, index)| (server(number, index), format!("s{number}-node-{index}")));
@@ -79,7 +82,7 @@ impl World {
         let group = &self.groups[number];
         let mut record = json!({
             "uuid": GROUPS[number], "name": NAMES[number], "role": "worker", "flavor_id": "m1.node",
-            "node_count": group.refs_map.len(), "status": group.status, "stack_id": group.stack_id,
+            "node_count": group.node_count.unwrap_or(group.refs_map.len()), "status": group.status, "stack_id": group.stack_id,
             "min_node_count": 0, "max_node_count": null,
         });
         if detail {
@@ -419,6 +422,28 @@ async fn contradictions_are_read_again_and_then_told() {
         world.lock().unwrap().groups[1].refs_map.insert(4, server(1, 4));
     });
     assert_eq!(told.unwrap().members.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dead_heat_engine_left_is_read_by_its_definition() {
+    let scene = Scene::new(GroupSelection::All);
+    let first = scene.first().await;
+    scene.change(|world| {
+        let group = &mut world.groups[1];
+        group.status = "UPDATE_IN_PROGRESS";
+        group.members.insert(4, ("UPDATE_IN_PROGRESS", "2"));
+        group.members.remove(&3);
+    });
+    let now = scene.observe(Some(&first)).await;
+    let counted: Vec<String> = reading(&now, 1).counted().map(|member| member.index.to_string()).collect();
+    assert_eq!(counted, ["0", "3"], "what Heat counts: 3 is still to be listed, 4 is on its way out");
+    assert_eq!(member(&now, 1, 3).server.unwrap().to_string(), server(1, 3));
+    assert!(!member(&now, 1, 4).counted);
+
+    // With no witness for the size nothing is believed.
+    scene.change(|world| world.groups[1].node_count = Some(3));
+    let told = scene.cluster.read_group(GROUPS[1].parse().unwrap()).await;
+    assert!(matches!(told, Err(CloudError::Inconsistent(_))));
 }
 
 #[tokio::test(start_paused = true)]

@@ -265,6 +265,12 @@ fn nodes_are_found_by_provider_id_and_by_name_only_where_nodes_have_no_provider_
     assert!(
         matches!(snapshot.group("pool-x"), Err(RequestError::UnknownGroup { known, .. }) if known == "pool-b-531cd801")
     );
+    let unread = [("pool-x".to_owned(), "heat is down".to_owned())].into();
+    let told = snapshot.with_unread(unread).group("pool-x").map(|group| group.id.clone());
+    assert!(
+        matches!(told, Err(RequestError::UnreadGroup { reason, .. }) if reason == "heat is down"),
+        "it exists, and is not called unknown"
+    );
 }
 
 #[test]

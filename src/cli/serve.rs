@@ -59,7 +59,12 @@ pub async fn serve(arguments: &ServeArguments) -> Result<(), StartError> {
 
     let (cloud, readings) = FirstReading::listen(cloud);
     let recorder: Arc<dyn Recorder> = metrics.clone();
-    let engine = Engine::start(cloud, arguments.pace.engine_options(), recorder);
+    let mut options = arguments.pace.engine_options();
+    if simulator.is_some() {
+        // No process before this one has sent anything to it.
+        options.patience.after_start = Duration::ZERO;
+    }
+    let engine = Engine::start(cloud, options, recorder);
     let places = Places { grpc: server.address(), plaintext, admin: admin.address() };
     let running = Running::start(server, admin, engine, metrics);
     running.until_stopped(&mut signals, readings, &places, simulator.is_some()).await

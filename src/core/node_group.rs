@@ -21,6 +21,16 @@ impl NodeGroupUuid {
     }
 }
 
+impl NodeGroupUuid {
+    /// The id on the wire of the group with this name: `<name>-<first 8 of uuid>`, as the in-tree provider has it
+    /// (`magnum_manager_impl.go:74`), so that priority-expander settings survive a migration.
+    #[must_use]
+    pub fn wire_id(self, name: &str) -> String {
+        let uuid = self.0.as_simple().to_string();
+        format!("{name}-{}", uuid.get(..8).unwrap_or_default())
+    }
+}
+
 impl fmt::Display for NodeGroupUuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_hyphenated().fmt(f)
@@ -82,12 +92,10 @@ pub struct NodeGroup {
 }
 
 impl NodeGroup {
-    /// The id on the wire: `<name>-<first 8 of uuid>`, as the in-tree provider has it
-    /// (`magnum_manager_impl.go:74`), so that priority-expander settings survive a migration.
+    /// The id on the wire.
     #[must_use]
     pub fn id(&self) -> String {
-        let uuid = self.uuid.0.as_simple().to_string();
-        format!("{}-{}", self.name, uuid.get(..8).unwrap_or_default())
+        self.uuid.wire_id(&self.name)
     }
 
     /// Whether the OpenStack cloud provider gives the nodes their provider ID. Then a node without one is

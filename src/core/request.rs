@@ -47,6 +47,14 @@ pub enum RequestError {
         /// The ids that there are.
         known: String,
     },
+    /// The group exists, and not one reading of it has succeeded.
+    #[error("node group {id} has not been read yet: {reason}")]
+    UnreadGroup {
+        /// The id that was asked for.
+        id: String,
+        /// What went wrong.
+        reason: String,
+    },
     /// A delta of the wrong sign.
     #[error("delta {delta} is not valid: {expected}")]
     InvalidDelta {

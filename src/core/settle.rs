@@ -24,6 +24,9 @@ pub struct Patience {
     /// came from a lagging replica to be overtaken by a true one. A size reckoned from too few members would cost
     /// a node.
     pub doubt: Duration,
+    /// After the start of the process: the one before it may have sent a resize that nothing shows of yet. It takes
+    /// effect by its own absolute count, and would take away what was added in between.
+    pub after_start: Duration,
 }
 
 impl Default for Patience {
@@ -33,6 +36,7 @@ impl Default for Patience {
             hanging_removal: Duration::from_secs(20),
             in_progress: Duration::from_secs(600),
             doubt: Duration::from_secs(3),
+            after_start: Duration::from_secs(10),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The one consistent view that every read is answered from, immutable and replaced whole (I5).
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -217,6 +217,7 @@ pub struct Snapshot {
     /// When the cloud was last read successfully.
     pub observed_at: Instant,
     groups: Vec<Arc<GroupView>>,
+    unread: BTreeMap<String, String>,
     by_id: HashMap<String, usize>,
     by_machine: HashMap<MachineId, usize>,
     by_stack: HashMap<String, usize>,
@@ -238,7 +239,19 @@ impl Snapshot {
                 }
             }
         }
-        Self { cluster_name, observed_at, groups, by_id, by_machine, by_stack }
+        let unread = BTreeMap::new();
+        Self { cluster_name, observed_at, groups, unread, by_id, by_machine, by_stack }
+    }
+
+    /// With the groups that exist and of which no reading has succeeded yet: id and reason.
+    #[must_use]
+    pub fn with_unread(self, unread: BTreeMap<String, String>) -> Self {
+        Self { unread, ..self }
+    }
+
+    /// Ids of the groups that exist and are not among [`Snapshot::groups`], since they could not be read.
+    pub fn unread(&self) -> impl Iterator<Item = &str> {
+        self.unread.keys().map(String::as_str)
     }
 
     /// The groups in Magnum's order.
@@ -250,9 +263,12 @@ impl Snapshot {
     /// The group with this id.
     ///
     /// # Errors
-    /// [`RequestError::UnknownGroup`], with the ids that there are.
+    /// [`RequestError::UnknownGroup`], with the ids that there are; [`RequestError::UnreadGroup`].
     pub fn group(&self, id: &str) -> Result<&Arc<GroupView>, RequestError> {
         self.by_id.get(id).and_then(|position| self.groups.get(*position)).ok_or_else(|| {
+            if let Some(reason) = self.unread.get(id) {
+                return RequestError::UnreadGroup { id: id.to_owned(), reason: reason.clone() };
+            }
             let known: Vec<&str> = self.groups.iter().map(|group| group.id.as_str()).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             RequestError::UnknownGroup { id: id.to_owned(), known }

@@ -129,6 +129,7 @@ impl Observer {
         for group in self.state.apply_observation(observation, begun.into_std(), stop) {
             let resizer = Resizer {
                 group: group.uuid,
+                known_since: Instant::now(),
                 cloud: Arc::clone(&self.cloud),
                 state: Arc::clone(&self.state),
                 options: self.options.clone(),

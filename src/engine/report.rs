@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ResizeOutcome;
+use super::{ResizeOutcome, resizer::Obstacle};
 use crate::core::{
     cloud::Reading,
     ledger::{Flight, Request},
@@ -31,8 +31,17 @@ pub(super) fn sent(reading: &Reading, resize: &Resize) {
 }
 
 /// Why nothing is sent yet.
-pub(super) fn waiting(reading: &Reading) {
-    tracing::info!("{}: waiting until the group has settled ({})", reading.group.id(), reading.group.status);
+pub(super) fn waiting(reading: &Reading, obstacle: Obstacle) {
+    let (id, status) = (reading.group.id(), &reading.group.status);
+    match obstacle {
+        Obstacle::JustStarted => {
+            tracing::info!(
+                "{id}: waiting a few seconds after the start for what may be under way from before it"
+            );
+        }
+        Obstacle::InDoubt => tracing::info!("{id}: waiting for a reading that is beyond doubt"),
+        Obstacle::Unsettled => tracing::info!("{id}: waiting until the group has settled ({status})"),
+    }
 }
 
 /// How it ended.

@@ -28,6 +28,7 @@ use crate::core::{
 /// Everything that a resizer works with.
 pub(super) struct Resizer {
     pub(super) group: NodeGroupUuid,
+    pub(super) known_since: Instant,
     pub(super) cloud: Arc<dyn Cloud>,
     pub(super) state: Arc<SharedState>,
     pub(super) options: EngineOptions,
@@ -37,6 +38,17 @@ pub(super) struct Resizer {
 
 /// The group vanished, or nothing is left to do.
 struct Ended;
+
+/// Why no resize is sent yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// The process before this one may have sent one.
+    JustStarted,
+    /// Members vanished a moment ago that nobody named: the reading may be an old one, and the true group larger.
+    InDoubt,
+    /// A change is going on.
+    Unsettled,
+}
 
 impl Resizer {
     /// Works until the group is gone or the service stops.
@@ -91,15 +103,12 @@ impl Resizer {
             match self.read().await {
                 Ok(reading) => {
                     let quiet = watch.quiet(&reading);
-                    let named = self.named(&reading);
-                    if settled(&reading, &named, quiet, &self.options.patience) && !self.in_doubt(quiet) {
-                        return Ok(reading);
-                    }
+                    let Some(obstacle) = self.obstacle(&reading, quiet) else { return Ok(reading) };
                     if self.with_group(GroupState::acknowledge_queue).is_none() {
                         return Err(Ended);
                     }
                     if watch.first_wait() {
-                        report::waiting(&reading);
+                        report::waiting(&reading, obstacle);
                     }
                 }
                 Err(error) => {
@@ -119,12 +128,18 @@ impl Resizer {
         }
     }
 
-    /// Whether members vanished a moment ago that nobody named: the reading may be an old one, and the true group
-    /// larger.
-    fn in_doubt(&self, quiet: Duration) -> bool {
-        let doubt = self.options.patience.doubt;
+    /// Why the group may not be resized by this reading.
+    fn obstacle(&self, reading: &Reading, quiet: Duration) -> Option<Obstacle> {
+        let patience = &self.options.patience;
+        if self.known_since.elapsed() < patience.after_start {
+            return Some(Obstacle::JustStarted);
+        }
         let shrunk_at = self.state.look_at(self.group, |group| group.shrunk_at).flatten();
-        shrunk_at.is_some_and(|at| Instant::from_std(at).elapsed() < doubt) && quiet < doubt
+        let in_doubt = shrunk_at.is_some_and(|at| Instant::from_std(at).elapsed() < patience.doubt);
+        if in_doubt && quiet < patience.doubt {
+            return Some(Obstacle::InDoubt);
+        }
+        (!settled(reading, &self.named(reading), quiet, patience)).then_some(Obstacle::Unsettled)
     }
 
     async fn read(&self) -> Result<Arc<Reading>, CloudError> {

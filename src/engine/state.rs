@@ -25,6 +25,8 @@ pub(crate) type Answer = Result<(), RequestError>;
 /// One node group.
 #[derive(Debug)]
 pub(crate) struct GroupState {
+    /// Its id on the wire.
+    id: String,
     /// The last good reading, and when it was begun.
     reading: Option<(Arc<Reading>, Instant)>,
     /// What was accepted.
@@ -44,8 +46,9 @@ pub(crate) struct GroupState {
 }
 
 impl GroupState {
-    fn new(gone: CancellationToken) -> Self {
+    fn new(id: String, gone: CancellationToken) -> Self {
         Self {
+            id,
             reading: None,
             ledger: Ledger::default(),
             answers: HashMap::new(),
@@ -227,7 +230,7 @@ impl SharedState {
         for group in &observation.groups {
             state.groups.entry(group.uuid).or_insert_with(|| {
                 let gone = parent.child_token();
-                let created = GroupState::new(gone.clone());
+                let created = GroupState::new(group.uuid.wire_id(&group.name), gone.clone());
                 new.push(NewGroup { uuid: group.uuid, wake: Arc::clone(&created.wake), gone });
                 created
             });
@@ -246,7 +249,11 @@ impl SharedState {
             .filter_map(|uuid| state.groups.get(uuid))
             .filter_map(|group| group.view.clone())
             .collect();
-        self.snapshot.store(Some(Arc::new(Snapshot::new(state.cluster_name.clone(), observed_at, groups))));
+        let unread = state.groups.values().filter(|group| group.view.is_none());
+        let unread =
+            unread.map(|group| (group.id.clone(), group.trouble.clone().unwrap_or_default())).collect();
+        let snapshot = Snapshot::new(state.cluster_name.clone(), observed_at, groups).with_unread(unread);
+        self.snapshot.store(Some(Arc::new(snapshot)));
     }
 }
 
@@ -266,12 +273,12 @@ fn apply_group(state: &mut State, observed: &GroupObservation, begun: Instant) {
         Ok(reading) => {
             let before = group.reading.as_ref().map(|(reading, _)| reading.group.status.in_progress());
             if group.trouble.is_some() {
-                tracing::info!(node_group = %reading.group.id(), "can be read again");
+                tracing::info!(node_group = %group.id, "can be read again");
             }
             group.apply(reading, begun);
             log_foreign_progress(group, before);
         }
-        Err(error) => note_trouble(group, &observed.name, error),
+        Err(error) => note_trouble(group, error),
     }
     group.rebuild();
 }
@@ -302,10 +309,12 @@ fn log_foreign_progress(group: &GroupState, was_in_progress: Option<bool>) {
     }
 }
 
-fn note_trouble(group: &mut GroupState, name: &str, error: &CloudError) {
+fn note_trouble(group: &mut GroupState, error: &CloudError) {
     let text = error.to_string();
     if group.trouble.as_ref() != Some(&text) {
-        tracing::warn!(node_group = name, "cannot be read, its last state stands: {text}");
+        let consequence =
+            if group.view.is_some() { "its last state stands" } else { "it is not served until then" };
+        tracing::warn!(node_group = %group.id, "cannot be read, {consequence}: {text}");
         group.trouble = Some(text);
     }
 }
@@ -316,7 +325,7 @@ impl State {
         self.groups.retain(|uuid, group| {
             let stays = order.contains(uuid);
             if !stays {
-                let id = group.view.as_ref().map(|view| view.id.clone()).unwrap_or_default();
+                let id = group.id.clone();
                 tracing::info!("{id}: the node group is gone");
                 let known = String::from("the node group was deleted");
                 group.refuse_unanswered(&RequestError::UnknownGroup { id, known });

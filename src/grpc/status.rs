@@ -26,9 +26,10 @@ pub const fn code(error: &RequestError) -> Code {
         | RequestError::NotIdentifiedYet { .. }
         | RequestError::PlaceholderHasServer { .. }
         | RequestError::BeingRequested { .. } => Code::FailedPrecondition,
-        RequestError::NoSnapshot { .. } | RequestError::SnapshotTooOld { .. } | RequestError::Stopping => {
-            Code::Unavailable
-        }
+        RequestError::NoSnapshot { .. }
+        | RequestError::SnapshotTooOld { .. }
+        | RequestError::UnreadGroup { .. }
+        | RequestError::Stopping => Code::Unavailable,
         RequestError::Deadline { .. } => Code::DeadlineExceeded,
         RequestError::Busy { .. } => Code::ResourceExhausted,
         RequestError::Cloud(error) => cloud_code(error),
@@ -148,6 +149,7 @@ mod tests {
         let reason = || "connection refused".to_owned();
         let mut table = vec![
             (RequestError::UnknownGroup { id: group(), known: String::new() }, Code::NotFound),
+            (RequestError::UnreadGroup { id: group(), reason: reason() }, Code::Unavailable),
             (RequestError::NotAMember { node: node(), group: group() }, Code::NotFound),
             (RequestError::InvalidDelta { delta: 0, expected: "positive" }, Code::InvalidArgument),
             (RequestError::NoNodes, Code::InvalidArgument),

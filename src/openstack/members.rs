@@ -9,7 +9,7 @@ use super::{
 use crate::core::{
     machine_id::MachineId,
     member::{Member, MemberIndex, ServerPresence},
-    status::{Action, Progress},
+    status::{Action, Progress, Status},
 };
 
 /// What Heat says of a group's members at one moment.
@@ -31,6 +31,29 @@ impl Listing {
             && self.members.iter().all(|member| {
                 member.status.action == Action::Delete || self.refs_map.contains_key(&member.index)
             })
+    }
+
+    /// The members as `refs_map` has them, for a contradiction that lasts: a Heat whose engine died in the middle of an
+    /// update leaves its record of the members behind its definition of the group until the next update. What
+    /// `refs_map` lacks is on its way out, and what it has besides is still to be made.
+    #[must_use]
+    pub fn by_definition(mut self) -> Self {
+        let unlisted = |index: &MemberIndex| !self.members.iter().any(|member| member.index == *index);
+        let to_come: Vec<ListedMember> = self
+            .refs_map
+            .keys()
+            .filter(|index| unlisted(index))
+            .map(|index| ListedMember {
+                index: *index,
+                stack_id: String::new(),
+                status: Status::parse("INIT_COMPLETE"),
+                reason: String::new(),
+                updated_time: String::new(),
+            })
+            .collect();
+        self.members.extend(to_come);
+        self.members.sort_by_key(|member| member.index);
+        self
     }
 
     /// Whether `refs_map` may still be the one that belonged to `earlier`, now that these members are listed:
@@ -121,7 +144,7 @@ fn server_of(
     if let Some(server) = listing.server_in_refs_map(member) {
         return Some(server);
     }
-    let leaving = !listing.refs_map.contains_key(&member.index) && member.status.action == Action::Delete;
+    let leaving = !listing.refs_map.contains_key(&member.index);
     if !leaving && !listing.names_only_the_stack(member) {
         return None;
     }
@@ -153,7 +176,6 @@ fn presence(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::status::Status;
 
     const A: &str = "ca5b234b-f9a6-42b0-a77d-197636b29d52";
     const B: &str = "588d1f0e-661a-4aae-a7d7-607df3ea5a85";
@@ -258,6 +280,22 @@ mod tests {
             let members = assemble(&here, "s", nova, &known, in_progress);
             assert_eq!(members[0].presence, expected, "{nova:?} {known:?} {in_progress}");
         }
+    }
+
+    #[test]
+    fn a_lasting_contradiction_is_read_by_definition() {
+        // As a crash of heat-engine left it: 15 was on its way out, 21 on its way in.
+        let left = listing(&[(15, "UPDATE_IN_PROGRESS"), (20, "CREATE_COMPLETE")], &[(20, B), (21, "21")]);
+        assert!(!left.is_consistent());
+        let before = KnownMembers::from([(index(15), (A.parse().unwrap(), ServerPresence::Present))]);
+        let members = assemble(&left.by_definition(), "s", NovaAnswer::NotAsked, &before, true);
+        let told: Vec<_> =
+            members.iter().map(|member| (member.index, member.server, member.counted)).collect();
+        let server = |text: &str| Some(text.parse().unwrap());
+        assert_eq!(
+            told,
+            [(index(15), server(A), false), (index(20), server(B), true), (index(21), None, true)]
+        );
     }
 
     #[test]

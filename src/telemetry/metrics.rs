@@ -274,6 +274,9 @@ impl GroupMetrics {
         for group in snapshot.groups() {
             self.update_group(group);
         }
+        for id in snapshot.unread() {
+            self.unreadable.with_label_values(&[id]).set(1);
+        }
     }
 
     fn update_group(&self, group: &GroupView) {

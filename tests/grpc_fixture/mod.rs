@@ -17,6 +17,7 @@ use cluster_autoscaler_provider_magnum::{
         machine_id::MachineId,
         member::{Member, MemberIndex, ServerPresence},
         node_group::{Bounds, NodeGroup, NodeGroupUuid},
+        settle::Patience,
         status::Status,
     },
     engine::{Engine, EngineOptions, Recorder},
@@ -214,6 +215,7 @@ impl Fixture {
             refresh_interval: Duration::from_millis(50),
             coalesce_window: Duration::from_millis(20),
             poll_interval: (Duration::from_millis(10), Duration::from_millis(30)),
+            patience: Patience { after_start: Duration::ZERO, ..Patience::default() },
             ..EngineOptions::default()
         };
         let engine = Engine::start(cloud.clone(), options, recorder);

@@ -14,6 +14,7 @@
     reason = "a panic is how a test fails"
 )]
 
+mod counts;
 mod planted;
 #[path = "../simulated/mod.rs"]
 mod simulated;
@@ -31,10 +32,11 @@ use std::{
 };
 
 use cluster_autoscaler_provider_magnum::simulator::{FaultPlan, FaultRule, NodeRule};
+use counts::Log;
 use planted::Bug;
 use step::{Flavor, Step, generate};
 use tokio::time::sleep;
-use world::{Log, World};
+use world::World;
 
 /// How many histories may be tried to catch a planted bug.
 const BUG_HISTORIES: u64 = 1000;

@@ -1,11 +1,10 @@
 //! A simulated cloud, the engine on it, and what is known of every node: what happened and what may have happened.
 
+mod reckoning;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,13 +18,14 @@ use cluster_autoscaler_provider_magnum::{
         request::{NodeReference, RequestError},
         snapshot::GroupView,
     },
-    engine::{Dropped, Engine, EngineOptions, Recorder, ResizeOutcome},
+    engine::{Engine, EngineOptions, Recorder},
     simulator::{GroupOptions, Simulator, SimulatorOptions},
 };
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    counts::Counts,
     planted::{Bug, Planted},
     simulated,
     step::GROUPS,
@@ -35,46 +35,6 @@ use crate::{
 const CALL_LIMIT: Duration = Duration::from_millis(4500);
 /// How close to somebody else's resize ours may fall in between reading and sending; nobody can prevent that.
 const RACE: Duration = Duration::from_secs(30);
-
-/// After which cluster-autoscaler removes an instance that did not become a node (`--max-node-provision-time`).
-const PROVISION_TIME: Duration = Duration::from_secs(15 * 60);
-
-/// Counts what the engine reports.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) resizes: AtomicU64,
-    pub(crate) lost: AtomicU64,
-    pub(crate) refused: AtomicU64,
-    /// The same by group, of the process that runs now.
-    refused_now: Mutex<BTreeMap<String, usize>>,
-    pub(crate) given_up: AtomicU64,
-    pub(crate) wrong_removals: AtomicU64,
-}
-
-impl Recorder for Counts {
-    fn resize_ended(&self, _group: &str, outcome: ResizeOutcome) {
-        self.resizes.fetch_add(1, Ordering::Relaxed);
-        if outcome == ResizeOutcome::Lost {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn request_dropped(&self, group: &str, why: Dropped) {
-        match why {
-            Dropped::Lost => {
-                self.given_up.fetch_add(1, Ordering::Relaxed);
-            }
-            Dropped::Refused => {
-                self.refused.fetch_add(1, Ordering::Relaxed);
-                *self.refused_now.lock().unwrap().entry(group.to_owned()).or_default() += 1;
-            }
-        }
-    }
-
-    fn wrong_removals(&self, _group: &str, nodes: u64) {
-        self.wrong_removals.fetch_add(nodes, Ordering::Relaxed);
-    }
-}
 
 /// A server that was seen at least once.
 #[derive(Debug, Clone)]
@@ -482,110 +442,6 @@ impl World {
         }
     }
 
-    /// Heals the cloud, plays cluster-autoscaler's cleaning until nothing changes, and compares with the model.
-    pub(crate) async fn settle(&mut self, accountable: bool) {
-        let mut calm = 0;
-        for _ in 0..1000 {
-            sleep(Duration::from_secs(5)).await;
-            self.main_loop().await;
-            self.look();
-            self.clean_up().await;
-            let quiet = self.simulator.is_at_rest() && (0..2).all(|group| self.at_rest(group));
-            calm = if quiet { calm + 1 } else { 0 };
-            // Longer than any retry or repeated look takes.
-            if calm > 20 {
-                return self.compare(accountable);
-            }
-        }
-        for (group, name) in GROUPS.iter().enumerate() {
-            let view = self.view(group);
-            let record = self.simulator.group(name);
-            self.violations.push(format!("{name} does not settle: {view:?} {record:?}"));
-        }
-    }
-
-    /// What cluster-autoscaler does with instances that are creating with an error, or for too long.
-    async fn clean_up(&mut self) {
-        let now = Instant::now();
-        for group in 0..GROUPS.len() {
-            let Some(view) = self.view(group) else { continue };
-            let mut nodes = Vec::new();
-            for instance in &view.instances {
-                let id = self.engine.provider_id(&instance.id);
-                if instance.state != InstanceState::Creating {
-                    self.creating_since.remove(&id);
-                    continue;
-                }
-                let since = *self.creating_since.entry(id.clone()).or_insert(now);
-                if instance.error.is_some() || now - since > PROVISION_TIME {
-                    nodes.push(reference(&id));
-                }
-            }
-            if !nodes.is_empty() {
-                self.delete_calls(vec![DeleteCall { group, nodes }]).await;
-            }
-        }
-    }
-
-    fn at_rest(&self, group: usize) -> bool {
-        self.view(group).is_some_and(|view| {
-            let settled = view.instances.iter().all(|instance| instance.state == InstanceState::Running);
-            settled && usize::try_from(view.target_size).unwrap() == view.instances.len()
-        })
-    }
-
-    fn compare(&mut self, accountable: bool) {
-        // What was given up after several losses is reported, and its nodes run on.
-        let given_up = self.counts.given_up.load(Ordering::Relaxed) > 0;
-        let heard = !self.unheard && !given_up;
-        for (group, name) in GROUPS.iter().enumerate() {
-            let (Some(view), Some(record)) = (self.view(group), self.simulator.group(name)) else {
-                continue;
-            };
-            let members = record.members.iter().filter(|member| member.reference.is_some()).count();
-            if usize::try_from(view.target_size).unwrap() != members {
-                self.violations
-                    .push(format!("{name}: target {} but {members} members: {record:?}", view.target_size));
-            }
-            let surplus = i64::try_from(members).unwrap() - self.expected[group];
-            if accountable && heard && !(0..=self.replaced[group]).contains(&surplus) {
-                self.violations.push(format!(
-                    "{name}: {members} members where the acknowledged calls make {}",
-                    self.expected[group]
-                ));
-            }
-        }
-        for group in 0..GROUPS.len() {
-            let still_there = self.still_there(group);
-            if still_there.len() > self.reported(group) && !given_up {
-                self.violations
-                    .push(format!("acknowledged removals never happened, unreported: {still_there:?}"));
-            }
-        }
-        let wrong = self.counts.wrong_removals.load(Ordering::Relaxed);
-        if accountable && wrong > 0 && self.bug.is_none() {
-            self.violations.push(format!("wrong_removals_total is {wrong}"));
-        }
-    }
-
-    /// Servers of a group whose removal was acknowledged and that are there all the same, where nobody else changed
-    /// the group.
-    fn still_there(&self, group: usize) -> Vec<&String> {
-        let of_group = |uuid: &&String| self.known.get(*uuid).is_some_and(|known| known.group == group);
-        self.acknowledged
-            .iter()
-            .filter(|uuid| !self.gone.contains(*uuid) && !self.changed_by_others[group])
-            .filter(of_group)
-            .collect()
-    }
-
-    /// How many acknowledged requests of a group had become impossible, each for one node. Not found before the call
-    /// was answered, say: a removal by the process before this one, of which the cloud had shown nothing yet.
-    fn reported(&self, group: usize) -> usize {
-        let refused = self.counts.refused_now.lock().unwrap();
-        refused.iter().filter(|(id, _)| id.starts_with(GROUPS[group])).map(|(_, count)| count).sum()
-    }
-
     pub(crate) async fn stop(self) {
         self.engine.stop().await;
     }
@@ -606,19 +462,4 @@ fn start(simulator: &Simulator, bug: Option<Bug>, counts: &Arc<Counts>) -> (Arc<
     }
     let recorder: Arc<dyn Recorder> = counts.clone();
     (Engine::start(Arc::clone(&cloud), EngineOptions::default(), recorder), cloud)
-}
-
-/// The log of one history, kept for a failure.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Log(pub(crate) Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }

@@ -1,8 +1,10 @@
 //! Everything at once: scale-ups, removals, failing nodes, cut quotas, crashes of the service and of the cloud's own
 //! services. At the end Nova tells which servers went, and each of them must have been named.
 
+mod record;
+mod verdict;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
     env,
     fmt::Write as _,
     sync::{Arc, Mutex},
@@ -18,10 +20,14 @@ use tokio::{
 };
 use tonic::{Code, Status};
 
+use self::{
+    record::{Naming, Outcome, Record},
+    verdict::{Size, Verdict},
+};
 use crate::{
     autoscaler::{Autoscaler, Node, listed},
     lab::QUOTA,
-    openstack::{Group, OpenStack, index},
+    openstack::{Group, OpenStack},
     scene::{CHANGE, Scene, eventually, play},
     site::Site,
 };
@@ -42,109 +48,7 @@ const LONG_SETTLING: Duration = Duration::from_secs(45 * 60);
 /// How many times in a row everything must agree before the cluster counts as settled.
 const AGREEMENTS: u32 = 3;
 
-/// What became of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Outcome {
-    /// OK.
-    Acknowledged,
-    /// An error of the service.
-    Refused,
-    /// No answer, since the service was killed.
-    Unknown,
-}
-
-impl Outcome {
-    fn of(answer: &Result<(), Status>) -> Self {
-        match answer {
-            Ok(()) => Self::Acknowledged,
-            // What the transport says when there is nobody at the other end.
-            Err(status) if status.code() == Code::Unavailable && status.message().contains("OpenStack") => {
-                Self::Refused
-            }
-            Err(status) if matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled) => {
-                Self::Unknown
-            }
-            Err(_) => Self::Refused,
-        }
-    }
-}
-
-/// One call of DeleteNodes as one of its nodes sees it.
-#[derive(Debug, Clone, Copy)]
-struct Naming {
-    at: Instant,
-    outcome: Outcome,
-}
-
-/// A server that was seen.
-#[derive(Debug)]
-struct Seen {
-    name: String,
-    gone: Option<Instant>,
-}
-
-/// What happened, for the reckoning at the end.
-#[derive(Default)]
-struct Record {
-    /// Every server of the cluster's node groups that ever was, by UUID.
-    servers: BTreeMap<String, Seen>,
-    /// Every instance that a DeleteNodes call named, by the id that it was shown with.
-    named: BTreeMap<String, Vec<Naming>>,
-    /// Servers that were deleted in Nova behind everybody's back.
-    deleted_in_nova: BTreeSet<String>,
-    /// Nodes that were shown as running at some time.
-    ran: BTreeSet<String>,
-    calls: BTreeMap<(&'static str, Outcome), u32>,
-    /// How many nodes were asked for, by group and outcome.
-    asked: BTreeMap<(String, Outcome), usize>,
-    crashes: Vec<Instant>,
-    restarts: BTreeMap<&'static str, u32>,
-    /// Instances that were shown with an error at some time.
-    failed: BTreeSet<String>,
-    longest: Duration,
-    /// The service's own counts.
-    wrong_removals: u64,
-    dropped: u64,
-}
-
-impl Record {
-    /// Takes over a list of Nova's.
-    fn note_servers(&mut self, listed: &BTreeMap<String, String>) {
-        let now = Instant::now();
-        for (id, name) in listed {
-            let seen =
-                self.servers.entry(id.clone()).or_insert_with(|| Seen { name: name.clone(), gone: None });
-            seen.gone = None;
-        }
-        for (_, seen) in self.servers.iter_mut().filter(|(id, _)| !listed.contains_key(*id)) {
-            seen.gone.get_or_insert(now);
-        }
-    }
-
-    fn note_call(&mut self, method: &'static str, outcome: Outcome, waited: Duration) {
-        *self.calls.entry((method, outcome)).or_default() += 1;
-        self.longest = self.longest.max(waited);
-    }
-
-    /// Whether an instance is or was one of the group's.
-    fn is_of(&self, group: &Group, id: &str) -> bool {
-        id.contains(&group.uuid.to_string())
-            || self
-                .servers
-                .iter()
-                .any(|(server, seen)| id.ends_with(server.as_str()) && group.has(&seen.name))
-    }
-
-    fn calls(&self, method: &str) -> String {
-        let count = |outcome| {
-            let calls = self.calls.iter().filter(|((name, kind), _)| *name == method && *kind == outcome);
-            calls.map(|(_, count)| count).sum::<u32>()
-        };
-        let (fine, refused) = (count(Outcome::Acknowledged), count(Outcome::Refused));
-        format!("{fine} OK, {refused} refused, {} cut", count(Outcome::Unknown))
-    }
-}
-
+/// What all parts of the chaos write into.
 type Shared = Arc<Mutex<Record>>;
 
 /// Sees every server, by looking at Nova every second.
@@ -497,127 +401,6 @@ fn told(answer: &Result<(), Status>) -> String {
         Ok(()) => "OK".to_owned(),
         Err(status) => format!("{:?}: {}", status.code(), status.message()),
     }
-}
-
-/// The reckoning of a group's size.
-struct Size {
-    group: String,
-    /// The largest size that the calls explain.
-    most: usize,
-    /// The size it has.
-    is: usize,
-    /// Requested nodes that failed and were taken back.
-    cancelled: usize,
-    /// Failed members that were removed. At the minimum each of them has been replaced.
-    replaceable: usize,
-}
-
-impl Size {
-    fn of(record: &Record, group: &Group, first: usize) -> Self {
-        let asked = |outcome| record.asked.get(&(group.id.clone(), outcome)).copied().unwrap_or_default();
-        let of_group = |seen: &&Seen| group.has(&seen.name);
-        let names = |gone: bool| {
-            let servers = record.servers.values().filter(of_group).filter(|seen| seen.gone.is_some() == gone);
-            servers.filter_map(|seen| index(&seen.name)).collect::<BTreeSet<_>>()
-        };
-        let (there, gone) = (names(false), names(true));
-        // Members that went without ever having a server.
-        let prefix = format!("fake:///{}/", group.uuid);
-        let acknowledged = |namings: &[Naming]| {
-            namings.iter().filter(|naming| naming.outcome == Outcome::Acknowledged).count()
-        };
-        let placeholders = || {
-            let named =
-                record.named.iter().map(|(id, namings)| (id.strip_prefix(&prefix), acknowledged(namings)));
-            named.filter_map(|(rest, count)| Some((rest?, count))).filter(|(_, count)| *count > 0)
-        };
-        let removed: BTreeSet<u32> =
-            gone.into_iter().chain(placeholders().filter_map(|(rest, _)| rest.parse().ok())).collect();
-        Self {
-            group: group.id.clone(),
-            most: first + asked(Outcome::Acknowledged) + asked(Outcome::Unknown)
-                - removed.difference(&there).count(),
-            is: there.len(),
-            replaceable: record
-                .failed
-                .iter()
-                .filter(|id| record.named.contains_key(*id) && record.is_of(group, id))
-                .count(),
-            cancelled: placeholders()
-                .filter(|(rest, _)| rest.starts_with("failed"))
-                .map(|(_, count)| count)
-                .sum(),
-        }
-    }
-}
-
-/// The reckoning of the servers.
-struct Verdict {
-    removed: usize,
-    /// Gone, and named by nobody.
-    unnamed: Vec<String>,
-    /// Gone, and named only by calls that were refused.
-    refused: Vec<String>,
-    /// Gone, and there is another server of the same name: Heat made the member anew.
-    replaced: Vec<String>,
-    /// Deleted in Nova behind everybody's back.
-    by_hand: usize,
-    /// There, although a call that named it was acknowledged and the service lived on.
-    spared: Vec<String>,
-    /// There, because the service was killed before it sent what it had acknowledged.
-    forgotten: usize,
-}
-
-impl Verdict {
-    fn of(record: &Record, groups: &[Group]) -> Self {
-        let mut verdict = Self {
-            removed: 0,
-            unnamed: Vec::new(),
-            refused: Vec::new(),
-            replaced: Vec::new(),
-            by_hand: 0,
-            spared: Vec::new(),
-            forgotten: 0,
-        };
-        for (id, seen) in &record.servers {
-            let namings = namings(record, groups, id, &seen.name);
-            if seen.gone.is_some() {
-                verdict.removed += 1;
-                let label = format!("{id} {} (ran: {})", seen.name, record.ran.contains(id));
-                let successor =
-                    record.servers.values().any(|other| other.gone.is_none() && other.name == seen.name);
-                if record.deleted_in_nova.contains(id) {
-                    verdict.by_hand += 1;
-                } else if namings.is_empty() && successor {
-                    verdict.replaced.push(label);
-                } else if namings.is_empty() {
-                    verdict.unnamed.push(label);
-                } else if namings.iter().all(|naming| naming.outcome == Outcome::Refused) {
-                    verdict.refused.push(label);
-                }
-            } else if let Some(naming) =
-                namings.iter().rev().find(|naming| naming.outcome == Outcome::Acknowledged)
-            {
-                if record.crashes.iter().any(|crash| *crash > naming.at) {
-                    verdict.forgotten += 1;
-                } else {
-                    verdict.spared.push(format!("{id} {}", seen.name));
-                }
-            }
-        }
-        verdict
-    }
-}
-
-/// The calls that named a server: by its provider ID, or by the placeholder of its member before it was there.
-fn namings(record: &Record, groups: &[Group], id: &str, name: &str) -> Vec<Naming> {
-    let group = groups.iter().find(|group| group.has(name));
-    let placeholder = group.zip(index(name)).map(|(group, index)| format!("fake:///{}/{index}", group.uuid));
-    let names = |named: &str| named.ends_with(id) || Some(named) == placeholder.as_deref();
-    let named = record.named.iter().filter(|(named, _)| names(named.as_str()));
-    let mut namings: Vec<_> = named.flat_map(|(_, namings)| namings.iter().copied()).collect();
-    namings.sort_by_key(|naming| naming.at);
-    namings
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -19,9 +19,7 @@ impl NodeGroupUuid {
     pub const fn from_uuid(uuid: Uuid) -> Self {
         Self(uuid)
     }
-}
 
-impl NodeGroupUuid {
     /// The id on the wire of the group with this name: `<name>-<first 8 of uuid>`, as the in-tree provider has it
     /// (`magnum_manager_impl.go:74`), so that priority-expander settings survive a migration.
     #[must_use]

@@ -5,6 +5,7 @@ mod provider_ids;
 mod report;
 mod resizer;
 mod state;
+mod watch;
 
 use std::{
     fmt,

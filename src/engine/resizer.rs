@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Dropped, EngineOptions, Recorder, ResizeOutcome, report,
     state::{GroupState, SharedState},
+    watch::Watch,
 };
 use crate::core::{
     cloud::{Cloud, CloudError, Reading},
@@ -28,6 +29,7 @@ use crate::core::{
 /// Everything that a resizer works with.
 pub(super) struct Resizer {
     pub(super) group: NodeGroupUuid,
+    /// Since when this process knows the group.
     pub(super) known_since: Instant,
     pub(super) cloud: Arc<dyn Cloud>,
     pub(super) state: Arc<SharedState>,
@@ -372,62 +374,5 @@ fn show_failure(group: &mut GroupState, request: &Request, message: &str) {
             class: InstanceErrorClass::Other,
         };
         group.ledger.fail(delta, &error);
-    }
-}
-
-/// Paces the readings of one group and measures how long it has shown no change.
-struct Watch<'a> {
-    options: &'a EngineOptions,
-    last: Option<(Reading, Instant)>,
-    pause: Duration,
-    failures: u32,
-    waited: bool,
-}
-
-impl<'a> Watch<'a> {
-    fn new(options: &'a EngineOptions) -> Self {
-        Self { options, last: None, pause: options.poll_interval.0, failures: 0, waited: false }
-    }
-
-    /// For a change that is only now asked for.
-    fn begin_anew(&mut self) {
-        *self = Self::new(self.options);
-    }
-
-    /// For the same group as it was left: what was seen last still counts, the pace does not.
-    fn go_on(&mut self) {
-        *self = Self { last: self.last.take(), ..Self::new(self.options) };
-    }
-
-    /// How long the group has been as it is now.
-    fn quiet(&mut self, reading: &Reading) -> Duration {
-        self.failures = 0;
-        match &self.last {
-            Some((last, since)) if last.group == reading.group && last.members == reading.members => {
-                self.pause = (self.pause * 3 / 2).min(self.options.poll_interval.1);
-                since.elapsed()
-            }
-            _ => {
-                self.pause = self.options.poll_interval.0;
-                self.last = Some((reading.clone(), Instant::now()));
-                Duration::ZERO
-            }
-        }
-    }
-
-    /// Backs off from a cloud in trouble.
-    fn failed(&mut self, group: NodeGroupUuid, error: &CloudError) {
-        self.failures += 1;
-        tracing::warn!(node_group = %group, failures = self.failures, "cannot be read: {error}");
-        let factor = 1_u32 << self.failures.min(6);
-        self.pause = (self.options.poll_interval.0 * factor).min(self.options.max_backoff);
-    }
-
-    fn first_wait(&mut self) -> bool {
-        !std::mem::replace(&mut self.waited, true)
-    }
-
-    async fn pause(&self) {
-        sleep(self.pause).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The service dies the moment it has acknowledged something.
+//! The service dies the moment it has sent something.
 
 use crate::{
     autoscaler::provider_id,
@@ -9,14 +9,15 @@ use crate::{
 use tonic::Code;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_before_a_crash_happens_once() {
-    play("what_was_acknowledged_before_a_crash_happens_once", Site::from_environment(), async |scene| {
+async fn what_was_sent_before_a_crash_happens_once() {
+    play("what_was_sent_before_a_crash_happens_once", Site::from_environment(), async |scene| {
         let first = scene.group_with_room(2, None).await;
         let group = scene.group_with_room(1, Some(&first)).await;
         let start = scene.servers(&group).await;
         let oldest = by_age(&start).remove(0);
 
         scene.autoscaler().increase_size(&group.id, 1).await.expect("IncreaseSize");
+        scene.await_resize().await;
         scene.crash().await;
         let new = scene.settle(&group, &ids(&start), 1).await;
         assert_eq!(scene.service().resizes_sent().await, 0, "the resize of before was adopted");
@@ -26,6 +27,7 @@ async fn what_was_acknowledged_before_a_crash_happens_once() {
         stay.remove(&oldest);
         let node = provider_id(&oldest);
         scene.autoscaler().delete_nodes(&group.id, &[&node]).await.expect("DeleteNodes");
+        scene.await_resize().await;
         scene.crash().await;
         // Whether the new process sees the node as a member, as leaving or not at all, nobody else goes.
         let again = scene.autoscaler().delete_nodes(&group.id, &[&node]).await;

@@ -221,6 +221,15 @@ impl Scene {
         .await
     }
 
+    /// Waits until the service that runs now has sent its first resize: just after its start it accepts and holds back.
+    pub(crate) async fn await_resize(&self) {
+        eventually("the service's resize", CHANGE, async || match self.service().resizes_sent().await {
+            0 => Err("none".to_owned()),
+            _ => Ok(()),
+        })
+        .await;
+    }
+
     /// Adds nodes and waits until they run. Their servers.
     pub(crate) async fn grow(&self, group: &Group, nodes: usize) -> BTreeSet<String> {
         let before = ids(&self.servers(group).await);

@@ -82,10 +82,13 @@ pub(super) fn landed(flight: &Flight, reading: &Reading, effect: &Effect, took: 
         );
         return ResizeOutcome::Failed;
     }
+    let reached = format!("{id}: reached {size} {} after {seconds:.1} s", nodes(size));
     if status.in_progress() {
         tracing::warn!("{id}: still {status} after {seconds:.1} s without a change; going on");
+    } else if status.failed() {
+        tracing::warn!("{reached}, but is {status}: {}", reading.group.status_reason);
     } else {
-        tracing::info!("{id}: reached {size} {} after {seconds:.1} s", nodes(size));
+        tracing::info!("{reached}");
     }
     ResizeOutcome::Done
 }

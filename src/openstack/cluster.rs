@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    group_reading::{GroupReader, confirm_losses, reading, shared},
+    group_reading::{GroupReader, believed, confirm_losses, reading, shared},
     heat::{Heat, StackRef},
     magnum::{ClusterRecord, Magnum, NodeGroupRecord},
     members::NovaAnswer,
@@ -225,6 +225,7 @@ impl Cloud for MagnumCluster {
             }
         };
         let (stacks, listing) = listing?;
+        let listing = believed(listing, &detail)?;
         let known = memory.as_ref().map(|memory| memory.known()).unwrap_or_default();
         let mut reading = reading(
             status_of(&cluster),

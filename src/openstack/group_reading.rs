@@ -51,7 +51,7 @@ impl GroupReader<'_> {
         }
     }
 
-    /// The members of the group with this stack.
+    /// The members of the group with this stack; a lasting contradiction as it is, for [`believed`].
     pub(super) async fn listing(&self, stack: &StackRef) -> Result<(GroupStacks, Listing), CloudError> {
         if let Some(before) = self.before.filter(|before| before.stacks.stack == *stack)
             && let Some(minions) = &before.stacks.minions
@@ -97,24 +97,32 @@ impl GroupReader<'_> {
                 sleep(PAUSE).await;
             }
         }
-        self.lasting(listings)
-            .map(Listing::by_definition)
-            .ok_or_else(|| CloudError::Inconsistent(format!("node group {}", self.group.name)))
-    }
-
-    /// What stays contradictory in the middle of an update, where Magnum agrees with `refs_map` on the size: an engine
-    /// of Heat that died there leaves it like that for an hour, the stack's time-out.
-    fn lasting(&self, listings: Vec<Listing>) -> Option<Listing> {
-        let interrupted = self.status().in_progress() || self.status().failed();
         let lasts = listings.windows(2).all(|pair| pair.first() == pair.last());
-        let listing = listings.into_iter().next()?;
-        let agreed = u32::try_from(listing.refs_map.len()).ok() == self.group.node_count;
-        (interrupted && lasts && agreed).then_some(listing)
+        listings.into_iter().next().filter(|_| lasts).ok_or_else(|| inconsistent(self.group))
     }
 
     fn status(&self) -> Status {
         Status::parse(self.group.status.as_deref().unwrap_or_default())
     }
+}
+
+/// The listing, where it is free of contradictions; or else where Magnum agrees with `refs_map` on the size in the middle of
+/// an update: an engine of Heat that died there leaves a contradiction for an hour, the stack's time-out.
+pub(super) fn believed(listing: Listing, group: &NodeGroupRecord) -> Result<Listing, CloudError> {
+    let status = Status::parse(group.status.as_deref().unwrap_or_default());
+    let interrupted = status.in_progress() || status.failed();
+    let agreed = u32::try_from(listing.refs_map.len()).ok() == group.node_count;
+    if listing.is_consistent() {
+        Ok(listing)
+    } else if interrupted && agreed {
+        Ok(listing.by_definition())
+    } else {
+        Err(inconsistent(group))
+    }
+}
+
+fn inconsistent(group: &NodeGroupRecord) -> CloudError {
+    CloudError::Inconsistent(format!("node group {}", group.name))
 }
 
 /// A remembered stack that has proved stale is asked for anew; one just found is good as it is.

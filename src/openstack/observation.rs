@@ -11,7 +11,7 @@ use futures_util::future::{OptionFuture, join_all};
 
 use super::{
     cluster::{MagnumCluster, answer, is_complete, status_of},
-    group_reading::{GroupReader, confirm_losses, reading, shared},
+    group_reading::{GroupReader, believed, confirm_losses, reading, shared},
     heat::StackRef,
     magnum::NodeGroupRecord,
     members::{Listing, NovaAnswer, known},
@@ -178,7 +178,9 @@ impl MagnumCluster {
             }
             Err(error) => return observation(Err(error)),
         };
-        let (stacks, listing) = match self.listed(work, all, &detail, listed).await {
+        let listed = self.listed(work, all, &detail, listed).await;
+        let believed = listed.and_then(|(stacks, listing)| Ok((stacks, believed(listing, &detail)?)));
+        let (stacks, listing) = match believed {
             Ok(listed) => listed,
             Err(error) => return observation(Err(error)),
         };

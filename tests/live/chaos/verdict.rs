@@ -64,7 +64,8 @@ pub(super) struct Verdict {
     pub(super) unnamed: Vec<String>,
     /// Gone, and named only by calls that were refused.
     pub(super) refused: Vec<String>,
-    /// Gone, and there is another server of the same name: Heat made the member anew.
+    /// Gone, and another server of the same name is there or, where this one never ran a node, was named: Heat made the
+    /// member anew.
     pub(super) replaced: Vec<String>,
     /// Deleted in Nova behind everybody's back.
     pub(super) by_hand: usize,
@@ -92,9 +93,15 @@ impl Verdict {
                 let label = format!("{id} {} (ran: {})", seen.name, record.ran.contains(id));
                 let successor =
                     record.servers.values().any(|other| other.gone.is_none() && other.name == seen.name);
+                // Heat made a failed member anew while it took it away: the member was named, by its first server.
+                let named_before = !record.ran.contains(id)
+                    && record.servers.iter().any(|(other, of_member)| {
+                        of_member.name == seen.name
+                            && !self::namings(record, groups, other, &of_member.name).is_empty()
+                    });
                 if record.deleted_in_nova.contains(id) {
                     verdict.by_hand += 1;
-                } else if namings.is_empty() && successor {
+                } else if namings.is_empty() && (successor || named_before) {
                     verdict.replaced.push(label);
                 } else if namings.is_empty() {
                     verdict.unnamed.push(label);

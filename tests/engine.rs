@@ -61,6 +61,15 @@ impl Scene {
         scene
     }
 
+    /// Two nodes that run and member 2, which never reports.
+    async fn with_a_hanging_node() -> Self {
+        let scene = Self::new(2, 10).await;
+        scene.simulator.set_node_rule("*-node-2", NodeRule::Hang);
+        scene.increase(1).await.unwrap();
+        scene.until("the hanging server shows", |scene| scene.server(2).is_some()).await;
+        scene
+    }
+
     async fn until_read(&self) {
         self.until("the cloud is read", |scene| scene.engine.snapshot().is_ok()).await;
     }
@@ -137,10 +146,7 @@ fn deadline() -> StdInstant {
 
 #[tokio::test(start_paused = true)]
 async fn a_group_that_hangs_is_waited_for_once() {
-    let scene = Scene::new(2, 10).await;
-    scene.simulator.set_node_rule("*-node-2", NodeRule::Hang);
-    scene.increase(1).await.unwrap();
-    scene.until("the hanging server shows", |scene| scene.server(2).is_some()).await;
+    let scene = Scene::with_a_hanging_node().await;
     sleep(Duration::from_secs(15)).await;
 
     let asked = Instant::now();
@@ -155,10 +161,7 @@ async fn a_group_that_hangs_is_waited_for_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_cloud_that_is_busy_is_not_asked_twice() {
-    let scene = Scene::new(2, 10).await;
-    scene.simulator.set_node_rule("*-node-2", NodeRule::Hang);
-    scene.increase(1).await.unwrap();
-    scene.until("the hanging server shows", |scene| scene.server(2).is_some()).await;
+    let scene = Scene::with_a_hanging_node().await;
 
     // Longer than a resize may show no effect in a group at rest.
     let slow = FaultRule::once(Fault::DelayedCast(Duration::from_secs(300)));

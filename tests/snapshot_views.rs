@@ -333,3 +333,21 @@ fn the_effect_of_a_resize_is_told_from_its_absence() {
     let operator = Effect::of(&flight, &reading("UPDATE_COMPLETE", 1, without(&[1, 2])));
     assert_eq!((operator.missing_bystanders.len(), operator.superseded), (1, true));
 }
+
+#[test]
+fn a_member_that_heat_makes_anew_is_no_wrong_removal() {
+    let mut members = healthy(2);
+    members.push(member(2, true, "CREATE_IN_PROGRESS", ""));
+    let before = Arc::new(reading("UPDATE_FAILED", 3, members));
+    let ledger = queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))])]);
+    let resize = plan(&before, &ledger, Instant::now()).resize.unwrap();
+    let flight = Flight { resize, before: Arc::clone(&before), requests: ledger.queued, replaces: false };
+
+    let anew = Member { server: Some(machine(9)), ..member(2, true, "CREATE_COMPLETE", "") };
+    let after = |members| Effect::of(&flight, &reading("UPDATE_COMPLETE", 2, members)).missing_bystanders;
+    assert_eq!(after(vec![member(0, true, "UPDATE_COMPLETE", ""), anew.clone()]), []);
+    // A node that was complete, or a member that is gone altogether, is another matter.
+    assert_eq!(after(vec![member(0, true, "UPDATE_COMPLETE", "")]).len(), 1);
+    let other = Member { server: Some(machine(8)), ..member(0, true, "CREATE_COMPLETE", "") };
+    assert_eq!(after(vec![other, anew]).len(), 1);
+}

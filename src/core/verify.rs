@@ -7,6 +7,7 @@ use super::{
     ledger::Flight,
     member::{Member, MemberIndex, ServerPresence},
     plan::Removal,
+    status::{Action, Progress},
 };
 
 /// A comparison of the group with what a resize asked for.
@@ -50,6 +51,7 @@ impl Effect {
             .counted()
             // Heat replaces what is broken anyway.
             .filter(|member| !member.status.failed() && member.presence != ServerPresence::Gone)
+            .filter(|member| !(is_unfinished(member) && counted.contains_key(&member.index)))
             .map(|member| Removal { index: member.index, server: member.server })
             .filter(|removal| !named.contains(removal) && !is_there(removal))
             .collect();
@@ -94,4 +96,10 @@ impl Effect {
     pub fn complete(&self) -> bool {
         !self.nothing && self.remaining.is_empty() && self.missing_bystanders.is_empty() && self.shortage == 0
     }
+}
+
+/// Whether the member was still being made. When that fails after all, Heat makes it anew with another server: no node
+/// is lost, as long as the member is there.
+fn is_unfinished(member: &Member) -> bool {
+    member.status.action == Action::Create && member.status.progress != Progress::Complete
 }

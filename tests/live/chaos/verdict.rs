@@ -97,7 +97,9 @@ impl Verdict {
                 let named_before = !record.ran.contains(id)
                     && record.servers.iter().any(|(other, of_member)| {
                         of_member.name == seen.name
-                            && !self::namings(record, groups, other, &of_member.name).is_empty()
+                            && self::namings(record, groups, other, &of_member.name)
+                                .iter()
+                                .any(|naming| naming.outcome != Outcome::Refused)
                     });
                 if record.deleted_in_nova.contains(id) {
                     verdict.by_hand += 1;

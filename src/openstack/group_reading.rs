@@ -72,7 +72,7 @@ impl GroupReader<'_> {
     }
 
     async fn listing_of(&self, minions: &StackRef, before: Option<&Listing>) -> Result<Listing, CloudError> {
-        let at_rest = !self.status().in_progress();
+        let at_rest = !status(self.group).in_progress();
         if let Some(before) = before.filter(|_| self.reuse && at_rest) {
             let members = self.heat.members(minions).await?;
             if before.still_describes(&members) {
@@ -100,16 +100,16 @@ impl GroupReader<'_> {
         let lasts = listings.windows(2).all(|pair| pair.first() == pair.last());
         listings.into_iter().next().filter(|_| lasts).ok_or_else(|| inconsistent(self.group))
     }
+}
 
-    fn status(&self) -> Status {
-        Status::parse(self.group.status.as_deref().unwrap_or_default())
-    }
+fn status(group: &NodeGroupRecord) -> Status {
+    Status::parse(group.status.as_deref().unwrap_or_default())
 }
 
 /// The listing, where it is free of contradictions; or else where Magnum agrees with `refs_map` on the size in the middle of
 /// an update: an engine of Heat that died there leaves a contradiction for an hour, the stack's time-out.
 pub(super) fn believed(listing: Listing, group: &NodeGroupRecord) -> Result<Listing, CloudError> {
-    let status = Status::parse(group.status.as_deref().unwrap_or_default());
+    let status = status(group);
     let interrupted = status.in_progress() || status.failed();
     let agreed = u32::try_from(listing.refs_map.len()).ok() == group.node_count;
     if listing.is_consistent() {
@@ -163,7 +163,7 @@ fn node_group(detail: &NodeGroupRecord, bounds: Bounds) -> NodeGroup {
         name: detail.name.clone(),
         bounds,
         node_count: detail.node_count.unwrap_or(0),
-        status: Status::parse(detail.status.as_deref().unwrap_or_default()),
+        status: status(detail),
         status_reason: text(&detail.status_reason),
         updated_at: text(&detail.updated_at),
         flavor_id: text(&detail.flavor_id),

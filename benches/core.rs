@@ -74,10 +74,10 @@ fn core(criterion: &mut Criterion) {
         .collect();
 
     criterion.bench_function("group_of one of 10,000 nodes", |bencher| {
-        bencher.iter(|| ready.group_of(black_box(&ours)).map(|group| group.target_size));
+        bencher.iter(|| ready.find(black_box(&ours)).map(|(group, _)| group.target_size));
     });
     criterion.bench_function("group_of a foreign node", |bencher| {
-        bencher.iter(|| ready.group_of(black_box(&foreign)).is_some());
+        bencher.iter(|| ready.find(black_box(&foreign)).is_some());
     });
     criterion.bench_function("snapshot of 10 groups x 1,000 nodes", |bencher| {
         bencher.iter(|| snapshot(black_box(&views)).groups().len());

@@ -102,7 +102,7 @@ impl Scene {
     }
 
     async fn delete(&self, machine: MachineId) -> Result<(), RequestError> {
-        let provider_id = self.engine.provider_id(&InstanceId::Server(machine));
+        let provider_id = format!("openstack:///{machine}");
         let node = NodeReference { name: provider_id.clone(), provider_id };
         self.engine.delete_nodes(&self.view().id, &[node], deadline()).await
     }

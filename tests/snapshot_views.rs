@@ -15,7 +15,7 @@ use cluster_autoscaler_provider_magnum::core::{
     settle::{Patience, settled},
     snapshot::{GroupView, Snapshot},
     status::Status,
-    verify::Effect,
+    verify::{Effect, Verdict},
 };
 use std::time::Duration;
 use uuid::Uuid;
@@ -246,15 +246,16 @@ fn nodes_are_found_by_provider_id_and_by_name_only_where_nodes_have_no_provider_
     let view = GroupView::new(&reading, &Ledger::default());
     assert_eq!(view.identify(&by_name(name)), Ok(first));
     assert_eq!(view.identify(&by_name("k8s-lab-pool-b-rlthnimsp5dl-minion-1")), Ok(first));
-    for stranger in ["k8s-lab-pool-b-rlthnimsp5dl-node-7", "k8s-lab-rlthnimsp5dl-node-1", "node-1", ""] {
+    for stranger in ["k8s-lab-pool-b-rlthnimsp5dl-node-7", "k8s-lab-rlthnimsp5dl-node-1", "node-1"] {
         assert!(
             matches!(view.identify(&by_name(stranger)), Err(RequestError::NotAMember { .. })),
             "{stranger}"
         );
     }
+    assert_eq!(view.identify(&by_name("")), Err(RequestError::AnonymousNode));
 
     let snapshot = Snapshot::new("k8s-lab".into(), Instant::now(), vec![Arc::new(view)]);
-    let group = |node: NodeReference| snapshot.group_of(&node).map(|group| group.id.clone());
+    let group = |node: NodeReference| snapshot.find(&node).map(|(group, _)| group.id.clone());
     let ours = Some("pool-b-531cd801".to_owned());
     assert_eq!(group(by_id(&format!("openstack://RegionOne/{}", machine(1)))), ours);
     assert_eq!(group(by_name(name)), ours);
@@ -313,6 +314,7 @@ fn the_effect_of_a_resize_is_told_from_its_absence() {
     };
     let effect = Effect::of(&flight, &before);
     assert!(!effect.seen && !effect.complete());
+    assert_eq!(effect.verdict(), Verdict::Lost);
 
     let without = |gone: &[u32]| {
         let mut members = healthy(3);
@@ -321,17 +323,37 @@ fn the_effect_of_a_resize_is_told_from_its_absence() {
     };
     let done = Effect::of(&flight, &reading("UPDATE_COMPLETE", 2, without(&[1])));
     assert!(done.seen && done.complete() && !done.superseded);
+    assert_eq!(done.verdict(), Verdict::Done);
 
     // Two overlapping resizes: the later was dropped, and everything reads UPDATE_COMPLETE.
     let mut lost = reading("UPDATE_COMPLETE", 3, healthy(3));
     lost.group.updated_at = "2026-11-22T07:01:00+00:00".into();
     let lost = Effect::of(&flight, &lost);
     assert!(lost.seen && lost.remaining.len() == 1);
+    assert_eq!(lost.verdict(), Verdict::Lost);
 
-    let wrong = Effect::of(&flight, &reading("UPDATE_COMPLETE", 2, without(&[2])));
-    assert_eq!((wrong.missing_bystanders.len(), wrong.superseded), (1, false));
     let operator = Effect::of(&flight, &reading("UPDATE_COMPLETE", 1, without(&[1, 2])));
-    assert_eq!((operator.missing_bystanders.len(), operator.superseded), (1, true));
+    assert_eq!((operator.missing_bystanders.len(), operator.verdict()), (1, Verdict::Superseded));
+    let mut operator = reading("UPDATE_COMPLETE", 1, without(&[2]));
+    operator.group.updated_at = "2026-11-22T07:01:00+00:00".into();
+    let operator = Effect::of(&flight, &operator);
+    assert_eq!((operator.missing_bystanders.len(), operator.verdict()), (1, Verdict::PartlyLost));
+}
+
+#[test]
+fn a_node_that_went_in_place_of_the_named_one_is_a_wrong_removal() {
+    let mut members = healthy(3);
+    members[2].status = Status::parse("UPDATE_FAILED");
+    for before in [healthy(3), members] {
+        let before = Arc::new(reading("UPDATE_COMPLETE", 3, before));
+        let ledger = queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))])]);
+        let resize = plan(&before, &ledger, Instant::now()).resize.unwrap();
+        let flight = Flight { resize, before, requests: ledger.queued, replaces: false };
+        let effect = Effect::of(&flight, &reading("UPDATE_COMPLETE", 2, healthy(2)));
+        assert_eq!((effect.missing_bystanders.len(), effect.remaining.len()), (1, 1));
+        assert_eq!(effect.verdict(), Verdict::WrongRemoval);
+        assert!(!effect.untouched, "another node went");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{
 
 use clap::{
     Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
-    builder::BoolishValueParser,
+    builder::{BoolishValueParser, NonEmptyStringValueParser},
 };
 
 use crate::{
@@ -18,6 +18,9 @@ use crate::{
     grpc::tls::SecurityOptions,
     telemetry::logs::{self, LogFormat},
 };
+
+/// A call waits for the window and then for Magnum, and cluster-autoscaler gives it 5 s by default.
+const LONGEST_COALESCE_WINDOW: Duration = Duration::from_secs(2);
 
 /// An external gRPC cloud provider that lets the Kubernetes cluster-autoscaler grow and shrink OpenStack Magnum
 /// clusters.
@@ -115,6 +118,7 @@ pub struct CloudArguments {
         long,
         env = "MAGNUM_AUTOSCALER_CLUSTER_NAME",
         value_name = "NAME-OR-UUID",
+        value_parser = NonEmptyStringValueParser::new(),
         required_unless_present = "simulate"
     )]
     pub cluster_name: Option<String>,
@@ -122,7 +126,8 @@ pub struct CloudArguments {
     /// Node group to scale, with the fewest and the most nodes it may have; repeatable, ";" between several in the
     /// environment
     ///
-    /// Without --nodes and --node-group-auto-discovery, every worker group that has a maximum is scaled.
+    /// Without --nodes and --node-group-auto-discovery, every group that has a maximum is scaled, groups of role
+    /// master excepted.
     #[arg(
         long,
         env = "MAGNUM_AUTOSCALER_NODES",
@@ -141,11 +146,11 @@ pub struct CloudArguments {
     )]
     pub node_group_auto_discovery: Vec<String>,
 
-    /// How long a single request to OpenStack may take
+    /// How long a single request to OpenStack may take, like 10s or 1m; a resize is given 30s at least
     #[arg(
         long,
         env = "MAGNUM_AUTOSCALER_OPENSTACK_TIMEOUT",
-        default_value = "30s",
+        default_value = "10s",
         value_name = "DURATION",
         value_parser = parse_positive_duration
     )]
@@ -155,13 +160,14 @@ pub struct CloudArguments {
 /// How requests are paced.
 #[derive(Debug, Clone, Args)]
 pub struct PaceArguments {
-    /// How long requests for one node group are gathered into one resize
+    /// How long requests for one node group are gathered into one resize, like 200ms; 2s at most, since
+    /// cluster-autoscaler waits meanwhile
     #[arg(
         long,
         env = "MAGNUM_AUTOSCALER_COALESCE_WINDOW",
         default_value = "200ms",
         value_name = "DURATION",
-        value_parser = humantime::parse_duration
+        value_parser = parse_coalesce_window
     )]
     pub coalesce_window: Duration,
 
@@ -277,7 +283,7 @@ pub struct SimulateArguments {
 /// What is simulated.
 #[derive(Debug, Clone, Args)]
 pub struct SimulatorArguments {
-    /// How long each simulated request takes
+    /// How long each simulated request takes, like 50ms
     #[arg(
         long,
         env = "MAGNUM_AUTOSCALER_LATENCY",
@@ -287,7 +293,7 @@ pub struct SimulatorArguments {
     )]
     pub latency: Duration,
 
-    /// How long a simulated node takes to boot
+    /// How long a simulated node takes to boot, like 3s
     #[arg(
         long,
         env = "MAGNUM_AUTOSCALER_NODE_BOOT_TIME",
@@ -324,7 +330,8 @@ impl Arguments {
         Self::command().mut_subcommand("serve", |serve| {
             serve.mut_args(|option| {
                 if SIMULATOR_OPTIONS.contains(&option.get_id().as_str()) {
-                    option.requires("simulate")
+                    let help = option.get_help().map(ToString::to_string).unwrap_or_default();
+                    option.requires("simulate").help(format!("{help}; with --simulate only"))
                 } else {
                     option
                 }
@@ -335,7 +342,7 @@ impl Arguments {
 
 fn parse_address(text: &str) -> Result<SocketAddr, String> {
     if let Some(port) = text.strip_prefix(':') {
-        let port = port.parse().map_err(|error| format!("{port:?} is no port: {error}"))?;
+        let port = port.parse().map_err(|error| format!("{port:?} is not a port number: {error}"))?;
         return Ok(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)));
     }
     let text =
@@ -346,6 +353,14 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
 fn parse_positive_duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if duration.is_zero() { Err("must be longer than 0".to_owned()) } else { Ok(duration) }
+}
+
+fn parse_coalesce_window(text: &str) -> Result<Duration, String> {
+    let window = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if window > LONGEST_COALESCE_WINDOW {
+        return Err(format!("must not be longer than {} s", LONGEST_COALESCE_WINDOW.as_secs()));
+    }
+    Ok(window)
 }
 
 fn parse_log_level(text: &str) -> Result<String, String> {

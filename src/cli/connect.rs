@@ -48,8 +48,8 @@ pub fn connect(
     };
     let transport = HttpTransport::new(&loaded.config).map_err(configuration)?;
     let timeouts = Timeouts {
-        read: options.openstack_timeout.min(Timeouts::default().read),
-        resize: options.openstack_timeout,
+        read: options.openstack_timeout,
+        resize: options.openstack_timeout.max(Timeouts::default().resize),
     };
     let session = Session::with(loaded.config, Arc::new(transport), metrics.clone(), timeouts);
     Ok(Arc::new(MagnumCluster::new(Arc::new(session), name, selection)))

@@ -221,9 +221,8 @@ fn announce_cluster(observation: &Observation, places: &Places, simulated: bool)
     for group in &observation.groups {
         match &group.reading {
             Ok(reading) => {
-                let members = reading.counted().count();
-                let (id, bounds) = (reading.group.id(), reading.group.bounds);
-                info!("cluster {cluster}: scaling {id}, {members} of {bounds} nodes");
+                let (id, size, bounds) = (reading.group.id(), reading.size(), reading.group.bounds);
+                info!("cluster {cluster}: scaling {id}, {size} of {bounds} nodes");
             }
             Err(error) => warn!("cluster {cluster}: node group {} cannot be read: {error}", group.name),
         }
@@ -237,10 +236,11 @@ fn announce_cluster(observation: &Observation, places: &Places, simulated: bool)
 
 /// The calls to try: a look at the groups, and one node more in a group that has room.
 fn suggestions(observation: &Observation, places: &Places) -> Vec<String> {
-    let room = observation.groups.iter().filter_map(|group| group.reading.as_ref().ok()).find(|reading| {
-        let members = u32::try_from(reading.counted().count()).unwrap_or(u32::MAX);
-        members < reading.group.bounds.max
-    });
+    let room = observation
+        .groups
+        .iter()
+        .filter_map(|group| group.reading.as_ref().ok())
+        .find(|reading| reading.size() < reading.group.bounds.max);
     let increase = room.map(|reading| {
         let data = format!(r#"{{"id":"{}","delta":1}}"#, reading.group.id());
         places.grpcurl(&data, "NodeGroupIncreaseSize")

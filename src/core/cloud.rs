@@ -30,14 +30,17 @@ impl Reading {
         self.members.iter().filter(|member| member.counted)
     }
 
+    /// How many members Heat counts.
+    #[must_use]
+    pub fn size(&self) -> u32 {
+        u32::try_from(self.counted().count()).unwrap_or(u32::MAX)
+    }
+
     /// Whether a member that `before` counted is not counted any more, apart from those that `expected` names.
     #[must_use]
     pub fn lost_any_of(&self, before: &Self, expected: impl Fn(&Member) -> bool) -> bool {
         before.counted().any(|member| {
-            let stays = |other: &Member| {
-                other.index == member.index && (member.server.is_none() || other.server == member.server)
-            };
-            !expected(member) && !self.counted().any(stays)
+            !expected(member) && !self.counted().any(|other| other.is(member.index, member.server))
         })
     }
 

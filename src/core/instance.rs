@@ -1,17 +1,37 @@
 //! Instances: the nodes of a group as cluster-autoscaler sees them.
 
+use std::fmt;
+
 use super::{
     machine_id::{MachineId, PlaceholderId},
     member::MemberIndex,
+    node_group::NodeGroupUuid,
 };
 
-/// What an instance is identified by.
+/// What an instance is identified by, and what a provider ID names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum InstanceId {
     /// A server.
     Server(MachineId),
     /// No server (yet).
     Placeholder(PlaceholderId),
+}
+
+impl InstanceId {
+    /// The member of this index in a group: by its server, if it has one.
+    #[must_use]
+    pub fn of_member(group: NodeGroupUuid, index: MemberIndex, server: Option<MachineId>) -> Self {
+        server.map_or(Self::Placeholder(PlaceholderId::Member { group, index }), Self::Server)
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server(machine) => machine.fmt(f),
+            Self::Placeholder(placeholder) => placeholder.fmt(f),
+        }
+    }
 }
 
 /// The states that cluster-autoscaler knows.
@@ -33,6 +53,9 @@ pub enum InstanceErrorClass {
     /// Anything else: 99.
     Other,
 }
+
+/// Code of the error of an instance whose server was deleted outside of Heat: certainly no node any more.
+pub const SERVER_GONE: &str = "ServerGone";
 
 /// Why an instance is not what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -56,6 +79,48 @@ pub struct Instance {
     pub state: InstanceState,
     /// What went wrong, if anything.
     pub error: Option<InstanceError>,
+}
+
+/// How many instances of a group are in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Nodes, or about to register as one.
+    pub running: usize,
+    /// Being made.
+    pub creating: usize,
+    /// On their way out.
+    pub deleting: usize,
+    /// With an error, whatever their state.
+    pub failed: usize,
+}
+
+impl Tally {
+    /// Counts each instance once.
+    #[must_use]
+    pub fn of(instances: &[Instance]) -> Self {
+        let mut tally = Self::default();
+        for instance in instances {
+            let place = match (instance.state, &instance.error) {
+                (_, Some(_)) => &mut tally.failed,
+                (InstanceState::Running, None) => &mut tally.running,
+                (InstanceState::Creating, None) => &mut tally.creating,
+                (InstanceState::Deleting, None) => &mut tally.deleting,
+            };
+            *place += 1;
+        }
+        tally
+    }
+
+    /// The numbers with the names of their states, which are metric labels too.
+    #[must_use]
+    pub const fn by_state(&self) -> [(&'static str, usize); 4] {
+        [
+            ("running", self.running),
+            ("creating", self.creating),
+            ("deleting", self.deleting),
+            ("failed", self.failed),
+        ]
+    }
 }
 
 impl InstanceError {

@@ -64,6 +64,17 @@ pub struct Flight {
     pub replaces: bool,
 }
 
+/// How many requested nodes are to be cancelled, in the order in which they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cancellations {
+    /// Of those that the cloud refused or dropped.
+    pub failed: u32,
+    /// Of those not sent yet.
+    pub unsent: u32,
+    /// Of the members that never got a server, as far as there are any.
+    pub serverless: u32,
+}
+
 /// What was accepted for one group.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
@@ -90,10 +101,9 @@ impl Ledger {
             .sum()
     }
 
-    /// How many requested nodes are to be cancelled: of those that failed, of those not sent yet, and, as far as there
-    /// are any, of those that never got a server.
+    /// What the queue cancels, as far as it can be told before a fresh reading.
     #[must_use]
-    pub fn queued_cancellations(&self) -> (usize, u32, u32) {
+    pub fn queued_cancellations(&self) -> Cancellations {
         let asked: u32 = self
             .queued
             .iter()
@@ -102,10 +112,9 @@ impl Ledger {
                 Request::Increase(_) | Request::Delete(_) => 0,
             })
             .sum();
-        let failed = self.failed.len().min(usize::try_from(asked).unwrap_or(usize::MAX));
-        let left = asked.saturating_sub(u32::try_from(failed).unwrap_or(u32::MAX));
-        let unsent = left.min(self.queued_additions());
-        (failed, unsent, left - unsent)
+        let failed = asked.min(u32::try_from(self.failed.len()).unwrap_or(u32::MAX));
+        let unsent = (asked - failed).min(self.queued_additions());
+        Cancellations { failed, unsent, serverless: asked - failed - unsent }
     }
 
     /// Whether the resize on its way removes this member.
@@ -122,6 +131,12 @@ impl Ledger {
             Request::Delete(ids) => ids.contains(&id),
             Request::Increase(_) | Request::Decrease(_) => false,
         })
+    }
+
+    /// Takes out of the queue what was never sent.
+    #[must_use]
+    pub fn put_new_aside(&mut self) -> Vec<Queued> {
+        self.queued.extract_if(.., |queued| queued.attempts == 0).collect()
     }
 
     /// Makes of each queued removal of several nodes one for each. A call is refused as a whole; but once it was
@@ -182,17 +197,11 @@ impl Ledger {
         let group = before.group.uuid;
         // A member answers to its server and to its placeholder, whichever it was last shown by.
         let ids = |member: &Member| {
-            let placeholder = PlaceholderId::Member { group, index: member.index };
-            [Some(InstanceId::Placeholder(placeholder)), member.server.map(InstanceId::Server)]
-                .into_iter()
-                .flatten()
+            [None, member.server].map(|server| InstanceId::of_member(group, member.index, server))
         };
         for member in &before.members {
             // A placeholder that got a server did not leave.
-            let stays = after.members.iter().any(|other| {
-                other.index == member.index && (member.server.is_none() || other.server == member.server)
-            });
-            if !stays {
+            if !after.members.iter().any(|other| other.is(member.index, member.server)) {
                 self.departed.extend(ids(member).map(|id| (id, now)));
             }
         }

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::{member::MemberIndex, node_group::NodeGroupUuid};
+use super::{instance::InstanceId, member::MemberIndex, node_group::NodeGroupUuid};
 
 /// Scheme of the provider IDs that the OpenStack cloud provider gives to nodes.
 const OPENSTACK_SCHEME: &str = "openstack://";
@@ -114,15 +114,6 @@ impl fmt::Display for PlaceholderId {
     }
 }
 
-/// What a provider ID says.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum ProviderId {
-    /// A Nova server: `openstack:///UUID`, `openstack://REGION/UUID`, or the bare UUID.
-    Server(MachineId),
-    /// One of our own placeholders.
-    Placeholder(PlaceholderId),
-}
-
 /// A provider ID that cannot be one of this service's nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ProviderIdError {
@@ -142,7 +133,8 @@ pub enum ProviderIdError {
     NotAPlaceholder(String),
 }
 
-impl FromStr for ProviderId {
+/// Reads a provider ID: `openstack:///UUID`, `openstack://REGION/UUID`, a bare UUID, or one of our own placeholders.
+impl FromStr for InstanceId {
     type Err = ProviderIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -209,8 +201,8 @@ mod tests {
 
     const DASHED: &str = "ca5b234b-f9a6-42b0-a77d-197636b29d52";
 
-    fn server(text: &str) -> ProviderId {
-        ProviderId::Server(text.parse().unwrap())
+    fn server(text: &str) -> InstanceId {
+        InstanceId::Server(text.parse().unwrap())
     }
 
     #[test]
@@ -224,7 +216,7 @@ mod tests {
             "ca5b234bf9a642b0a77d197636b29d52",
             DASHED,
         ] {
-            assert_eq!(text.parse::<ProviderId>().unwrap(), expected, "{text}");
+            assert_eq!(text.parse::<InstanceId>().unwrap(), expected, "{text}");
         }
         assert_eq!("ca5b234bf9a642b0a77d197636b29d52".parse::<MachineId>().unwrap().to_string(), DASHED);
     }
@@ -239,13 +231,13 @@ mod tests {
             "{ca5b234b-f9a6-42b0-a77d-197636b29d52}",
             "urn:uuid:ca5b234b-f9a6-42b0-a77d-197636b29d52",
         ] {
-            assert!(matches!(text.parse::<ProviderId>(), Err(ProviderIdError::Foreign(_))), "{text}");
+            assert!(matches!(text.parse::<InstanceId>(), Err(ProviderIdError::Foreign(_))), "{text}");
         }
         for text in ["openstack:///", "openstack:///nope", "openstack:///k8s-lab-abc-node-1"] {
-            assert!(matches!(text.parse::<ProviderId>(), Err(ProviderIdError::NotAServer { .. })), "{text}");
+            assert!(matches!(text.parse::<InstanceId>(), Err(ProviderIdError::NotAServer { .. })), "{text}");
         }
         for text in ["fake:///", "fake:///x/1", "fake:///ca5b234b-f9a6-42b0-a77d-197636b29d52/-1"] {
-            assert!(matches!(text.parse::<ProviderId>(), Err(ProviderIdError::NotAPlaceholder(_))), "{text}");
+            assert!(matches!(text.parse::<InstanceId>(), Err(ProviderIdError::NotAPlaceholder(_))), "{text}");
         }
     }
 
@@ -258,8 +250,8 @@ mod tests {
             PlaceholderId::Failed { group, number: 4 },
         ] {
             assert_eq!(
-                placeholder.to_string().parse::<ProviderId>().unwrap(),
-                ProviderId::Placeholder(placeholder)
+                placeholder.to_string().parse::<InstanceId>().unwrap(),
+                InstanceId::Placeholder(placeholder)
             );
         }
     }

@@ -36,6 +36,18 @@ impl FromStr for MemberIndex {
     }
 }
 
+/// Takes the name that Magnum's templates give to a member's server apart: `<stack>-node-<index>`, or `-minion-` up to
+/// Magnum 8.
+#[must_use]
+pub fn parse_server_name(name: &str) -> Option<(&str, MemberIndex)> {
+    let (rest, index) = name.rsplit_once('-')?;
+    let stack = rest.strip_suffix("-node").or_else(|| rest.strip_suffix("-minion"))?;
+    // As Heat writes it: no sign, no leading zero.
+    let number: MemberIndex =
+        index.parse().ok().filter(|number: &MemberIndex| number.to_string() == index)?;
+    Some((stack, number))
+}
+
 /// What Nova says of a member's server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ServerPresence {
@@ -66,10 +78,38 @@ pub struct Member {
 }
 
 impl Member {
+    /// Whether it is the member that had this index and server; without a server then, it may have got one since.
+    #[must_use]
+    pub fn is(&self, index: MemberIndex, server: Option<MachineId>) -> bool {
+        self.index == index && (server.is_none() || self.server == server)
+    }
+
     /// Whether it certainly is no node: its server is gone, or it was never completed.
     #[must_use]
     pub fn is_broken(&self) -> bool {
         self.presence == ServerPresence::Gone
             || (self.status.failed() && (self.server.is_none() || self.status.action == Action::Create))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_name_has_a_stack_and_an_index() {
+        let index = MemberIndex::new;
+        for (name, parts) in [
+            ("k8s-lab-rlthnimsp5dl-node-12", Some(("k8s-lab-rlthnimsp5dl", index(12)))),
+            ("k8s-minion-3-abc-minion-0", Some(("k8s-minion-3-abc", index(0)))),
+            ("k8s-lab-rlthnimsp5dl-master-0", None),
+            ("k8s-lab-node-01", None),
+            ("k8s-lab-node-+1", None),
+            ("k8s-lab-node-", None),
+            ("node", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_server_name(name), parts, "{name}");
+        }
     }
 }

@@ -99,7 +99,7 @@ impl<'a> Draft<'a> {
             reading,
             ledger,
             group: reading.group.id(),
-            current: u32::try_from(reading.counted().count()).unwrap_or(u32::MAX),
+            current: reading.size(),
             additions: 0,
             remove: Vec::new(),
             cancelled_failures: 0,

@@ -5,10 +5,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::{
-    cloud::CloudError,
-    machine_id::{ProviderId, ProviderIdError},
-    node_group::Bounds,
-    status::Status,
+    cloud::CloudError, instance::InstanceId, machine_id::ProviderIdError, node_group::Bounds, status::Status,
 };
 
 /// A node as the wire names it.
@@ -25,7 +22,7 @@ impl NodeReference {
     ///
     /// # Errors
     /// When there is a provider ID of no known form.
-    pub fn identity(&self) -> Result<Option<ProviderId>, ProviderIdError> {
+    pub fn identity(&self) -> Result<Option<InstanceId>, ProviderIdError> {
         if self.provider_id.is_empty() { Ok(None) } else { self.provider_id.parse().map(Some) }
     }
 
@@ -40,13 +37,22 @@ impl NodeReference {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RequestError {
     /// No group has this id.
-    #[error("no node group {id:?}; there are: {known}")]
+    #[error("node group {id:?} not found; known node groups: {known}")]
     UnknownGroup {
         /// The id that was asked for.
         id: String,
         /// The ids that there are.
         known: String,
     },
+    /// The group was deleted while the request waited.
+    #[error("node group {id:?} was deleted in Magnum")]
+    GroupDeleted {
+        /// The id that was asked for.
+        id: String,
+    },
+    /// A call that names no group.
+    #[error("no node group was named: id is empty")]
+    NoGroupId,
     /// The group exists, and not one reading of it has succeeded.
     #[error("node group {id} has not been read yet: {reason}")]
     UnreadGroup {
@@ -66,6 +72,9 @@ pub enum RequestError {
     /// A call that names no node.
     #[error("no node was named")]
     NoNodes,
+    /// A node with neither provider ID nor name.
+    #[error("a node has neither provider ID nor name, so nothing identifies it; nothing was removed")]
+    AnonymousNode,
     /// A node that no form of identity fits.
     #[error("node {node:?} cannot be identified: {source}")]
     MalformedNode {
@@ -76,8 +85,8 @@ pub enum RequestError {
     },
     /// A node without provider ID in a cluster whose nodes get one.
     #[error(
-        "node {node:?} has no provider ID, although the OpenStack cloud provider of this cluster gives one to each \
-         node; wait until it has, its name alone does not identify it"
+        "node {node:?} has no provider ID yet; the OpenStack cloud provider of this cluster gives one to each node, and \
+         until then its name alone does not identify it"
     )]
     NotIdentifiedYet {
         /// The node's name.
@@ -93,7 +102,8 @@ pub enum RequestError {
     },
     /// A placeholder whose member has got a server since.
     #[error(
-        "member {index} of node group {group:?} has got server {server} meanwhile; name it by that, not as {node:?}"
+        "member {index} of node group {group:?} now has server {server}; use that server's provider ID instead of \
+         {node:?}"
     )]
     PlaceholderHasServer {
         /// The placeholder.
@@ -107,7 +117,8 @@ pub enum RequestError {
     },
     /// A requested node that is being made this moment.
     #[error(
-        "node {node:?} of node group {group:?} was asked of the cloud and cannot be cancelled before it shows"
+        "node {node:?} of node group {group:?} has been requested from the cloud and cannot be deleted until it appears \
+         there"
     )]
     BeingRequested {
         /// The placeholder.
@@ -164,13 +175,8 @@ pub enum RequestError {
         reason: String,
     },
     /// OpenStack is slower than the caller's patience; the request was withdrawn.
-    #[error(
-        "OpenStack did not answer within the time of this call while {doing}; nothing was sent, call again"
-    )]
-    Deadline {
-        /// What was waited for.
-        doing: &'static str,
-    },
+    #[error("the node group could not be read within the time of this call; nothing was sent, call again")]
+    Deadline,
     /// Too many requests wait for the same group.
     #[error("{waiting} requests are waiting for node group {group:?}; call again later")]
     Busy {

@@ -24,6 +24,9 @@ pub struct Patience {
     /// came from a lagging replica to be overtaken by a true one. A size reckoned from too few members would cost
     /// a node.
     pub doubt: Duration,
+    /// After a resize that was sent more than once: a conductor that was down carries out all of them when it is back,
+    /// and the last must not meet a newer one.
+    pub after_repetition: Duration,
     /// After the start of the process: the one before it may have sent a resize that nothing shows of yet. It takes
     /// effect by its own absolute count, and would take away what was added in between.
     pub after_start: Duration,
@@ -36,6 +39,7 @@ impl Default for Patience {
             hanging_removal: Duration::from_secs(20),
             in_progress: Duration::from_secs(600),
             doubt: Duration::from_secs(3),
+            after_repetition: Duration::from_secs(20),
             after_start: Duration::from_secs(10),
         }
     }

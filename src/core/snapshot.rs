@@ -8,10 +8,10 @@ use std::{
 
 use super::{
     cloud::Reading,
-    instance::{Instance, InstanceError, InstanceErrorClass, InstanceId, InstanceState},
+    instance::{Instance, InstanceError, InstanceErrorClass, InstanceId, InstanceState, SERVER_GONE},
     ledger::Ledger,
-    machine_id::{MachineId, PlaceholderId, ProviderId},
-    member::{Member, ServerPresence},
+    machine_id::{MachineId, PlaceholderId},
+    member::{Member, ServerPresence, parse_server_name},
     node_group::{Bounds, NodeGroupUuid},
     request::{NodeReference, RequestError},
     status::{Action, Progress},
@@ -48,8 +48,7 @@ impl GroupView {
         let mut instances = Vec::with_capacity(reading.members.len());
         let (mut staying, mut leaving_later) = (0_u32, 0_u32);
         for member in &reading.members {
-            let placeholder = PlaceholderId::Member { group: group.uuid, index: member.index };
-            let id = member.server.map_or(InstanceId::Placeholder(placeholder), InstanceId::Server);
+            let id = InstanceId::of_member(group.uuid, member.index, member.server);
             let in_flight = ledger.flight_removes(member.index, member.server);
             let queued = ledger.queue_removes(id);
             if member.counted && !in_flight {
@@ -58,15 +57,16 @@ impl GroupView {
             instances.extend(instance(member, id, in_flight || queued, group.status.in_progress()));
         }
         let unseen = unseen_nodes(reading, ledger, staying + leaving_later);
-        let (cancelled, _, _) = ledger.queued_cancellations();
-        let failed = u32::try_from(ledger.failed().len() - cancelled).unwrap_or(u32::MAX);
+        let cancelled = usize::try_from(ledger.queued_cancellations().failed).unwrap_or(usize::MAX);
+        let failed: Vec<_> = failed_requests(group.uuid, ledger).skip(cancelled).collect();
+        let target_size = staying + unseen + u32::try_from(failed.len()).unwrap_or(u32::MAX);
         instances.extend(requested(group.uuid, unseen));
-        instances.extend(failed_requests(group.uuid, ledger).skip(cancelled));
+        instances.extend(failed);
         Self {
             uuid: group.uuid,
             id: group.id(),
             bounds: group.bounds,
-            target_size: staying + unseen + failed,
+            target_size,
             instances,
             has_cloud_provider: group.has_cloud_provider(),
             stack_name: reading.stack_name.clone(),
@@ -78,15 +78,18 @@ impl GroupView {
     /// Which instance a node is.
     ///
     /// # Errors
-    /// [`RequestError::MalformedNode`], [`RequestError::NotIdentifiedYet`] or [`RequestError::NotAMember`].
+    /// [`RequestError::AnonymousNode`], [`RequestError::MalformedNode`], [`RequestError::NotIdentifiedYet`] or
+    /// [`RequestError::NotAMember`].
     /// That the node is no instance now does not mean that it never was one: see [`Ledger::has_departed`].
     pub fn identify(&self, node: &NodeReference) -> Result<InstanceId, RequestError> {
+        if node.label().is_empty() {
+            return Err(RequestError::AnonymousNode);
+        }
         let identity = node
             .identity()
             .map_err(|source| RequestError::MalformedNode { node: node.label().to_owned(), source })?;
         match identity {
-            Some(ProviderId::Server(machine)) => Ok(InstanceId::Server(machine)),
-            Some(ProviderId::Placeholder(placeholder)) => Ok(InstanceId::Placeholder(placeholder)),
+            Some(id) => Ok(id),
             None if self.has_cloud_provider => {
                 Err(RequestError::NotIdentifiedYet { node: node.name.clone() })
             }
@@ -96,22 +99,12 @@ impl GroupView {
         }
     }
 
-    /// The instance whose server has this name, `<stack>-node-<index>` (`-minion-` up to Magnum 8).
+    /// The instance whose server has this name.
     fn by_server_name(&self, name: &str) -> Option<InstanceId> {
-        let index = server_name_parts(name).filter(|(stack, _)| *stack == self.stack_name)?.1;
-        let position = self.instances.iter().find(|instance| match instance.member {
-            Some(member) => member.to_string() == index,
-            None => false,
-        })?;
-        matches!(position.id, InstanceId::Server(_)).then_some(position.id)
+        let (_, index) = parse_server_name(name).filter(|(stack, _)| *stack == self.stack_name)?;
+        let found = self.instances.iter().find(|instance| instance.member == Some(index))?;
+        matches!(found.id, InstanceId::Server(_)).then_some(found.id)
     }
-}
-
-/// Splits a server's name into the stack's name and the index.
-fn server_name_parts(name: &str) -> Option<(&str, &str)> {
-    let (rest, index) = name.rsplit_once('-')?;
-    let stack = rest.strip_suffix("-node").or_else(|| rest.strip_suffix("-minion"))?;
-    Some((stack, index))
 }
 
 /// Nodes that were asked for and are no members yet: in the queue, in our own flight, or in a resize that
@@ -123,8 +116,7 @@ fn unseen_nodes(reading: &Reading, ledger: &Ledger, remaining: u32) -> u32 {
         None if reading.group.status.in_progress() => reading.group.node_count.saturating_sub(remaining),
         None => 0,
     };
-    let (_, cancelled, _) = ledger.queued_cancellations();
-    sent + ledger.queued_additions() - cancelled
+    sent + ledger.queued_additions() - ledger.queued_cancellations().unsent
 }
 
 /// Placeholders of requested nodes that are still expected.
@@ -192,7 +184,7 @@ fn member_state(member: &Member, group_in_progress: bool) -> (InstanceState, Opt
 fn server_gone(member: &Member) -> InstanceError {
     let server = member.server.map(|server| server.to_string()).unwrap_or_default();
     InstanceError {
-        code: "ServerGone",
+        code: SERVER_GONE,
         message: format!(
             "server {server} was deleted outside of Heat; its record, member {} of the stack, is still there",
             member.index
@@ -224,7 +216,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Indexes the groups. Lookups take constant time whatever the number of nodes.
+    /// Indexes the groups. A lookup by provider ID takes constant time, one by name a walk through the group.
     #[must_use]
     pub fn new(cluster_name: String, observed_at: Instant, groups: Vec<Arc<GroupView>>) -> Self {
         let mut by_id = HashMap::with_capacity(groups.len());
@@ -263,8 +255,12 @@ impl Snapshot {
     /// The group with this id.
     ///
     /// # Errors
-    /// [`RequestError::UnknownGroup`], with the ids that there are; [`RequestError::UnreadGroup`].
+    /// [`RequestError::NoGroupId`]; [`RequestError::UnknownGroup`], with the ids that there are;
+    /// [`RequestError::UnreadGroup`].
     pub fn group(&self, id: &str) -> Result<&Arc<GroupView>, RequestError> {
+        if id.is_empty() {
+            return Err(RequestError::NoGroupId);
+        }
         self.by_id.get(id).and_then(|position| self.groups.get(*position)).ok_or_else(|| {
             if let Some(reason) = self.unread.get(id) {
                 return RequestError::UnreadGroup { id: id.to_owned(), reason: reason.clone() };
@@ -275,22 +271,24 @@ impl Snapshot {
         })
     }
 
-    /// The group that a node is in; `None` for control-plane and foreign nodes.
+    /// The group that a node is in, and which instance it is; `None` for control-plane and foreign nodes.
     #[must_use]
-    pub fn group_of(&self, node: &NodeReference) -> Option<&Arc<GroupView>> {
-        let position = match node.identity().ok()? {
-            Some(ProviderId::Server(machine)) => *self.by_machine.get(&machine)?,
-            Some(ProviderId::Placeholder(placeholder)) => {
-                self.groups.iter().position(|group| group.uuid == placeholder.group())?
-            }
+    pub fn find(&self, node: &NodeReference) -> Option<(&Arc<GroupView>, InstanceId)> {
+        let id = match node.identity().ok()? {
+            Some(id) => id,
             None => {
-                let (stack, _) = server_name_parts(&node.name)?;
-                let position = *self.by_stack.get(stack)?;
-                self.groups.get(position)?.by_server_name(&node.name)?;
-                position
+                let (stack, _) = parse_server_name(&node.name)?;
+                let group = self.groups.get(*self.by_stack.get(stack)?)?;
+                return Some((group, group.by_server_name(&node.name)?));
             }
         };
-        self.groups.get(position)
+        let group = match id {
+            InstanceId::Server(machine) => self.groups.get(*self.by_machine.get(&machine)?)?,
+            InstanceId::Placeholder(placeholder) => {
+                self.groups.iter().find(|group| group.uuid == placeholder.group())?
+            }
+        };
+        Some((group, id))
     }
 
     /// Whether this server is one of the instances.

@@ -5,23 +5,38 @@ use std::collections::HashMap;
 use super::{
     cloud::Reading,
     ledger::Flight,
-    member::{Member, MemberIndex, ServerPresence},
+    member::{Member, MemberIndex},
     plan::Removal,
     status::{Action, Progress},
 };
+
+/// How a resize ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// Nodes are gone that nobody named. Must never happen.
+    WrongRemoval,
+    /// Nothing of what was asked for has happened, and no failure tells why.
+    Lost,
+    /// Members that were named are still counted.
+    PartlyLost,
+    /// Somebody else asked for another size meanwhile.
+    Superseded,
+    /// Fewer nodes than asked for, or some of the new ones failed.
+    Failed,
+    /// Exactly what was asked for.
+    Done,
+}
 
 /// A comparison of the group with what a resize asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effect {
     /// Whether Magnum has acted on the group since the request; it may have been on an earlier one.
     pub seen: bool,
-    /// Whether nothing of what was asked for has happened.
+    /// Whether the group's members are those of before although others were asked for.
     pub untouched: bool,
-    /// Whether nothing of what was asked for has happened, and no failure tells why.
-    pub nothing: bool,
     /// Members that were named and are still counted.
     pub remaining: Vec<Removal>,
-    /// Members that were there before, that the resize did not name, and that are gone.
+    /// Nodes that were there before, that the resize did not name, and that are gone.
     pub missing_bystanders: Vec<Removal>,
     /// Members that were not there before.
     pub newcomers: Vec<MemberIndex>,
@@ -29,8 +44,10 @@ pub struct Effect {
     pub failed_newcomers: usize,
     /// Nodes that are short of the size asked for.
     pub shortage: u32,
-    /// Whether somebody else asked for another size meanwhile.
+    /// Whether the group's count is neither that of before nor the one asked for.
     pub superseded: bool,
+    /// Whether the group's last update failed.
+    pub failed: bool,
 }
 
 impl Effect {
@@ -40,18 +57,15 @@ impl Effect {
         let counted: HashMap<MemberIndex, &Member> =
             now.counted().map(|member| (member.index, member)).collect();
         let is_there = |removal: &Removal| {
-            counted
-                .get(&removal.index)
-                .is_some_and(|member| removal.server.is_none() || member.server == removal.server)
+            counted.get(&removal.index).is_some_and(|member| member.is(removal.index, removal.server))
         };
         let named = &flight.resize.remove;
         let remaining: Vec<Removal> = named.iter().copied().filter(is_there).collect();
         let missing_bystanders: Vec<Removal> = flight
             .before
             .counted()
-            // Heat replaces what is broken anyway.
-            .filter(|member| !member.status.failed() && member.presence != ServerPresence::Gone)
-            .filter(|member| !(is_unfinished(member) && counted.contains_key(&member.index)))
+            .filter(|member| !member.is_broken())
+            .filter(|member| !(may_be_made_anew(member) && counted.contains_key(&member.index)))
             .map(|member| Removal { index: member.index, server: member.server })
             .filter(|removal| !named.contains(removal) && !is_there(removal))
             .collect();
@@ -64,24 +78,43 @@ impl Effect {
             .iter()
             .filter(|index| counted.get(index).is_some_and(|member| member.status.failed()))
             .count();
-        let size = u32::try_from(counted.len()).unwrap_or(u32::MAX);
         let (before, after) = (&flight.before.group, &now.group);
         let seen = after.updated_at != before.updated_at
             || after.status != before.status
             || (after.node_count == flight.resize.count && before.node_count != flight.resize.count)
             || (!named.is_empty() && remaining.is_empty());
         let asked = !named.is_empty() || flight.resize.additions > 0;
-        let untouched = asked && remaining.len() == named.len() && newcomers.is_empty();
         Self {
             seen,
-            untouched,
-            nothing: untouched && !after.status.failed(),
-            shortage: flight.resize.count.saturating_sub(size),
+            untouched: asked
+                && remaining.len() == named.len()
+                && newcomers.is_empty()
+                && missing_bystanders.is_empty(),
+            shortage: flight.resize.count.saturating_sub(now.size()),
             superseded: ![before.node_count, flight.resize.count].contains(&after.node_count),
+            failed: after.status.failed(),
             remaining,
             missing_bystanders,
             newcomers,
             failed_newcomers,
+        }
+    }
+
+    /// What it comes to, the worst first.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        if !self.missing_bystanders.is_empty() && !self.superseded {
+            Verdict::WrongRemoval
+        } else if !self.seen || (self.untouched && !self.failed && !self.superseded) {
+            Verdict::Lost
+        } else if !self.remaining.is_empty() {
+            Verdict::PartlyLost
+        } else if self.superseded {
+            Verdict::Superseded
+        } else if self.shortage > 0 || self.failed_newcomers > 0 {
+            Verdict::Failed
+        } else {
+            Verdict::Done
         }
     }
 
@@ -91,15 +124,17 @@ impl Effect {
         flight.resize.additions.saturating_sub(u32::try_from(self.newcomers.len()).unwrap_or(u32::MAX))
     }
 
-    /// Whether exactly what was asked for has happened.
+    /// Whether what was asked for is there, so that no later reading is needed to be sure.
     #[must_use]
     pub fn complete(&self) -> bool {
-        !self.nothing && self.remaining.is_empty() && self.missing_bystanders.is_empty() && self.shortage == 0
+        let lost = self.untouched && !self.failed;
+        !lost && self.remaining.is_empty() && self.missing_bystanders.is_empty() && self.shortage == 0
     }
 }
 
-/// Whether the member was still being made. When that fails after all, Heat makes it anew with another server: no node
-/// is lost, as long as the member is there.
-fn is_unfinished(member: &Member) -> bool {
-    member.status.action == Action::Create && member.status.progress != Progress::Complete
+/// Whether Heat may give the member another server without a node being lost, as long as the member itself is there:
+/// it was still being made, or its last update failed. Of the latter Heat replaces only servers that are in error.
+fn may_be_made_anew(member: &Member) -> bool {
+    let unfinished = member.status.action == Action::Create && member.status.progress != Progress::Complete;
+    unfinished || member.status.failed()
 }

@@ -1,13 +1,16 @@
 //! What runs: the observer that keeps the snapshot fresh, and one resizer for each node group.
 
+mod acceptance;
 mod observer;
-mod provider_ids;
+mod recorder;
+mod registered_nodes;
 mod report;
 mod resizer;
 mod state;
 mod watch;
 
 use std::{
+    borrow::Cow,
     fmt,
     sync::{
         Arc,
@@ -19,16 +22,18 @@ use std::{
 use tokio::{sync::oneshot, time::timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use self::recorder::{Dropped, Recorder, ResizeOutcome};
 use self::{
+    acceptance::{check_cancellation, check_increase, check_removal},
     observer::{Observer, Trigger},
-    provider_ids::ProviderIds,
+    registered_nodes::RegisteredNodes,
     state::{Answer, GroupState, SharedState},
 };
 use crate::core::{
     cloud::Cloud,
-    instance::{Instance, InstanceId, InstanceState},
+    instance::{Instance, InstanceId},
     ledger::{Request, Ticket},
-    machine_id::{PlaceholderId, ProviderId},
+    machine_id::PlaceholderId,
     node_group::NodeGroupUuid,
     request::{NodeReference, RequestError},
     settle::Patience,
@@ -55,7 +60,7 @@ pub struct EngineOptions {
     pub max_backoff: Duration,
     /// How long a resize may show no effect before it counts as lost.
     pub effect_timeout: Duration,
-    /// How often a request is sent before it is given up.
+    /// How often a request that Magnum acts upon without its having an effect is sent before it is given up.
     pub max_attempts: u32,
     /// When a group counts as settled.
     pub patience: Patience,
@@ -77,78 +82,14 @@ impl Default for EngineOptions {
     }
 }
 
-/// How a resize ended; the metric label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ResizeOutcome {
-    /// Everything named went, nobody else did, and the size is as asked.
-    Done,
-    /// The cloud refused it or failed at it.
-    Failed,
-    /// It had no effect, or not all of it; the rest is sent again.
-    Lost,
-    /// Somebody else changed the group meanwhile.
-    Superseded,
-}
-
-impl ResizeOutcome {
-    /// All of them, for metrics that start at 0.
-    pub const ALL: [Self; 4] = [Self::Done, Self::Failed, Self::Lost, Self::Superseded];
-
-    /// The metric label.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Lost => "lost",
-            Self::Superseded => "superseded",
-        }
-    }
-}
-
-/// Why a request that was acknowledged is not carried out; the metric label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dropped {
-    /// When its turn came it could not be done any more, or the cloud refused it.
-    Refused,
-    /// It was sent several times without any effect.
-    Lost,
-}
-
-impl Dropped {
-    /// Both, for metrics that start at 0.
-    pub const ALL: [Self; 2] = [Self::Refused, Self::Lost];
-
-    /// The metric label.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::Lost => "lost",
-        }
-    }
-}
-
-/// Is told what the engine did, for metrics.
-pub trait Recorder: Send + Sync + 'static {
-    /// A resize of this group ended.
-    fn resize_ended(&self, group: &str, outcome: ResizeOutcome);
-    /// A request for this group was acknowledged and is not carried out. It shows: as failed instances, or as nodes
-    /// that are running again.
-    fn request_dropped(&self, group: &str, why: Dropped);
-    /// Nodes that nobody named are gone after a resize of this group. Must never happen.
-    fn wrong_removals(&self, group: &str, nodes: u64);
-}
-
 /// The running engine.
 pub struct Engine {
     state: Arc<SharedState>,
     trigger: Arc<Trigger>,
-    provider_ids: ProviderIds,
+    nodes: RegisteredNodes,
     options: EngineOptions,
     tickets: AtomicU64,
     stop: CancellationToken,
-    stopping: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -165,11 +106,10 @@ impl Engine {
         let engine = Arc::new(Self {
             state: Arc::default(),
             trigger: Arc::new(Trigger::new()),
-            provider_ids: ProviderIds::default(),
+            nodes: RegisteredNodes::default(),
             options: options.clone(),
             tickets: AtomicU64::new(1),
             stop: CancellationToken::new(),
-            stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
         let observer = Observer {
@@ -200,19 +140,19 @@ impl Engine {
         self.trigger.last_error()
     }
 
-    /// Has the cloud read anew and waits for it a short while at most.
+    /// Triggers a reading of the cloud and waits for it, [`EngineOptions::refresh_patience`] at most.
     ///
     /// # Errors
     /// [`RequestError::NoSnapshot`] or [`RequestError::SnapshotTooOld`]: there is nothing to go by.
-    pub async fn refresh(&self, by: Instant) -> Result<(), RequestError> {
-        self.trigger.read(self.options.refresh_patience, by.into()).await;
+    pub async fn refresh(&self, deadline: Instant) -> Result<(), RequestError> {
+        self.trigger.read(self.options.refresh_patience, deadline.into()).await;
         let snapshot = self.snapshot()?;
         let age = snapshot.age(now());
         if age > self.options.max_snapshot_age {
             let reason = self.last_error().unwrap_or_else(|| String::from("it has not answered since"));
             return Err(RequestError::SnapshotTooOld { age, reason });
         }
-        self.provider_ids.retain(|machine| snapshot.contains(machine));
+        self.nodes.retain(|machine| snapshot.contains(machine));
         Ok(())
     }
 
@@ -220,19 +160,17 @@ impl Engine {
     ///
     /// # Errors
     /// When it is refused; nothing was changed then.
-    pub async fn increase_size(&self, group: &str, delta: i32, by: Instant) -> Result<(), RequestError> {
+    pub async fn increase_size(
+        &self,
+        group: &str,
+        delta: i32,
+        deadline: Instant,
+    ) -> Result<(), RequestError> {
         let size = u32::try_from(delta).ok().filter(|delta| *delta > 0);
-        let size = size.ok_or(RequestError::InvalidDelta { delta, expected: "it must be positive" })?;
+        let expected = "an increase needs a positive number of nodes";
+        let size = size.ok_or(RequestError::InvalidDelta { delta, expected })?;
         let snapshot = self.snapshot()?;
-        let view = snapshot.group(group)?;
-        self.submit(view.uuid, by, |_, view| {
-            let count = i64::from(view.target_size) + i64::from(size);
-            if count > i64::from(view.bounds.max) {
-                return Err(out_of_bounds(view, count));
-            }
-            Ok(Some(Request::Increase(size)))
-        })
-        .await
+        self.submit(snapshot.group(group)?, deadline, |_, view| check_increase(view, size)).await
     }
 
     /// Removes exactly these nodes from a group. `Ok` means accepted, or that they are gone already.
@@ -243,7 +181,7 @@ impl Engine {
         &self,
         group: &str,
         nodes: &[NodeReference],
-        by: Instant,
+        deadline: Instant,
     ) -> Result<(), RequestError> {
         if nodes.is_empty() {
             return Err(RequestError::NoNodes);
@@ -252,7 +190,7 @@ impl Engine {
         let view = snapshot.group(group)?;
         let named: Vec<InstanceId> =
             nodes.iter().map(|node| view.identify(node)).collect::<Result<_, _>>()?;
-        self.submit(view.uuid, by, |group, view| check_removal(group, view, &named, nodes)).await?;
+        self.submit(view, deadline, |group, view| check_removal(group, view, &named, nodes, now())).await?;
         self.forget_failures(view.uuid, &named);
         Ok(())
     }
@@ -265,44 +203,41 @@ impl Engine {
         &self,
         group: &str,
         delta: i32,
-        by: Instant,
+        deadline: Instant,
     ) -> Result<(), RequestError> {
         let size = delta.checked_neg().and_then(|size| u32::try_from(size).ok()).filter(|size| *size > 0);
-        let size = size.ok_or(RequestError::InvalidDelta { delta, expected: "it must be negative" })?;
+        let expected = "a decrease needs a negative number of nodes";
+        let size = size.ok_or(RequestError::InvalidDelta { delta, expected })?;
         let snapshot = self.snapshot()?;
-        let view = snapshot.group(group)?;
-        self.submit(view.uuid, by, |_, view| {
-            if view.instances.iter().all(|instance| matches!(instance.id, InstanceId::Server(_))) {
-                let current = view.target_size;
-                return Err(RequestError::NothingToCancel { group: view.id.clone(), current });
-            }
-            Ok(Some(Request::Decrease(size)))
-        })
-        .await
+        self.submit(snapshot.group(group)?, deadline, |_, view| check_cancellation(view, size)).await
     }
 
-    /// The provider ID to emit for an instance: byte for byte what its node shows, once the node was seen.
+    /// An instance as cluster-autoscaler should see it, with the provider ID to emit: byte for byte what its node
+    /// shows, once the node was seen.
     #[must_use]
-    pub fn provider_id(&self, id: &InstanceId) -> String {
-        self.provider_ids.of(id)
+    pub fn show<'a>(&self, instance: &'a Instance) -> (String, Cow<'a, Instance>) {
+        self.nodes.show(instance)
     }
 
-    /// The group of a node, `None` when it is not ours. Also learns the form of its provider ID.
+    /// The group of a registered node, `None` when it is not ours. Learns that it is registered, and the form of its
+    /// provider ID.
     ///
     /// # Errors
     /// [`RequestError::NoSnapshot`] until the cloud was read once.
     pub fn group_of(&self, node: &NodeReference) -> Result<Option<Arc<GroupView>>, RequestError> {
         let snapshot = self.snapshot()?;
-        let Some(group) = snapshot.group_of(node) else { return Ok(None) };
-        if let Ok(Some(ProviderId::Server(machine))) = node.identity() {
-            self.provider_ids.learn(machine, &node.provider_id);
+        let Some((group, id)) = snapshot.find(node) else { return Ok(None) };
+        // Instances that never registered are asked for by the name that was emitted for them.
+        if let InstanceId::Server(machine) = id
+            && node.name != node.provider_id
+        {
+            self.nodes.learn(machine, &node.provider_id);
         }
         Ok(Some(Arc::clone(group)))
     }
 
     /// Takes no more writes; call once those under way were answered or gave up. Ends all tasks.
     pub async fn stop(&self) {
-        self.stopping.cancel();
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
@@ -326,19 +261,20 @@ impl Engine {
         }
     }
 
-    /// Queues the request that `check` finds to be left to do, if any, and waits for its answer until `by`.
+    /// Queues the request that `check` finds to be left to do, if any, and waits for its answer until the deadline.
     async fn submit(
         &self,
-        group: NodeGroupUuid,
-        by: Instant,
+        shown: &GroupView,
+        deadline: Instant,
         check: impl FnOnce(&mut GroupState, &GroupView) -> Result<Option<Request>, RequestError>,
     ) -> Result<(), RequestError> {
-        if self.stopping.is_cancelled() {
+        if self.stop.is_cancelled() {
             return Err(RequestError::Stopping);
         }
         let ticket = Ticket(self.tickets.fetch_add(1, Ordering::Relaxed));
-        let queued = self.state.with_group(group, |state| {
-            let view = state.view().map(Arc::clone).ok_or(RequestError::Stopping)?;
+        // What is shown may have changed since.
+        let queued = self.state.with_group(shown.uuid, |state| {
+            let view = state.view().map_or_else(|| Arc::new(shown.clone()), Arc::clone);
             let waiting = state.ledger.queued.len();
             if waiting >= MAX_WAITING {
                 return Err(RequestError::Busy { group: view.id.clone(), waiting });
@@ -346,10 +282,10 @@ impl Engine {
             Ok(check(state, &view)?.map(|request| state.enqueue(ticket, request)))
         });
         match queued {
-            Some(Ok(Some(answer))) => self.await_answer(group, ticket, answer, by).await,
+            Some(Ok(Some(answer))) => self.await_answer(shown.uuid, ticket, answer, deadline).await,
             Some(Ok(None)) => Ok(()),
             Some(Err(error)) => Err(error),
-            None => Err(RequestError::Stopping),
+            None => Err(RequestError::GroupDeleted { id: shown.id.clone() }),
         }
     }
 
@@ -358,82 +294,18 @@ impl Engine {
         group: NodeGroupUuid,
         ticket: Ticket,
         answer: oneshot::Receiver<Answer>,
-        by: Instant,
+        deadline: Instant,
     ) -> Result<(), RequestError> {
-        match timeout_at(by.into(), answer).await {
+        match timeout_at(deadline.into(), answer).await {
             Ok(Ok(answer)) => answer,
             // The resizer ended before it sent anything.
             Ok(Err(_)) => Err(RequestError::Stopping),
             Err(_) if self.state.with_group(group, |state| state.withdraw(ticket)) == Some(true) => {
-                Err(RequestError::Deadline { doing: "reading the node group" })
+                Err(RequestError::Deadline)
             }
             // It is on its way to Magnum: it will take effect, or show up as failed.
             Err(_) => Ok(()),
         }
-    }
-}
-
-/// Finds what is left to remove: not what is going or gone already, and not what never came.
-fn check_removal(
-    group: &GroupState,
-    view: &GroupView,
-    named: &[InstanceId],
-    nodes: &[NodeReference],
-) -> Result<Option<Request>, RequestError> {
-    let mut left = Vec::new();
-    for (id, node) in named.iter().zip(nodes) {
-        let (node, group_id) = (node.label().to_owned(), view.id.clone());
-        let shown = view.instances.iter().find(|instance| instance.id == *id);
-        match (shown, id) {
-            // Nothing of it is in the cloud; it is forgotten once the call is accepted.
-            (Some(_), InstanceId::Placeholder(PlaceholderId::Failed { .. })) => {}
-            (Some(_), InstanceId::Placeholder(PlaceholderId::Requested { .. })) => {
-                return Err(RequestError::BeingRequested { node, group: group_id });
-            }
-            (Some(instance), _)
-                if instance.state == InstanceState::Deleting
-                    && instance.error.is_none()
-                    && !group.is_removal_open(*id) => {}
-            (Some(_), _) => left.push(*id),
-            (None, _) if group.ledger.has_departed(*id) => {}
-            (None, _) => return Err(RequestError::NotAMember { node, group: group_id }),
-        }
-    }
-    check_minimum(group, view, &left)?;
-    Ok((!left.is_empty()).then_some(Request::Delete(left)))
-}
-
-/// Refuses at once what would go below the minimum, so that nothing is acknowledged that cannot be done. Broken
-/// members do not count where they may be replaced.
-fn check_minimum(group: &GroupState, view: &GroupView, left: &[InstanceId]) -> Result<(), RequestError> {
-    let (mut sound, mut broken) = (0_i64, 0_i64);
-    for instance in view.instances.iter().filter(|instance| left.contains(&instance.id)) {
-        match (instance.state, &instance.error) {
-            (InstanceState::Deleting, _) => {}
-            // While a change goes on, what is broken now may be mended when its turn comes.
-            (_, Some(_)) if !group.busy && group.ledger.may_replace(now()) => broken += 1,
-            _ => sound += 1,
-        }
-    }
-    // Only what exists counts: what was asked for may fail to come.
-    let exists =
-        |instance: &&Instance| instance.member.is_some() && instance.state != InstanceState::Deleting;
-    let existing = view.instances.iter().filter(exists).count();
-    let (_, _, serverless) = group.ledger.queued_cancellations();
-    let leaving = i64::from(group.leaving_with_others()) + i64::from(serverless);
-    let count = i64::try_from(existing).unwrap_or(i64::MAX) - leaving - sound - broken;
-    if sound + broken > 0 && count + broken < i64::from(view.bounds.min) {
-        return Err(out_of_bounds(view, count));
-    }
-    Ok(())
-}
-
-fn out_of_bounds(view: &GroupView, count: i64) -> RequestError {
-    RequestError::OutOfBounds {
-        group: view.id.clone(),
-        count,
-        bounds: view.bounds,
-        current: view.target_size,
     }
 }
 

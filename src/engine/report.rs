@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use super::{ResizeOutcome, resizer::Obstacle};
+use super::resizer::Obstacle;
 use crate::core::{
     cloud::Reading,
     ledger::{Flight, Request},
     plan::{Removal, Resize},
-    verify::Effect,
+    verify::{Effect, Verdict},
 };
 
 /// What is being sent.
 pub(super) fn sent(reading: &Reading, resize: &Resize) {
-    let (id, size, count) = (reading.group.id(), reading.counted().count(), resize.count);
-    match (resize.remove.len(), resize.additions) {
+    let (id, size, count) = (reading.group.id(), reading.size(), resize.count);
+    match (u32::try_from(resize.remove.len()).unwrap_or(u32::MAX), resize.additions) {
         (0, added) => tracing::info!("{id}: increasing size by {added}, {size} → {count}"),
         (removed, 0) => {
             tracing::info!(
@@ -36,69 +36,83 @@ pub(super) fn waiting(reading: &Reading, obstacle: Obstacle) {
     match obstacle {
         Obstacle::JustStarted => {
             tracing::info!(
-                "{id}: waiting a few seconds after the start for what may be under way from before it"
+                "{id}: waiting a few seconds, since a resize from before this process knew the group may be under way"
             );
         }
-        Obstacle::InDoubt => tracing::info!("{id}: waiting for a reading that is beyond doubt"),
+        Obstacle::InDoubt => {
+            tracing::info!("{id}: members disappeared unexpectedly; reading again before resizing");
+        }
+        Obstacle::Repeated => {
+            tracing::info!("{id}: waiting a few seconds, since the last resize was sent more than once");
+        }
         Obstacle::Unsettled => tracing::info!("{id}: waiting until the group has settled ({status})"),
     }
 }
 
 /// How it ended.
-pub(super) fn landed(flight: &Flight, reading: &Reading, effect: &Effect, took: Duration) -> ResizeOutcome {
+pub(super) fn landed(flight: &Flight, reading: &Reading, effect: &Effect, took: Duration) {
     let id = reading.group.id();
-    let (size, seconds) = (reading.counted().count(), took.as_secs_f64());
-    let status = &reading.group.status;
-    if !effect.seen || (effect.nothing && !effect.superseded) {
-        tracing::error!("{id}: the resize to {} had no effect within {seconds:.1} s", flight.resize.count);
-        return ResizeOutcome::Lost;
-    }
-    if !effect.missing_bystanders.is_empty() {
-        let gone = names(&effect.missing_bystanders);
-        if effect.superseded {
-            tracing::warn!(
-                "{id}: somebody else resized the group meanwhile; gone without our asking: {gone}"
-            );
-            return ResizeOutcome::Superseded;
+    let (size, asked, seconds) = (reading.size(), flight.resize.count, took.as_secs_f64());
+    let (status, reason) = (&reading.group.status, &reading.group.status_reason);
+    match effect.verdict() {
+        Verdict::WrongRemoval => {
+            let gone = names(&effect.missing_bystanders);
+            tracing::error!("{id}: WRONG REMOVAL: nodes that nobody named are gone after the resize: {gone}");
         }
-        tracing::error!("{id}: WRONG REMOVAL: nodes that nobody named are gone after the resize: {gone}");
-        return ResizeOutcome::Failed;
+        Verdict::Lost => tracing::error!("{id}: the resize to {asked} had no effect within {seconds:.1} s"),
+        Verdict::PartlyLost => {
+            let names = names(&effect.remaining);
+            tracing::error!("{id}: the removal of {names} was lost ({status} {reason})");
+        }
+        Verdict::Superseded => superseded(&id, reading, effect),
+        Verdict::Failed => {
+            let failed = effect.failed_newcomers;
+            tracing::error!(
+                "{id}: the resize to {asked} ended {status} with {size} nodes, {failed} of them failed: {reason}"
+            );
+        }
+        Verdict::Done if status.in_progress() => {
+            tracing::warn!(
+                "{id}: still {status} after {seconds:.1} s without a change; treating the resize as finished"
+            );
+        }
+        Verdict::Done => {
+            let reached = format!("{id}: reached {size} {} after {seconds:.1} s", nodes(size));
+            if status.failed() {
+                tracing::warn!("{reached}, but is {status}: {reason}");
+            } else {
+                tracing::info!("{reached}");
+            }
+        }
     }
-    if !effect.remaining.is_empty() {
-        let names = names(&effect.remaining);
-        tracing::error!("{id}: the removal of {names} was lost ({status} {})", reading.group.status_reason);
-        return ResizeOutcome::Lost;
-    }
-    if effect.superseded {
-        tracing::warn!("{id}: somebody else resized the group to {} meanwhile", reading.group.node_count);
-        return ResizeOutcome::Superseded;
-    }
-    if effect.shortage > 0 || effect.failed_newcomers > 0 {
-        let failed = effect.failed_newcomers;
-        tracing::error!(
-            "{id}: the resize to {} ended {status} with {size} nodes, {failed} of them failed: {}",
-            flight.resize.count,
-            reading.group.status_reason
-        );
-        return ResizeOutcome::Failed;
-    }
-    let reached = format!("{id}: reached {size} {} after {seconds:.1} s", nodes(size));
-    if status.in_progress() {
-        tracing::warn!("{id}: still {status} after {seconds:.1} s without a change; going on");
-    } else if status.failed() {
-        tracing::warn!("{reached}, but is {status}: {}", reading.group.status_reason);
+}
+
+fn superseded(id: &str, reading: &Reading, effect: &Effect) {
+    let count = reading.group.node_count;
+    if effect.missing_bystanders.is_empty() {
+        tracing::warn!("{id}: somebody else resized the group to {count} meanwhile");
     } else {
-        tracing::info!("{reached}");
+        let gone = names(&effect.missing_bystanders);
+        tracing::warn!(
+            "{id}: somebody else resized the group to {count} meanwhile; gone without our asking: {gone}"
+        );
     }
-    ResizeOutcome::Done
 }
 
 /// A request that was lost too often.
 pub(super) fn given_up(group: &str, request: &Request) {
-    tracing::error!("{group}: given up after several attempts without effect: {request:?}");
+    let request = match request {
+        Request::Increase(size) => format!("an increase by {size}"),
+        Request::Decrease(size) => format!("the cancellation of {size}"),
+        Request::Delete(ids) => {
+            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            format!("the removal of {}", ids.join(", "))
+        }
+    };
+    tracing::error!("{group}: {request} was given up after several attempts without effect");
 }
 
-fn nodes(count: usize) -> &'static str {
+fn nodes(count: u32) -> &'static str {
     if count == 1 { "node" } else { "nodes" }
 }
 

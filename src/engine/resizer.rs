@@ -17,13 +17,12 @@ use crate::core::{
     cloud::{Cloud, CloudError, Reading},
     instance::{InstanceError, InstanceErrorClass, InstanceId},
     ledger::{Flight, Queued, Request},
-    machine_id::PlaceholderId,
-    member::MemberIndex,
+    member::{Member, MemberIndex},
     node_group::NodeGroupUuid,
     plan::{self, Resize},
     request::RequestError,
     settle::settled,
-    verify::Effect,
+    verify::{Effect, Verdict},
 };
 
 /// Everything that a resizer works with.
@@ -41,6 +40,23 @@ pub(super) struct Resizer {
 /// The group vanished, or nothing is left to do.
 struct Ended;
 
+/// What a resizer remembers from one resize to the next.
+struct Course<'a> {
+    /// Goes from one resize to the next, so that a group that hangs is waited for once.
+    watch: Watch<'a>,
+    /// The last resize, where it was reckoned lost. Magnum may come to it yet: a conductor that was down carries out
+    /// what waits for it, however late.
+    lost: Option<Lost>,
+    /// Whether a lost resize was sent again, so that Magnum may carry out both.
+    repeated: bool,
+}
+
+/// A resize that showed no effect in time.
+struct Lost {
+    flight: Flight,
+    sent_at: Instant,
+}
+
 /// Why no resize is sent yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Obstacle {
@@ -48,6 +64,8 @@ pub(super) enum Obstacle {
     JustStarted,
     /// Members vanished a moment ago that nobody named: the reading may be an old one, and the true group larger.
     InDoubt,
+    /// A resize was sent more than once, and Magnum may not be done with all of them.
+    Repeated,
     /// A change is going on.
     Unsettled,
 }
@@ -55,14 +73,14 @@ pub(super) enum Obstacle {
 impl Resizer {
     /// Works until the group is gone or the service stops.
     pub(super) async fn run(self, stop: CancellationToken) {
-        let mut watch = Watch::new(&self.options);
+        let mut course = Course { watch: Watch::new(&self.options), lost: None, repeated: false };
         let work = async {
             loop {
                 self.wake.notified().await;
                 while let Some(attempts) = self.attempts_so_far() {
                     let backoff = (self.options.poll_interval.1 * attempts).min(self.options.max_backoff);
                     sleep(self.options.coalesce_window + backoff).await;
-                    if self.carry_out(&mut watch).await.is_err() {
+                    if self.carry_out(&mut course).await.is_err() {
                         break;
                     }
                 }
@@ -78,14 +96,22 @@ impl Resizer {
             .flatten()
     }
 
-    /// One resize, from reading to verification. The watch goes from one resize to the next, so that a group that
-    /// hangs is waited for once.
-    async fn carry_out(&self, watch: &mut Watch<'_>) -> Result<(), Ended> {
-        watch.go_on();
-        let reading = self.settled_reading(watch).await?;
-        let Some(resize) = self.decide(&reading) else { return Ok(()) };
+    /// One resize, from reading to verification.
+    async fn carry_out(&self, course: &mut Course<'_>) -> Result<(), Ended> {
+        course.watch.go_on();
+        let reading = self.settled_reading(course).await?;
+        let lost = course.lost.take();
+        course.repeated = lost.is_some();
+        if let Some(lost) = &lost
+            && Effect::of(&lost.flight, &reading).verdict() != Verdict::Lost
+            && self.take_up(&lost.flight)
+        {
+            course.lost = self.verify(&mut course.watch, lost.sent_at).await?;
+            return Ok(());
+        }
+        let Some(resize) = self.decide(&reading, lost.is_some()) else { return Ok(()) };
         report::sent(&reading, &resize);
-        let begun = Instant::now();
+        let sent_at = Instant::now();
         match self.cloud.resize(self.group, resize.count, &resize.indices()).await {
             Ok(()) => self.acknowledge_flight(),
             Err(error) if error.certainly_without_effect() => {
@@ -95,17 +121,37 @@ impl Resizer {
             // Heard or not: only what happens to the group can tell.
             Err(error) => tracing::warn!("{}: {error}; looking whether it took effect", reading.group.id()),
         }
-        watch.begin_anew();
-        self.verify(watch, begun).await
+        course.watch.begin_anew();
+        course.lost = self.verify(&mut course.watch, sent_at).await?;
+        Ok(())
+    }
+
+    /// Back to a resize that was reckoned lost and shows an effect after all. False where its requests were given up
+    /// meanwhile.
+    fn take_up(&self, flight: &Flight) -> bool {
+        self.with_group(|group| {
+            let before = group.ledger.queued.len();
+            let is_of_flight =
+                |queued: &Queued| flight.requests.iter().any(|request| request.ticket == queued.ticket);
+            group.ledger.queued.retain(|queued| queued.attempts == 0 || !is_of_flight(queued));
+            let found = group.ledger.queued.len() < before;
+            if found {
+                group.ledger.flight = Some(flight.clone());
+            }
+            found
+        }) == Some(true)
     }
 
     /// Reads until the group may be resized. Whoever waits for that is acknowledged meanwhile.
-    async fn settled_reading(&self, watch: &mut Watch<'_>) -> Result<Arc<Reading>, Ended> {
+    async fn settled_reading(&self, course: &mut Course<'_>) -> Result<Arc<Reading>, Ended> {
+        // As long as nothing of it shows, nothing but the same is sent again.
+        let repeated = course.repeated && course.lost.is_none();
+        let watch = &mut course.watch;
         loop {
             match self.read().await {
                 Ok(reading) => {
                     let quiet = watch.quiet(&reading);
-                    let Some(obstacle) = self.obstacle(&reading, quiet) else { return Ok(reading) };
+                    let Some(obstacle) = self.obstacle(&reading, quiet, repeated) else { return Ok(reading) };
                     if self.with_group(GroupState::acknowledge_queue).is_none() {
                         return Err(Ended);
                     }
@@ -131,10 +177,13 @@ impl Resizer {
     }
 
     /// Why the group may not be resized by this reading.
-    fn obstacle(&self, reading: &Reading, quiet: Duration) -> Option<Obstacle> {
+    fn obstacle(&self, reading: &Reading, quiet: Duration, repeated: bool) -> Option<Obstacle> {
         let patience = &self.options.patience;
         if self.known_since.elapsed() < patience.after_start {
             return Some(Obstacle::JustStarted);
+        }
+        if repeated && quiet < patience.after_repetition {
+            return Some(Obstacle::Repeated);
         }
         let shrunk_at = self.state.look_at(self.group, |group| group.shrunk_at).flatten();
         let in_doubt = shrunk_at.is_some_and(|at| Instant::from_std(at).elapsed() < patience.doubt);
@@ -159,36 +208,41 @@ impl Resizer {
     fn named(&self, reading: &Reading) -> Vec<MemberIndex> {
         self.state
             .look_at(self.group, |group| {
-                let removed = |index, server: Option<_>| {
-                    let placeholder = PlaceholderId::Member { group: self.group, index };
-                    let id = server.map_or(InstanceId::Placeholder(placeholder), InstanceId::Server);
-                    group.ledger.queue_removes(id)
-                };
-                reading
-                    .counted()
-                    .filter(|member| removed(member.index, member.server))
-                    .map(|member| member.index)
-                    .collect()
+                let id = |member: &Member| InstanceId::of_member(self.group, member.index, member.server);
+                let named = reading.counted().filter(|member| group.ledger.queue_removes(id(member)));
+                named.map(|member| member.index).collect()
             })
             .unwrap_or_default()
     }
 
-    /// Plans the queue; answers what needs no resize and puts the rest into the flight.
-    fn decide(&self, reading: &Arc<Reading>) -> Option<Resize> {
+    /// Plans the queue; answers what needs no resize and puts the rest into the flight. `lost_alone` leaves out what
+    /// was not sent before: while Magnum may still come to a resize, only the very same may be sent again, so that it
+    /// does not matter which of them comes last.
+    fn decide(&self, reading: &Arc<Reading>, lost_alone: bool) -> Option<Resize> {
         self.with_group(|group| {
             group.busy = false;
             let now = Instant::now().into_std();
+            let later = if lost_alone { group.ledger.put_new_aside() } else { Vec::new() };
             let plan = plan::plan(reading, &group.ledger, now);
-            let queued = std::mem::take(&mut group.ledger.queued);
+            let queued = std::mem::replace(&mut group.ledger.queued, later);
             let cancelled: Vec<u32> =
                 group.ledger.failed().keys().copied().take(plan.cancelled_failures).collect();
-            for number in cancelled {
-                group.ledger.forget_failure(self.group, number, now);
+            for number in &cancelled {
+                group.ledger.forget_failure(self.group, *number, now);
             }
+            let mut cancelled = u32::try_from(cancelled.len()).unwrap_or(u32::MAX);
             let mut requests = Vec::new();
-            for (queued, answer) in queued.into_iter().zip(plan.answers) {
+            for (mut queued, answer) in queued.into_iter().zip(plan.answers) {
+                // What is cancelled must not be cancelled a second time should the resize be lost.
+                if let (Request::Decrease(delta), Ok(())) = (&mut queued.request, &answer) {
+                    let done = cancelled.min(*delta);
+                    *delta -= done;
+                    cancelled -= done;
+                }
                 match answer {
-                    Ok(()) if plan.resize.is_some() => requests.push(queued),
+                    Ok(()) if plan.resize.is_some() && queued.request != Request::Decrease(0) => {
+                        requests.push(queued);
+                    }
                     Ok(()) => {
                         group.answer(queued.ticket, Ok(()));
                     }
@@ -205,7 +259,7 @@ impl Resizer {
         .flatten()
     }
 
-    /// 202: the caller is told OK; the verification goes on without him.
+    /// 202: the callers are told OK; the verification goes on in the background.
     fn acknowledge_flight(&self) {
         self.with_group(|group| {
             group.busy = true;
@@ -234,8 +288,8 @@ impl Resizer {
         });
     }
 
-    /// Follows the flight until its effect is clear.
-    async fn verify(&self, watch: &mut Watch<'_>, begun: Instant) -> Result<(), Ended> {
+    /// Follows the flight until its effect is clear, or for so long without any that it is reckoned lost.
+    async fn verify(&self, watch: &mut Watch<'_>, sent_at: Instant) -> Result<Option<Lost>, Ended> {
         let Some(Some(flight)) = self.state.look_at(self.group, |group| group.ledger.flight.clone()) else {
             return Err(Ended);
         };
@@ -259,7 +313,7 @@ impl Resizer {
                 self.acknowledge_flight();
                 // While another group is updated, Magnum's sync writes Heat's status of before over ours until Heat has
                 // begun: such an end says nothing, and a resize sent into it would meet this one in Heat.
-                let not_begun = effect.untouched && begun.elapsed() < self.options.effect_timeout;
+                let not_begun = effect.untouched && sent_at.elapsed() < self.options.effect_timeout;
                 let doubtful = !effect.complete() && quiet < patience.doubt;
                 if not_begun || doubtful || !settled(&reading, &self.named(&reading), quiet, patience) {
                     continue;
@@ -267,21 +321,22 @@ impl Resizer {
             } else {
                 // A Heat that is busy with the update before may come to this one yet: its nodes must not come twice.
                 let busy = reading.group.status.in_progress() && quiet < patience.in_progress;
-                if busy || begun.elapsed() < self.options.effect_timeout {
+                if busy || sent_at.elapsed() < self.options.effect_timeout {
                     continue;
                 }
             }
-            self.land(&flight, &reading, &effect, begun.elapsed());
-            return Ok(());
+            self.land(&flight, &reading, &effect, sent_at.elapsed());
+            return Ok((effect.verdict() == Verdict::Lost).then_some(Lost { flight, sent_at }));
         }
     }
 
     /// Closes the flight: reports what happened and puts what was lost back into the queue.
     fn land(&self, flight: &Flight, reading: &Reading, effect: &Effect, took: Duration) {
         let id = reading.group.id();
-        let outcome = report::landed(flight, reading, effect, took);
-        self.recorder.resize_ended(&id, outcome);
-        if !effect.missing_bystanders.is_empty() && !effect.superseded {
+        let verdict = effect.verdict();
+        report::landed(flight, reading, effect, took);
+        self.recorder.resize_ended(&id, verdict.into());
+        if verdict == Verdict::WrongRemoval {
             let count = u64::try_from(effect.missing_bystanders.len()).unwrap_or(u64::MAX);
             self.recorder.wrong_removals(&id, count);
         }
@@ -294,7 +349,8 @@ impl Resizer {
             let again = retry(flight, effect, self.group);
             // In front, in the order they came in.
             for queued in again.into_iter().rev() {
-                if queued.attempts < self.options.max_attempts {
+                // As long as Magnum shows nothing at all, it may still carry out what it was sent: not to be called off.
+                if queued.attempts < self.options.max_attempts || !effect.seen {
                     group.acknowledge_queue();
                     group.ledger.queued.insert(0, queued);
                 } else {
@@ -308,7 +364,7 @@ impl Resizer {
                 }
             }
             // Sent and acknowledged, but nothing came of it: show it, so that cluster-autoscaler can take it back.
-            let sent_again = !effect.seen || effect.nothing;
+            let sent_again = verdict == Verdict::Lost;
             let short = if sent_again || effect.superseded { 0 } else { effect.owed(flight) };
             let error = InstanceError {
                 code: "ResizeFailed",
@@ -321,7 +377,7 @@ impl Resizer {
         });
     }
 
-    /// Refuses a request: to its caller if he still waits, else where cluster-autoscaler will see it (I4).
+    /// Refuses a request: to its caller if still waiting, else where cluster-autoscaler will see it (I4).
     fn refuse(&self, group: &mut GroupState, reading: &Reading, queued: &Queued, error: RequestError) {
         let acknowledged = group.is_answered(queued.ticket);
         if !acknowledged {
@@ -337,31 +393,35 @@ impl Resizer {
 
 /// What has to be sent again: removals that did not happen, and everything when nothing happened.
 fn retry(flight: &Flight, effect: &Effect, group: NodeGroupUuid) -> Vec<Queued> {
-    if !effect.seen || effect.nothing && !effect.superseded {
+    if effect.verdict() == Verdict::Lost {
         let again = |queued: &Queued| Queued { attempts: queued.attempts + 1, ..queued.clone() };
         return flight.requests.iter().map(again).collect();
     }
-    let still_there: Vec<InstanceId> = effect
+    let mut still_there: Vec<InstanceId> = effect
         .remaining
         .iter()
-        .map(|removal| {
-            let placeholder = PlaceholderId::Member { group, index: removal.index };
-            removal.server.map_or(InstanceId::Placeholder(placeholder), InstanceId::Server)
-        })
+        .map(|removal| InstanceId::of_member(group, removal.index, removal.server))
         .collect();
-    flight
-        .requests
-        .iter()
-        .filter_map(|queued| {
-            let Request::Delete(ids) = &queued.request else { return None };
-            let ids: Vec<InstanceId> = ids.iter().copied().filter(|id| still_there.contains(id)).collect();
-            (!ids.is_empty()).then(|| Queued {
-                ticket: queued.ticket,
-                request: Request::Delete(ids),
-                attempts: queued.attempts + 1,
-            })
-        })
-        .collect()
+    let mut again = Vec::new();
+    let mut removal = |queued: &Queued, ids: Vec<InstanceId>| {
+        if !ids.is_empty() {
+            let (ticket, attempts) = (queued.ticket, queued.attempts + 1);
+            again.push(Queued { ticket, request: Request::Delete(ids), attempts });
+        }
+    };
+    for queued in &flight.requests {
+        if let Request::Delete(named) = &queued.request {
+            let (ids, others) = still_there.into_iter().partition(|id| named.contains(id));
+            still_there = others;
+            removal(queued, ids);
+        }
+    }
+    // What nobody named is a member without a server that was to be cancelled.
+    if let Some(queued) = flight.requests.iter().find(|queued| matches!(queued.request, Request::Decrease(_)))
+    {
+        removal(queued, still_there);
+    }
+    again
 }
 
 /// Shows the nodes of an accepted increase that will not come. A removal that will not happen shows by itself: its

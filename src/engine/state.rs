@@ -72,8 +72,7 @@ impl GroupState {
         if self.ledger.flight.is_some() || !reading.group.status.in_progress() {
             return 0;
         }
-        let counted = u32::try_from(reading.counted().count()).unwrap_or(u32::MAX);
-        counted.saturating_sub(reading.group.node_count)
+        reading.size().saturating_sub(reading.group.node_count)
     }
 
     /// Queues a request; the receiver hears what becomes of it.
@@ -108,8 +107,8 @@ impl GroupState {
         !self.answers.contains_key(&ticket)
     }
 
-    /// Whether the removal of this instance is still somebody's hope only: asked for, not acknowledged, so that it
-    /// may yet be refused or withdrawn.
+    /// Whether the removal of this instance was asked for and no such request was acknowledged yet: it may still be
+    /// refused or withdrawn.
     pub(crate) fn is_removal_open(&self, id: InstanceId) -> bool {
         let in_flight = self.ledger.flight.iter().flat_map(|flight| &flight.requests);
         let mut removals = in_flight
@@ -289,14 +288,14 @@ fn log_foreign_progress(group: &GroupState, was_in_progress: Option<bool>) {
     if group.ledger.flight.is_some() || group.busy {
         return;
     }
-    let (id, asked, size) = (reading.group.id(), reading.group.node_count, reading.counted().count());
+    let (id, asked, size) = (reading.group.id(), reading.group.node_count, reading.size());
     match (was_in_progress, reading.group.status.in_progress()) {
         (None | Some(false), true) => {
             tracing::info!(
                 "{id}: a resize to {asked} that this process did not send is in progress; adopted"
             );
         }
-        (Some(true), false) if usize::try_from(asked).is_ok_and(|asked| asked == size) => {
+        (Some(true), false) if asked == size => {
             tracing::info!("{id}: the adopted resize ended, {size} nodes as asked");
         }
         (Some(true), false) => {
@@ -313,7 +312,7 @@ fn note_trouble(group: &mut GroupState, error: &CloudError) {
     let text = error.to_string();
     if group.trouble.as_ref() != Some(&text) {
         let consequence =
-            if group.view.is_some() { "its last state stands" } else { "it is not served until then" };
+            if group.view.is_some() { "serving its last known state" } else { "it is not served until then" };
         tracing::warn!(node_group = %group.id, "cannot be read, {consequence}: {text}");
         group.trouble = Some(text);
     }
@@ -327,8 +326,7 @@ impl State {
             if !stays {
                 let id = group.id.clone();
                 tracing::info!("{id}: the node group is gone");
-                let known = String::from("the node group was deleted");
-                group.refuse_unanswered(&RequestError::UnknownGroup { id, known });
+                group.refuse_unanswered(&RequestError::GroupDeleted { id });
                 group.gone.cancel();
             }
             stays

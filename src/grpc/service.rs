@@ -19,7 +19,7 @@ use super::{
         PricingNodePriceResponse, PricingPodPriceRequest, PricingPodPriceResponse, RefreshRequest,
         RefreshResponse, cloud_provider_server::CloudProvider,
     },
-    status::code_label,
+    status::{code_label, not_offered},
     wire,
 };
 use crate::{
@@ -56,17 +56,7 @@ impl CloudProviderService {
     }
 
     fn group(&self, id: &str) -> Result<Arc<GroupView>, Status> {
-        require_id(id)?;
         Ok(Arc::clone(self.engine.snapshot()?.group(id)?))
-    }
-
-    /// The group of a node, without its details: cluster-autoscaler asks once for each node in each loop.
-    fn group_of(&self, node: &NodeReference) -> Result<Option<Arc<GroupView>>, RequestError> {
-        match self.engine.group_of(node) {
-            // An error would end cluster-autoscaler's loop (CA ≤ 1.33) because of somebody else's node.
-            Err(RequestError::MalformedNode { .. }) => Ok(None),
-            answer => answer,
-        }
     }
 }
 
@@ -98,26 +88,6 @@ where
     }
 }
 
-fn require_id(id: &str) -> Result<(), Status> {
-    if id.is_empty() { Err(Status::invalid_argument("no node group was named: id is empty")) } else { Ok(()) }
-}
-
-fn require_nodes(nodes: &[NodeReference]) -> Result<(), Status> {
-    if nodes.is_empty() {
-        return Err(RequestError::NoNodes.into());
-    }
-    if nodes.iter().any(|node| node.provider_id.is_empty() && node.name.is_empty()) {
-        return Err(Status::invalid_argument(
-            "a node has neither provider ID nor name, so nothing identifies it; nothing was removed",
-        ));
-    }
-    Ok(())
-}
-
-fn require_delta(delta: i32, valid: bool, expected: &'static str) -> Result<(), Status> {
-    if valid { Ok(()) } else { Err(RequestError::InvalidDelta { delta, expected }.into()) }
-}
-
 /// Names the nodes for the log; the callers' text is escaped, so that it cannot pretend to be another line.
 fn node_list(nodes: &[NodeReference]) -> String {
     let named: Vec<String> =
@@ -126,10 +96,6 @@ fn node_list(nodes: &[NodeReference]) -> String {
         0 => named.join(", "),
         more => format!("{} and {more} more", named.join(", ")),
     }
-}
-
-fn unimplemented(what: &str) -> Status {
-    Status::unimplemented(format!("{what} is not offered; cluster-autoscaler does without"))
 }
 
 #[tonic::async_trait]
@@ -147,10 +113,10 @@ impl CloudProvider for CloudProviderService {
         &self,
         request: Request<NodeGroupForNodeRequest>,
     ) -> Result<Response<NodeGroupForNodeResponse>, Status> {
-        let node = request.into_inner().node.ok_or_else(|| Status::invalid_argument("no node was named"))?;
-        let group = self.group_of(&wire::node_reference(node))?;
+        let node = request.into_inner().node.ok_or(RequestError::NoNodes)?;
+        let group = self.engine.group_of(&wire::node_reference(node))?;
         // An empty id says that the node is not ours: a control-plane or foreign one.
-        let node_group = group.map_or_else(NodeGroup::default, |group| wire::node_group(&group));
+        let node_group = group.map_or_else(NodeGroup::default, |group| wire::node_group_of_node(&group));
         Ok(Response::new(NodeGroupForNodeResponse { node_group: Some(node_group) }))
     }
 
@@ -158,14 +124,14 @@ impl CloudProvider for CloudProviderService {
         &self,
         _request: Request<PricingNodePriceRequest>,
     ) -> Result<Response<PricingNodePriceResponse>, Status> {
-        Err(unimplemented("the price of a node"))
+        Err(not_offered("the price of a node"))
     }
 
     async fn pricing_pod_price(
         &self,
         _request: Request<PricingPodPriceRequest>,
     ) -> Result<Response<PricingPodPriceResponse>, Status> {
-        Err(unimplemented("the price of a pod"))
+        Err(not_offered("the price of a pod"))
     }
 
     async fn gpu_label(
@@ -205,13 +171,11 @@ impl CloudProvider for CloudProviderService {
         &self,
         request: Request<NodeGroupIncreaseSizeRequest>,
     ) -> Result<Response<NodeGroupIncreaseSizeResponse>, Status> {
-        let by = deadline::of(request.metadata(), Instant::now());
+        let deadline = deadline::of(request.metadata(), Instant::now());
         let NodeGroupIncreaseSizeRequest { delta, id } = request.into_inner();
         let engine = Arc::clone(&self.engine);
         carry_out(format!("{}: IncreaseSize by {delta}", id.escape_debug()), async move {
-            require_id(&id)?;
-            require_delta(delta, delta > 0, "an increase needs a positive number of nodes")?;
-            Ok(engine.increase_size(&id, delta, by).await?)
+            Ok(engine.increase_size(&id, delta, deadline).await?)
         })
         .await?;
         Ok(Response::new(NodeGroupIncreaseSizeResponse {}))
@@ -221,14 +185,12 @@ impl CloudProvider for CloudProviderService {
         &self,
         request: Request<NodeGroupDeleteNodesRequest>,
     ) -> Result<Response<NodeGroupDeleteNodesResponse>, Status> {
-        let by = deadline::of(request.metadata(), Instant::now());
+        let deadline = deadline::of(request.metadata(), Instant::now());
         let NodeGroupDeleteNodesRequest { nodes, id } = request.into_inner();
         let nodes: Vec<NodeReference> = nodes.into_iter().map(wire::node_reference).collect();
         let engine = Arc::clone(&self.engine);
         carry_out(format!("{}: DeleteNodes [{}]", id.escape_debug(), node_list(&nodes)), async move {
-            require_id(&id)?;
-            require_nodes(&nodes)?;
-            Ok(engine.delete_nodes(&id, &nodes, by).await?)
+            Ok(engine.delete_nodes(&id, &nodes, deadline).await?)
         })
         .await?;
         Ok(Response::new(NodeGroupDeleteNodesResponse {}))
@@ -238,13 +200,11 @@ impl CloudProvider for CloudProviderService {
         &self,
         request: Request<NodeGroupDecreaseTargetSizeRequest>,
     ) -> Result<Response<NodeGroupDecreaseTargetSizeResponse>, Status> {
-        let by = deadline::of(request.metadata(), Instant::now());
+        let deadline = deadline::of(request.metadata(), Instant::now());
         let NodeGroupDecreaseTargetSizeRequest { delta, id } = request.into_inner();
         let engine = Arc::clone(&self.engine);
         carry_out(format!("{}: DecreaseTargetSize by {delta}", id.escape_debug()), async move {
-            require_id(&id)?;
-            require_delta(delta, delta < 0, "a decrease needs a negative number of nodes")?;
-            Ok(engine.decrease_target_size(&id, delta, by).await?)
+            Ok(engine.decrease_target_size(&id, delta, deadline).await?)
         })
         .await?;
         Ok(Response::new(NodeGroupDecreaseTargetSizeResponse {}))
@@ -258,7 +218,10 @@ impl CloudProvider for CloudProviderService {
         let instances = group
             .instances
             .iter()
-            .map(|instance| wire::instance(instance, self.engine.provider_id(&instance.id)))
+            .map(|instance| {
+                let (id, instance) = self.engine.show(instance);
+                wire::instance(&instance, id)
+            })
             .collect();
         Ok(Response::new(NodeGroupNodesResponse { instances }))
     }
@@ -268,7 +231,7 @@ impl CloudProvider for CloudProviderService {
         _request: Request<NodeGroupTemplateNodeInfoRequest>,
     ) -> Result<Response<NodeGroupTemplateNodeInfoResponse>, Status> {
         // Never an empty template: cluster-autoscaler dereferences it unseen.
-        Err(unimplemented("a template of a new node"))
+        Err(not_offered("a template of a new node"))
     }
 
     async fn node_group_get_options(
@@ -276,7 +239,7 @@ impl CloudProvider for CloudProviderService {
         _request: Request<NodeGroupAutoscalingOptionsRequest>,
     ) -> Result<Response<NodeGroupAutoscalingOptionsResponse>, Status> {
         // Cluster-autoscaler 1.35 and 1.36 take a start-up time of 0 from any answer (kubernetes/autoscaler#10245).
-        Err(unimplemented("options of a single group"))
+        Err(not_offered("options of a single group"))
     }
 }
 
@@ -298,19 +261,6 @@ mod tests {
     fn a_log_line_stays_one_line_of_bounded_length() {
         assert_eq!(node_list(&nodes(2)), "n\\n0, n\\n1");
         assert!(node_list(&nodes(12)).ends_with("n\\n9 and 2 more"));
-    }
-
-    #[test]
-    fn what_identifies_nothing_is_an_invalid_argument() {
-        let anonymous = NodeReference { provider_id: String::new(), name: String::new() };
-        for refused in [
-            require_id(""),
-            require_nodes(&[]),
-            require_nodes(&[nodes(1).remove(0), anonymous]),
-            require_delta(0, false, "positive"),
-        ] {
-            assert_eq!(refused.unwrap_err().code(), tonic::Code::InvalidArgument);
-        }
     }
 
     #[tokio::test]

@@ -12,14 +12,23 @@ impl From<RequestError> for Status {
     }
 }
 
+/// For a method that is optional in the protocol and that this service does not offer.
+pub(super) fn not_offered(what: &str) -> Status {
+    Status::unimplemented(format!("{what} is not offered; cluster-autoscaler does without"))
+}
+
 /// The gRPC code of a refusal.
 #[must_use]
 pub const fn code(error: &RequestError) -> Code {
     match error {
-        RequestError::UnknownGroup { .. } | RequestError::NotAMember { .. } => Code::NotFound,
-        RequestError::InvalidDelta { .. } | RequestError::NoNodes | RequestError::MalformedNode { .. } => {
-            Code::InvalidArgument
-        }
+        RequestError::UnknownGroup { .. }
+        | RequestError::GroupDeleted { .. }
+        | RequestError::NotAMember { .. } => Code::NotFound,
+        RequestError::NoGroupId
+        | RequestError::InvalidDelta { .. }
+        | RequestError::NoNodes
+        | RequestError::AnonymousNode
+        | RequestError::MalformedNode { .. } => Code::InvalidArgument,
         RequestError::OutOfBounds { .. } => Code::OutOfRange,
         RequestError::NothingToCancel { .. }
         | RequestError::ClusterStatus { .. }
@@ -30,7 +39,7 @@ pub const fn code(error: &RequestError) -> Code {
         | RequestError::SnapshotTooOld { .. }
         | RequestError::UnreadGroup { .. }
         | RequestError::Stopping => Code::Unavailable,
-        RequestError::Deadline { .. } => Code::DeadlineExceeded,
+        RequestError::Deadline => Code::DeadlineExceeded,
         RequestError::Busy { .. } => Code::ResourceExhausted,
         RequestError::Cloud(error) => cloud_code(error),
     }
@@ -153,6 +162,9 @@ mod tests {
             (RequestError::NotAMember { node: node(), group: group() }, Code::NotFound),
             (RequestError::InvalidDelta { delta: 0, expected: "positive" }, Code::InvalidArgument),
             (RequestError::NoNodes, Code::InvalidArgument),
+            (RequestError::NoGroupId, Code::InvalidArgument),
+            (RequestError::AnonymousNode, Code::InvalidArgument),
+            (RequestError::GroupDeleted { id: group() }, Code::NotFound),
             (
                 RequestError::MalformedNode { node: node(), source: ProviderIdError::Foreign(node()) },
                 Code::InvalidArgument,
@@ -188,7 +200,7 @@ mod tests {
                 Code::Unavailable,
             ),
             (RequestError::Stopping, Code::Unavailable),
-            (RequestError::Deadline { doing: "reading the group" }, Code::DeadlineExceeded),
+            (RequestError::Deadline, Code::DeadlineExceeded),
             (RequestError::Busy { group: group(), waiting: 100 }, Code::ResourceExhausted),
         ];
         table.extend(

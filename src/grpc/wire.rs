@@ -4,7 +4,7 @@ use super::externalgrpc::{
     self as proto, ExternalGrpcNode, InstanceErrorInfo, InstanceStatus, instance_status::InstanceState,
 };
 use crate::core::{
-    instance::{self, Instance, InstanceError, InstanceErrorClass},
+    instance::{self, Instance, InstanceError, InstanceErrorClass, Tally},
     request::NodeReference,
     snapshot::GroupView,
 };
@@ -17,11 +17,17 @@ const OTHER: i32 = 99;
 /// A node group with a line about it for people.
 #[must_use]
 pub fn node_group(group: &GroupView) -> proto::NodeGroup {
+    proto::NodeGroup { debug: summary(group), ..node_group_of_node(group) }
+}
+
+/// The group of a node, without the line for people: cluster-autoscaler asks for it once for each node in each loop.
+#[must_use]
+pub fn node_group_of_node(group: &GroupView) -> proto::NodeGroup {
     proto::NodeGroup {
         id: group.id.clone(),
         min_size: size(group.bounds.min),
         max_size: size(group.bounds.max),
-        debug: summary(group),
+        debug: String::new(),
     }
 }
 
@@ -63,48 +69,6 @@ fn error_info(error: &InstanceError) -> InstanceErrorInfo {
 #[must_use]
 pub fn node_reference(node: ExternalGrpcNode) -> NodeReference {
     NodeReference { provider_id: node.provider_id, name: node.name }
-}
-
-/// How many instances of a group are in which state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Nodes, or about to register as one.
-    pub running: usize,
-    /// Being made.
-    pub creating: usize,
-    /// On their way out.
-    pub deleting: usize,
-    /// With an error, whatever their state.
-    pub failed: usize,
-}
-
-impl Tally {
-    /// Counts each instance once.
-    #[must_use]
-    pub fn of(instances: &[Instance]) -> Self {
-        let mut tally = Self::default();
-        for instance in instances {
-            let place = match (instance.state, &instance.error) {
-                (_, Some(_)) => &mut tally.failed,
-                (instance::InstanceState::Running, None) => &mut tally.running,
-                (instance::InstanceState::Creating, None) => &mut tally.creating,
-                (instance::InstanceState::Deleting, None) => &mut tally.deleting,
-            };
-            *place += 1;
-        }
-        tally
-    }
-
-    /// The numbers with the names of their states, which are metric labels too.
-    #[must_use]
-    pub const fn by_state(&self) -> [(&'static str, usize); 4] {
-        [
-            ("running", self.running),
-            ("creating", self.creating),
-            ("deleting", self.deleting),
-            ("failed", self.failed),
-        ]
-    }
 }
 
 /// `UPDATE_COMPLETE, target 3 of 1–6: 2 running, 1 creating`, and the trouble if there is any.

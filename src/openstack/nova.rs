@@ -11,7 +11,7 @@ use super::session::{Call, Session};
 use crate::core::{
     cloud::{CloudError, Service},
     machine_id::MachineId,
-    member::MemberIndex,
+    member::{MemberIndex, parse_server_name},
 };
 
 /// Servers per page; Nova's own limit is the same unless an operator lowers it.
@@ -21,7 +21,7 @@ const PAGE: &str = "1000";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Servers {
     ids: BTreeSet<MachineId>,
-    names: BTreeMap<String, Vec<MachineId>>,
+    members: BTreeMap<(String, MemberIndex), Vec<MachineId>>,
 }
 
 impl Servers {
@@ -31,12 +31,11 @@ impl Servers {
         self.ids.contains(&server)
     }
 
-    /// The server with the name that Magnum's templates give to a member: `<stack>-node-<index>`, or `-minion-`
-    /// up to Magnum 8. None where two have the same name, as while a member's index is used again.
+    /// The server with the name that Magnum's templates give to a member. None where two have it, as while a member's
+    /// index is used again.
     #[must_use]
     pub fn of_member(&self, stack_name: &str, index: MemberIndex) -> Option<MachineId> {
-        let named = |kind| self.names.get(&format!("{stack_name}-{kind}-{index}"));
-        match named("node").or_else(|| named("minion"))?.as_slice() {
+        match self.members.get(&(stack_name.to_owned(), index))?.as_slice() {
             [only] => Some(*only),
             _ => None,
         }
@@ -44,17 +43,13 @@ impl Servers {
 
     fn insert(&mut self, stack_names: &[&str], server: &ListedServer) {
         // Nova's search is a regular expression in the database's dialect; what it means is decided here.
-        let is_ours = ["-node-", "-minion-"].iter().any(|kind| {
-            server.name.rsplit_once(kind).is_some_and(|(stack, index)| {
-                stack_names.contains(&stack) && !index.is_empty() && index.bytes().all(|b| b.is_ascii_digit())
-            })
-        });
-        if !is_ours {
+        let Some((stack, index)) = parse_server_name(&server.name) else { return };
+        if !stack_names.contains(&stack) {
             return;
         }
         if let Ok(id) = server.id.parse() {
             self.ids.insert(id);
-            self.names.entry(server.name.clone()).or_default().push(id);
+            self.members.entry((stack.to_owned(), index)).or_default().push(id);
         }
     }
 }

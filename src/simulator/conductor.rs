@@ -45,6 +45,10 @@ impl World {
     }
 
     pub(super) fn conduct(&mut self, cast: Cast) {
+        if self.now < self.conductor_back {
+            self.queue.schedule(self.conductor_back, Event::Conductor(cast));
+            return;
+        }
         let Cast { group, order, refused } = cast;
         // In any other status the conductor raises NotSupported, into its log alone
         // (Magnum conductor/handlers/cluster_conductor.py:241-252).

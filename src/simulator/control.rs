@@ -146,6 +146,12 @@ impl Simulator {
         self.lock().faults = Faults::new(plan);
     }
 
+    /// Stops Magnum's conductor for this long: what is asked of it waits in its queue.
+    pub fn stop_conductor(&self, pause: Duration) {
+        let world = &mut self.lock().world;
+        world.conductor_back = world.conductor_back.max(world.now + pause);
+    }
+
     /// The next resizes over HTTP get their 202 and nothing comes of them.
     pub fn lose_next_casts(&self, count: u32) {
         self.lock().casts_to_lose = count;

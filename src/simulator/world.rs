@@ -26,6 +26,8 @@ pub(super) struct World {
     pub(super) chance: Chance,
     /// The time of the event at hand.
     pub(super) now: Instant,
+    /// Until when Magnum's conductor does nothing.
+    pub(super) conductor_back: Instant,
     pub(super) queue: Queue,
     pub(super) sync_scheduled: bool,
     pub(super) cluster: Cluster,
@@ -63,6 +65,7 @@ impl World {
             clock,
             chance,
             now,
+            conductor_back: now,
             queue: Queue::default(),
             sync_scheduled: false,
             cluster,

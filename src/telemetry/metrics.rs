@@ -18,10 +18,11 @@ use super::{SnapshotSource, process::ProcessMetrics};
 use crate::{
     core::{
         cloud::Service,
+        instance::Tally,
         snapshot::{GroupView, Snapshot},
     },
     engine::{Dropped, Recorder, ResizeOutcome},
-    grpc::{call_layer::CallObserver, method::Method, wire::Tally},
+    grpc::{call_layer::CallObserver, method::Method},
     openstack::RequestObserver,
 };
 

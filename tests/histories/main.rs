@@ -54,7 +54,7 @@ struct Outcome {
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let Some(options) = Options::parse(std::env::args().skip(1)) else { return ExitCode::SUCCESS };
     if let Some(seed) = options.seed {
         return replay(seed, &options);
     }
@@ -65,6 +65,19 @@ fn main() -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// Our own options, and those of cargo's test runner that take a value; any other of the latter means nothing here.
+const OPTIONS_WITH_VALUE: [&str; 9] = [
+    "--seed",
+    "--histories",
+    "--steps",
+    "--bug",
+    "--test-threads",
+    "--skip",
+    "--format",
+    "--color",
+    "--logfile",
+];
+
 #[derive(Debug)]
 struct Options {
     seed: Option<u64>,
@@ -74,9 +87,20 @@ struct Options {
 }
 
 impl Options {
-    /// What cargo and test runners pass besides is passed over.
-    fn parse() -> Self {
-        let arguments: Vec<String> = std::env::args().collect();
+    /// None when the test runner wants no histories: with `--list`, or the name of another test.
+    fn parse(arguments: impl Iterator<Item = String>) -> Option<Self> {
+        let arguments: Vec<String> = arguments.collect();
+        if arguments.iter().any(|argument| argument == "--list") {
+            println!("histories: test");
+            return None;
+        }
+        let mut names = arguments.iter().enumerate().filter(|(at, argument)| {
+            let is_value = *at > 0 && OPTIONS_WITH_VALUE.contains(&arguments[at - 1].as_str());
+            !is_value && !argument.starts_with('-')
+        });
+        if names.clone().next().is_some() && !names.any(|(_, name)| "histories".contains(name.as_str())) {
+            return None;
+        }
         let value = |name: &str| {
             let at = arguments.iter().position(|argument| argument == name)?;
             Some(arguments.get(at + 1).unwrap_or_else(|| panic!("{name} needs a value")).as_str())
@@ -88,12 +112,12 @@ impl Options {
                 .find(|bug| format!("{bug:?}") == name)
                 .unwrap_or_else(|| panic!("bugs: {:?}", Bug::ALL))
         });
-        Self {
+        Some(Self {
             seed: number("--seed"),
             histories: number("--histories").unwrap_or(1000),
             steps: usize::try_from(number("--steps").unwrap_or(60)).unwrap(),
             bug,
-        }
+        })
     }
 }
 
@@ -134,14 +158,16 @@ fn run_all(options: &Options) -> bool {
     }
     println!(
         "{} histories of {} steps: {} calls, {} resizes, {} of them lost and sent again; of the acknowledged requests {} \
-         were given up after five losses and {} had become impossible, all reported; 0 wrong removals, 0 violations",
+         were given up after five losses and {} had become impossible, all reported; 0 violations, a wrong removal would \
+         be one (wrong_removals_total of all services together: {})",
         options.histories,
         options.steps,
         totals.answered,
         totals.resizes,
         totals.lost,
         totals.given_up,
-        totals.refused
+        totals.refused,
+        totals.wrong_removals
     );
     true
 }
@@ -291,6 +317,7 @@ async fn apply(world: &mut World, step: &Step, seed: u64) {
         Step::NovaDelete { group, pick } => world.nova_delete(*group, *pick),
         Step::Storm { probability } => world.simulator.set_faults(storm(seed, *probability)),
         Step::LoseCasts(count) => world.simulator.lose_next_casts(*count),
+        Step::ConductorStops(pause) => world.simulator.stop_conductor(*pause),
         Step::ExpireTokens => world.simulator.expire_tokens(),
         Step::Quota(quota) => world.simulator.set_quota(*quota),
         Step::NoValidHost(none) => world.simulator.no_valid_host(*none),

@@ -12,7 +12,7 @@ use cluster_autoscaler_provider_magnum::{
     core::{
         cloud::Cloud,
         instance::{InstanceId, InstanceState},
-        machine_id::{PlaceholderId, ProviderId},
+        machine_id::PlaceholderId,
         member::MemberIndex,
         node_group::NodeGroupUuid,
         request::{NodeReference, RequestError},
@@ -187,10 +187,10 @@ impl World {
     fn note_named(&mut self, group: usize, nodes: &[NodeReference]) {
         for node in nodes {
             match node.identity() {
-                Ok(Some(ProviderId::Server(machine))) => {
+                Ok(Some(InstanceId::Server(machine))) => {
                     self.named.insert(machine.to_string());
                 }
-                Ok(Some(ProviderId::Placeholder(PlaceholderId::Member { index, .. }))) => {
+                Ok(Some(InstanceId::Placeholder(PlaceholderId::Member { index, .. }))) => {
                     self.named_members.insert((group, index.to_string().parse().unwrap()));
                 }
                 _ => {}
@@ -204,7 +204,7 @@ impl World {
         let mut nodes: Vec<NodeReference> = picks
             .iter()
             .filter_map(|pick| view.instances.get(pick % view.instances.len().max(1)))
-            .map(|instance| reference(&self.engine.provider_id(&instance.id)))
+            .map(|instance| reference(&self.engine.show(instance).0))
             .collect();
         nodes.dedup();
         nodes
@@ -281,7 +281,7 @@ impl World {
     /// Lowers what is expected by the instances that were there and are going now.
     fn account_for(&mut self, group: usize, before: &GroupView, removed: &BTreeSet<String>) {
         for instance in &before.instances {
-            let id = self.engine.provider_id(&instance.id);
+            let id = self.engine.show(instance).0;
             if !removed.contains(&id) || instance.state == InstanceState::Deleting {
                 continue;
             }
@@ -308,7 +308,7 @@ impl World {
 
     async fn repeat_what_is_gone(&self, view: &GroupView, calls: &[DeleteCall]) {
         let shown = |node: &NodeReference| {
-            view.instances.iter().any(|instance| self.engine.provider_id(&instance.id) == node.provider_id)
+            view.instances.iter().any(|instance| self.engine.show(instance).0 == node.provider_id)
         };
         for node in calls.iter().flat_map(|call| &call.nodes).filter(|node| !shown(node)) {
             let server = node.provider_id.rsplit('/').next().unwrap_or_default();

@@ -42,6 +42,8 @@ fn member(index: u32, kind: u8) -> Member {
         9 => (server, true, "CREATE_FAILED"),
         10 => (server, false, "DELETE_IN_PROGRESS"),
         11 => (server, false, "DELETE_FAILED"),
+        // A node of which neither Heat nor Nova tells the server.
+        12 => (None, true, "UPDATE_COMPLETE"),
         _ => (server, true, "UPDATE_FAILED"),
     };
     Member {
@@ -56,7 +58,7 @@ fn member(index: u32, kind: u8) -> Member {
 
 prop_compose! {
     fn readings()(
-        members in prop::collection::btree_map(0_u32..30, 0_u8..13, 0..12),
+        members in prop::collection::btree_map(0_u32..30, 0_u8..14, 0..12),
         min in 0_u32..4,
         room in 0_u32..14,
         node_count in 0_u32..14,
@@ -141,6 +143,7 @@ fn may_go(reading: &Reading, request: &Request) -> BTreeSet<MemberIndex> {
     reading
         .counted()
         .filter(|member| match request {
+            _ if member.server.is_none() && member.status == Status::parse("UPDATE_COMPLETE") => false,
             Request::Delete(ids) => ids.contains(&id(member)),
             Request::Decrease(_) => member.server.is_none(),
             Request::Increase(_) => false,
@@ -340,7 +343,13 @@ fn a_failed_deletion_is_tried_again_without_lowering_the_count() {
 fn a_placeholder_that_became_a_node_is_not_removed_by_its_old_name() {
     let placeholder = PlaceholderId::Member { group: group_uuid(), index: MemberIndex::new(1) };
     let ledger = ledger(vec![Request::Delete(vec![InstanceId::Placeholder(placeholder)])], 0);
-    let plan = plan(&settled_group(3), &ledger, Instant::now());
-    assert!(matches!(plan.answers[0], Err(RequestError::PlaceholderHasServer { .. })));
+    let refused = plan(&settled_group(3), &ledger, Instant::now());
+    assert!(matches!(refused.answers[0], Err(RequestError::PlaceholderHasServer { .. })));
+    assert_eq!(refused.resize, None);
+
+    let mut reading = settled_group(3);
+    reading.members[1] = member(1, 12);
+    let plan = plan(&reading, &ledger, Instant::now());
+    assert!(matches!(plan.answers[0], Err(RequestError::ServerUnknown { .. })));
     assert_eq!(plan.resize, None);
 }

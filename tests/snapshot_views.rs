@@ -373,3 +373,16 @@ fn a_member_that_heat_makes_anew_is_no_wrong_removal() {
     let other = Member { server: Some(machine(8)), ..member(0, true, "CREATE_COMPLETE", "") };
     assert_eq!(after(vec![other, anew]).len(), 1);
 }
+
+#[test]
+fn a_server_that_nobody_tells_for_a_moment_has_not_left() {
+    let before = reading("UPDATE_COMPLETE", 2, healthy(2));
+    let mut after = before.clone();
+    after.members[1].server = None;
+    let mut ledger = Ledger::default();
+    ledger.note_departures(&before, &after, Instant::now());
+    assert!(!ledger.has_departed(InstanceId::Server(machine(1))), "a removal of it is not done yet");
+    after.members.pop();
+    ledger.note_departures(&before, &after, Instant::now());
+    assert!(ledger.has_departed(InstanceId::Server(machine(1))));
+}

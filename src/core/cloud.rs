@@ -163,7 +163,7 @@ pub enum CloudError {
         message: String,
     },
     /// An answer that makes no sense: not JSON, a field missing, cut short.
-    #[error("{service} answered {request} with something unexpected: {reason}")]
+    #[error("{service} returned an invalid response to {request}: {reason}")]
     Malformed {
         /// The service.
         service: Service,
@@ -175,6 +175,9 @@ pub enum CloudError {
     /// The cluster, group or endpoint is not there, or is of a kind that this service cannot scale.
     #[error("{0}")]
     Unsuitable(String),
+    /// A part is missing without which the rest says nothing safe.
+    #[error("{0}")]
+    Incomplete(String),
     /// Two answers that contradict each other, read in the middle of a change. Reading again helps.
     #[error("{0} is changing; its readings contradict each other")]
     Inconsistent(String),
@@ -192,6 +195,7 @@ impl CloudError {
             Self::Refused { .. }
             | Self::Authentication { .. }
             | Self::Unsuitable(_)
+            | Self::Incomplete(_)
             | Self::Inconsistent(_) => true,
             Self::Unreachable { .. } | Self::Unavailable { .. } | Self::Malformed { .. } => false,
         }

@@ -201,7 +201,12 @@ impl Ledger {
         };
         for member in &before.members {
             // A placeholder that got a server did not leave.
-            if !after.members.iter().any(|other| other.is(member.index, member.server)) {
+            // Nor did a server of which nobody tells for a moment.
+            let stays = |other: &Member| {
+                let untold = other.server.is_none() && !other.is_serverless();
+                other.is(member.index, member.server) || (other.index == member.index && untold)
+            };
+            if !after.members.iter().any(stays) {
                 self.departed.extend(ids(member).map(|id| (id, now)));
             }
         }

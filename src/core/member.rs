@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use super::{
     machine_id::MachineId,
-    status::{Action, Status},
+    status::{Action, Progress, Status},
 };
 
 /// The name of a member in its `ResourceGroup`: a decimal index.
@@ -82,6 +82,17 @@ impl Member {
     #[must_use]
     pub fn is(&self, index: MemberIndex, server: Option<MachineId>) -> bool {
         self.index == index && (server.is_none() || self.server == server)
+    }
+
+    /// Whether it certainly has no server. A member that was ever complete has one, even where no answer tells which:
+    /// Nova may be silent, and `refs_map` may name the nested stack instead (FINDINGS, `refs_map`).
+    #[must_use]
+    pub fn is_serverless(&self) -> bool {
+        self.server.is_none()
+            && match (self.status.action, self.status.progress) {
+                (Action::Init, _) | (_, Progress::Failed) | (Action::Create, Progress::InProgress) => true,
+                _ => false,
+            }
     }
 
     /// Whether it certainly is no node: its server is gone, or it was never completed.

@@ -216,7 +216,12 @@ impl<'a> Draft<'a> {
         }
         match self.reading.members.iter().find(|member| member.index == index) {
             Some(member) if !member.counted => Ok(going(member)),
-            Some(Member { server: None, .. }) => Ok(Resolved::Member(Removal { index, server: None })),
+            Some(member) if member.is_serverless() => Ok(Resolved::Member(removal(member))),
+            Some(Member { server: None, .. }) => Err(RequestError::ServerUnknown {
+                node: placeholder.to_string(),
+                group: self.group.clone(),
+                index: index.to_string(),
+            }),
             Some(Member { server: Some(server), .. }) => Err(RequestError::PlaceholderHasServer {
                 node: placeholder.to_string(),
                 group: self.group.clone(),
@@ -248,7 +253,7 @@ impl<'a> Draft<'a> {
         let mut serverless: Vec<Removal> = self
             .reading
             .counted()
-            .filter(|member| member.server.is_none())
+            .filter(|member| member.is_serverless())
             .map(removal)
             .filter(|removal| !self.remove.contains(removal))
             .collect();

@@ -115,6 +115,19 @@ pub enum RequestError {
         /// Its server.
         server: String,
     },
+    /// A placeholder of a member that has a server of which nobody tells.
+    #[error(
+        "member {index} of node group {group:?} has a server, and neither Heat nor Nova tells which; {node:?} is not removed \
+         before it is known"
+    )]
+    ServerUnknown {
+        /// The placeholder.
+        node: String,
+        /// The group's id.
+        group: String,
+        /// The member.
+        index: String,
+    },
     /// A requested node that is being made this moment.
     #[error(
         "node {node:?} of node group {group:?} has been requested from the cloud and cannot be deleted until it appears \

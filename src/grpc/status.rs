@@ -38,6 +38,7 @@ pub const fn code(error: &RequestError) -> Code {
         RequestError::NoSnapshot { .. }
         | RequestError::SnapshotTooOld { .. }
         | RequestError::UnreadGroup { .. }
+        | RequestError::ServerUnknown { .. }
         | RequestError::Stopping => Code::Unavailable,
         RequestError::Deadline => Code::DeadlineExceeded,
         RequestError::Busy { .. } => Code::ResourceExhausted,
@@ -53,6 +54,7 @@ const fn cloud_code(error: &CloudError) -> Code {
         | CloudError::Unavailable { .. }
         | CloudError::Authentication { .. }
         | CloudError::Malformed { .. }
+        | CloudError::Incomplete(_)
         | CloudError::Inconsistent(_) => Code::Unavailable,
     }
 }
@@ -149,6 +151,7 @@ mod tests {
                 },
                 Code::Unavailable,
             ),
+            (CloudError::Incomplete(group()), Code::Unavailable),
             (CloudError::Inconsistent(group()), Code::Unavailable),
         ]
     }
@@ -192,6 +195,10 @@ mod tests {
                     server: node(),
                 },
                 Code::FailedPrecondition,
+            ),
+            (
+                RequestError::ServerUnknown { node: node(), group: group(), index: "1".to_owned() },
+                Code::Unavailable,
             ),
             (RequestError::BeingRequested { node: node(), group: group() }, Code::FailedPrecondition),
             (RequestError::NoSnapshot { reason: reason() }, Code::Unavailable),

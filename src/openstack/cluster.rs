@@ -11,11 +11,11 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    group_reading::{GroupReader, believed, confirm_losses, reading, shared},
+    group_reading::{GroupReader, Parts},
     heat::{Heat, StackRef},
     magnum::{ClusterRecord, Magnum, NodeGroupRecord},
     members::NovaAnswer,
-    memory::{GroupMemory, Memory, Picture},
+    memory::{GroupMemory, Memory},
     nova::{Nova, Servers},
     session::Session,
 };
@@ -224,22 +224,18 @@ impl Cloud for MagnumCluster {
                 tokio::join!(reader.listing(&stack), self.servers(std::slice::from_ref(&stack)))
             }
         };
-        let (stacks, listing) = listing?;
-        let listing = believed(listing, &detail)?;
-        let known = memory.as_ref().map(|memory| memory.known()).unwrap_or_default();
-        let mut reading = reading(
-            status_of(&cluster),
-            &detail,
+        let parts = Parts {
+            cluster_status: status_of(&cluster),
+            detail: &detail,
             bounds,
-            &stacks.stack,
-            &listing,
-            answer(servers.as_ref()),
-            &known,
-        );
-        confirm_losses(&self.nova, &mut reading.members, &known).await;
-        let shared = shared(reading.clone(), before);
-        let picture = Some(Picture { stacks, listing, reading: shared });
-        self.memory.remember(GroupMemory { ticket, record: detail, picture });
+            listed: listing?,
+            nova: answer(servers.as_ref()),
+            known: &memory.as_ref().map(|memory| memory.known()).unwrap_or_default(),
+            before,
+        };
+        let picture = parts.picture(&self.nova).await?;
+        let reading = Reading::clone(&picture.reading);
+        self.memory.remember(GroupMemory { ticket, record: detail, picture: Some(picture) });
         Ok(reading)
     }
 

@@ -108,7 +108,7 @@ fn status(group: &NodeGroupRecord) -> Status {
 
 /// The listing, where it is free of contradictions; or else where Magnum agrees with `refs_map` on the size in the middle of
 /// an update: an engine of Heat that died there leaves a contradiction for an hour, the stack's time-out.
-pub(super) fn believed(listing: Listing, group: &NodeGroupRecord) -> Result<Listing, CloudError> {
+fn believed(listing: Listing, group: &NodeGroupRecord) -> Result<Listing, CloudError> {
     let status = status(group);
     let interrupted = status.in_progress() || status.failed();
     let agreed = u32::try_from(listing.refs_map.len()).ok() == group.node_count;
@@ -139,19 +139,42 @@ fn listing(members: Vec<ListedMember>, refs_map: Option<RefsMap>) -> Listing {
     Listing { members, refs_map: refs_map.unwrap_or_default() }
 }
 
-/// Makes a reading of everything that was read.
-pub(super) fn reading(
-    cluster_status: Status,
-    detail: &NodeGroupRecord,
-    bounds: Bounds,
-    stack: &StackRef,
-    listing: &Listing,
-    nova: NovaAnswer<'_>,
-    known: &KnownMembers,
-) -> Reading {
-    let group = node_group(detail, bounds);
-    let members = assemble(listing, &stack.name, nova, known, group.status.in_progress());
-    Reading { cluster_status, group, stack_name: stack.name.clone(), members }
+/// Everything that was read of a group.
+pub(super) struct Parts<'a> {
+    pub(super) cluster_status: Status,
+    pub(super) detail: &'a NodeGroupRecord,
+    pub(super) bounds: Bounds,
+    /// The stacks and their members, as [`GroupReader::listing`] found them.
+    pub(super) listed: (GroupStacks, Listing),
+    pub(super) nova: NovaAnswer<'a>,
+    /// What is known from earlier.
+    pub(super) known: &'a KnownMembers,
+    pub(super) before: Option<&'a Picture>,
+}
+
+impl Parts<'_> {
+    /// Makes one picture of it.
+    pub(super) async fn picture(self, nova: &Nova) -> Result<Picture, CloudError> {
+        let (stacks, listing) = self.listed;
+        let listing = believed(listing, self.detail)?;
+        let group = node_group(self.detail, self.bounds);
+        let stack_name = stacks.stack.name.clone();
+        let mut members = assemble(&listing, &stack_name, self.nova, self.known, group.status.in_progress());
+        if matches!(self.nova, NovaAnswer::Failed) && members.iter().any(|member| listing.hides(member)) {
+            return Err(CloudError::Incomplete(format!(
+                "the servers of node group {} are known to Nova only, and Nova does not list them",
+                self.detail.name
+            )));
+        }
+        confirm_losses(nova, &mut members, self.known).await;
+        let reading = Reading { cluster_status: self.cluster_status, group, stack_name, members };
+        // Where nothing changed, comparing and keeping it costs nothing.
+        let reading = match self.before {
+            Some(before) if *before.reading == reading => Arc::clone(&before.reading),
+            _ => Arc::new(reading),
+        };
+        Ok(Picture { stacks, listing, reading })
+    }
 }
 
 fn node_group(detail: &NodeGroupRecord, bounds: Bounds) -> NodeGroup {
@@ -173,7 +196,7 @@ fn node_group(detail: &NodeGroupRecord, bounds: Bounds) -> NodeGroup {
 
 /// Asks for each server by its id before it is called gone: the list goes by names, and a server may have been
 /// renamed.
-pub(super) async fn confirm_losses(nova: &Nova, members: &mut [Member], known: &KnownMembers) {
+async fn confirm_losses(nova: &Nova, members: &mut [Member], known: &KnownMembers) {
     let suspects = members.iter_mut().filter_map(|member| {
         let server = member.server.filter(|_| member.presence == ServerPresence::Gone)?;
         let confirmed = known.get(&member.index) == Some(&(server, ServerPresence::Gone));
@@ -194,12 +217,4 @@ pub(super) async fn confirm_losses(nova: &Nova, members: &mut [Member], known: &
         };
     }))
     .await;
-}
-
-/// The same reading as before where nothing changed, so that comparing and keeping it costs nothing.
-pub(super) fn shared(reading: Reading, before: Option<&Picture>) -> Arc<Reading> {
-    match before {
-        Some(before) if *before.reading == reading => Arc::clone(&before.reading),
-        _ => Arc::new(reading),
-    }
 }

@@ -70,6 +70,20 @@ impl Listing {
         if *value == member.stack_id { None } else { value.parse().ok() }
     }
 
+    /// Whether the member has a server that Heat does not tell, and none was found for it otherwise.
+    #[must_use]
+    pub fn hides(&self, member: &Member) -> bool {
+        let listed = self.members.iter().find(|listed| listed.index == member.index);
+        let may_have_none = matches!(
+            (member.status.action, member.status.progress),
+            (Action::Init, _) | (Action::Create, Progress::InProgress | Progress::Failed)
+        );
+        member.counted
+            && member.server.is_none()
+            && !may_have_none
+            && listed.is_some_and(|listed| self.names_only_the_stack(listed))
+    }
+
     fn names_only_the_stack(&self, member: &ListedMember) -> bool {
         self.refs_map
             .get(&member.index)
@@ -257,6 +271,12 @@ mod tests {
         let members = assemble(&old, "s", NovaAnswer::Listed(&list), &KnownMembers::new(), false);
         assert_eq!(members[0].server, Some(A.parse().unwrap()));
         assert_eq!(members[0].presence, ServerPresence::Present);
+        assert!(!old.hides(&members[0]));
+        let untold = assemble(&old, "s", NovaAnswer::Failed, &KnownMembers::new(), false);
+        assert!(untold[0].server.is_none() && old.hides(&untold[0]));
+        let unborn = listing(&[(3, "CREATE_FAILED")], &[(3, STACK)]);
+        let members = assemble(&unborn, "s", NovaAnswer::Failed, &KnownMembers::new(), false);
+        assert!(!unborn.hides(&members[0]));
     }
 
     #[test]

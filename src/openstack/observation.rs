@@ -11,7 +11,7 @@ use futures_util::future::{OptionFuture, join_all};
 
 use super::{
     cluster::{MagnumCluster, answer, is_complete, status_of},
-    group_reading::{GroupReader, believed, confirm_losses, reading, shared},
+    group_reading::{GroupReader, Parts},
     heat::StackRef,
     magnum::NodeGroupRecord,
     members::{Listing, NovaAnswer, known},
@@ -178,9 +178,7 @@ impl MagnumCluster {
             }
             Err(error) => return observation(Err(error)),
         };
-        let listed = self.listed(work, all, &detail, listed).await;
-        let believed = listed.and_then(|(stacks, listing)| Ok((stacks, believed(listing, &detail)?)));
-        let (stacks, listing) = match believed {
+        let listed = match self.listed(work, all, &detail, listed).await {
             Ok(listed) => listed,
             Err(error) => return observation(Err(error)),
         };
@@ -188,13 +186,23 @@ impl MagnumCluster {
         for (index, known) in work.previous.iter().flat_map(|reading| known(&reading.members)) {
             known_members.entry(index).or_insert(known);
         }
-        let mut reading =
-            reading(cluster_status, &detail, bounds, &stacks.stack, &listing, nova, &known_members);
-        confirm_losses(&self.nova, &mut reading.members, &known_members).await;
-        let reading = shared(reading, work.before());
-        let picture = Some(Picture { stacks, listing, reading: Arc::clone(&reading) });
-        self.memory.remember(GroupMemory { ticket, record: detail, picture });
-        observation(Ok(reading))
+        let parts = Parts {
+            cluster_status,
+            detail: &detail,
+            bounds,
+            listed,
+            nova,
+            known: &known_members,
+            before: work.before(),
+        };
+        match parts.picture(&self.nova).await {
+            Ok(picture) => {
+                let reading = Arc::clone(&picture.reading);
+                self.memory.remember(GroupMemory { ticket, record: detail, picture: Some(picture) });
+                observation(Ok(reading))
+            }
+            Err(error) => observation(Err(error)),
+        }
     }
 
     /// The members as read, or those of before where they were left out and Magnum has written nothing since.

@@ -40,6 +40,7 @@ fn reading(group: u32) -> Reading {
             uuid: NodeGroupUuid::from_uuid(Uuid::from_u128(u128::from(group + 1) << 96)),
             name: format!("pool-{group}"),
             bounds: Bounds { min: 0, max: 2 * NODES },
+            magnum_bounds: Bounds { min: 0, max: 2 * NODES },
             node_count: NODES,
             status: Status::parse("UPDATE_COMPLETE"),
             status_reason: String::new(),

@@ -61,6 +61,7 @@ prop_compose! {
         members in prop::collection::btree_map(0_u32..30, 0_u8..14, 0..12),
         min in 0_u32..4,
         room in 0_u32..14,
+        slack in prop_oneof![Just(0_u32), 1_u32..20],
         node_count in 0_u32..14,
         cluster in prop::sample::select(vec!["UPDATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_FAILED", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"]),
     ) -> Reading {
@@ -70,6 +71,7 @@ prop_compose! {
                 uuid: group_uuid(),
                 name: "pool".into(),
                 bounds: Bounds { min, max: min + room },
+                magnum_bounds: Bounds { min: min.saturating_sub(slack), max: min + room + slack },
                 node_count,
                 status: Status::parse("UPDATE_COMPLETE"),
                 status_reason: String::new(),
@@ -192,7 +194,10 @@ proptest! {
         let size = u32::try_from(reading.counted().count()).unwrap();
         let removals = u32::try_from(resize.remove.len()).unwrap();
         prop_assert_eq!(resize.count, size - removals + resize.additions);
-        prop_assert!(reading.group.bounds.contain(resize.count));
+        prop_assert!(reading.group.magnum_bounds.contain(resize.count));
+        // A group outside of its bounds comes nearer to them, and no other leaves them.
+        let Bounds { min, max } = reading.group.bounds;
+        prop_assert!((min.min(size)..=max.max(size)).contains(&resize.count));
         prop_assert!(reading.cluster_status.allows_resize());
         let mut indices = resize.indices();
         indices.dedup();
@@ -249,6 +254,7 @@ proptest! {
         // A maximum below the present size refuses by the total, not one by one.
         let size = u32::try_from(reading.counted().count()).unwrap();
         reading.group.bounds.max = reading.group.bounds.max.max(size);
+        reading.group.magnum_bounds = reading.group.bounds;
         let with = ledger(requests, 0);
         let plan_with = plan(&reading, &with, Instant::now());
         let without = ledger(accepted(&with, &plan_with).cloned().collect(), 0);
@@ -263,6 +269,7 @@ fn settled_group(count: u32) -> Reading {
             uuid: group_uuid(),
             name: "pool".into(),
             bounds: Bounds { min: 1, max: 6 },
+            magnum_bounds: Bounds { min: 1, max: 6 },
             node_count: count,
             status: Status::parse("UPDATE_COMPLETE"),
             status_reason: String::new(),
@@ -328,6 +335,28 @@ fn a_decrease_never_takes_a_node_that_exists() {
     assert!(plan.answers[0].is_ok(), "the full increase is taken back although some of its nodes came");
     let resize = plan.resize.unwrap();
     assert_eq!((resize.count, resize.indices()), (3, vec![MemberIndex::new(9)]));
+}
+
+#[test]
+fn a_group_outside_of_the_configured_bounds_comes_nearer_to_them() {
+    let outside = |size, bounds| {
+        let mut reading = settled_group(size);
+        reading.group.bounds = bounds;
+        reading.group.magnum_bounds = Bounds { min: 0, max: 20 };
+        reading
+    };
+    let count = |reading: &Reading, request: Request| {
+        let plan = plan(reading, &ledger(vec![request], 0), Instant::now());
+        plan.resize.map(|resize| resize.count)
+    };
+    let large = outside(8, Bounds { min: 1, max: 5 });
+    assert_eq!(count(&large, Request::Delete(vec![server(0)])), Some(7));
+    assert_eq!(count(&large, Request::Increase(1)), None);
+    let mut small = outside(1, Bounds { min: 3, max: 10 });
+    assert_eq!(count(&small, Request::Increase(1)), Some(2));
+    assert_eq!(count(&small, Request::Delete(vec![server(0)])), None);
+    small.members[0].presence = ServerPresence::Gone;
+    assert_eq!(count(&small, Request::Delete(vec![server(0)])), Some(1), "replaced");
 }
 
 #[test]

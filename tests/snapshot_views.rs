@@ -54,6 +54,7 @@ fn reading(status: &str, node_count: u32, members: Vec<Member>) -> Reading {
             uuid: group_uuid(),
             name: "pool-b".into(),
             bounds: Bounds { min: 0, max: 10 },
+            magnum_bounds: Bounds { min: 0, max: 10 },
             node_count,
             status: Status::parse(status),
             status_reason: String::new(),

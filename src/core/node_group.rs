@@ -75,6 +75,8 @@ pub struct NodeGroup {
     pub name: String,
     /// The sizes that may be asked for: Magnum's, narrowed by `--nodes` where that names the group.
     pub bounds: Bounds,
+    /// The sizes that Magnum takes. A group outside of `--nodes` may come nearer to it step by step.
+    pub magnum_bounds: Bounds,
     /// The count that was last asked for; not what exists (FINDINGS, Resize).
     pub node_count: u32,
     /// The group's own status; the cluster's may be another group's.

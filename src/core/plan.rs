@@ -163,7 +163,8 @@ impl<'a> Draft<'a> {
             }
         }
         let count = self.count() - i64::try_from(removals.len()).unwrap_or(i64::MAX);
-        let missing = i64::from(self.reading.group.bounds.min) - count;
+        // A group that is below its minimum already may not become smaller.
+        let missing = i64::from(self.reading.group.bounds.min.min(self.current)) - count;
         if !removals.is_empty() && missing > 0 {
             // At the minimum a broken member can only be replaced: Magnum takes no count below it.
             let broken = self.remove.iter().chain(&removals).filter(|removal| self.is_broken(removal.index));
@@ -273,10 +274,11 @@ impl<'a> Draft<'a> {
         let count = self.count();
         let idle = self.remove.is_empty() && self.additions == 0 && !self.repeat_update;
         // Somebody lowered the maximum below what there is: Magnum takes no count above it, however many go.
-        let above = count > i64::from(self.reading.group.bounds.max);
-        let below = count < i64::from(self.reading.group.bounds.min);
-        if !idle && (above || below) {
-            let error = self.out_of_bounds(count);
+        let bounds = self.reading.group.magnum_bounds;
+        let taken = u32::try_from(count).is_ok_and(|count| bounds.contain(count));
+        if !idle && !taken {
+            let error =
+                RequestError::OutOfBounds { group: self.group.clone(), count, bounds, current: self.current };
             for (answer, queued) in answers.iter_mut().zip(&self.ledger.queued) {
                 if answer.is_ok() && self.touches_members(&queued.request) {
                     *answer = Err(error.clone());

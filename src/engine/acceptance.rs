@@ -86,7 +86,9 @@ fn check_minimum(
     let cancelled = group.ledger.queued_cancellations().serverless;
     let leaving = i64::from(group.leaving_with_others()) + i64::from(cancelled);
     let count = i64::try_from(existing).unwrap_or(i64::MAX) - leaving - sound - broken;
-    if sound + broken > 0 && count + broken < i64::from(view.bounds.min) {
+    // A group that is below its minimum already may not become smaller.
+    let minimum = i64::from(view.bounds.min).min(i64::try_from(existing).unwrap_or(i64::MAX));
+    if sound + broken > 0 && count + broken < minimum {
         return Err(out_of_bounds(view, count));
     }
     Ok(())

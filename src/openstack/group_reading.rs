@@ -185,6 +185,10 @@ fn node_group(detail: &NodeGroupRecord, bounds: Bounds) -> NodeGroup {
         uuid: detail.uuid,
         name: detail.name.clone(),
         bounds,
+        magnum_bounds: Bounds {
+            min: detail.min_node_count.unwrap_or(0),
+            max: detail.max_node_count.unwrap_or(u32::MAX),
+        },
         node_count: detail.node_count.unwrap_or(0),
         status: status(detail),
         status_reason: text(&detail.status_reason),

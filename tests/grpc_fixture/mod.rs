@@ -162,6 +162,7 @@ fn group(name: &str, uuid: &str, bounds: Bounds) -> NodeGroup {
         uuid: uuid.parse().unwrap(),
         name: name.to_owned(),
         bounds,
+        magnum_bounds: bounds,
         node_count: 0,
         status: Status::parse("UPDATE_COMPLETE"),
         status_reason: String::new(),

@@ -8,9 +8,11 @@ use std::{
 
 use cluster_autoscaler_provider_magnum::{
     core::{
+        cloud::{Cloud, CloudError, Observation, Reading},
         instance::InstanceId,
         machine_id::MachineId,
         member::MemberIndex,
+        node_group::NodeGroupUuid,
         request::{NodeReference, RequestError},
         snapshot::GroupView,
     },
@@ -205,4 +207,65 @@ async fn fifty_deletes_at_once_are_one_resize() {
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     scene.ends_well_with(10).await;
     assert_eq!(scene.resizes().iter().map(|(count, _)| *count).collect::<Vec<_>>(), [10]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_conductor_that_is_down_comes_once() {
+    let scene = Scene::new(3, 10).await;
+    let victim = scene.server(1).unwrap();
+    scene.simulator.stop_conductor(Duration::from_secs(600));
+    scene.increase(2).await.unwrap();
+    scene.until("it is sent again", |scene| scene.resizes().len() == 3).await;
+    // Nothing else is sent before something shows.
+    scene.increase(1).await.unwrap();
+    scene.delete(victim).await.unwrap();
+    scene.until("the conductor is back", |scene| scene.size() == 5).await;
+    let last = (5, vec!["1".to_owned()]);
+    scene.until("the others are sent", |scene| scene.resizes().last() == Some(&last)).await;
+    scene.ends_well_with(5).await;
+    let resizes = scene.resizes();
+    assert!(resizes.len() > 5, "not given up: {resizes:?}");
+    assert!(resizes[..resizes.len() - 1].iter().all(|resize| *resize == (5, vec![])), "{resizes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cloud_that_is_always_slow_can_be_resized() {
+    let scene = Scene::new(3, 10).await;
+    let slow = FaultRule::always(Fault::Slow(Duration::from_secs(5)));
+    scene.simulator.set_faults(FaultPlan { seed: 1, rules: vec![slow] });
+    assert_eq!(scene.increase(1).await, Err(RequestError::Deadline), "it might be a passing trouble");
+    sleep(Duration::from_secs(60)).await;
+    assert!(scene.resizes().is_empty(), "it was withdrawn");
+    scene.increase(1).await.unwrap();
+    scene.ends_well_with(4).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_the_engine_does_not_go_unnoticed() {
+    struct Panicking;
+    #[async_trait::async_trait]
+    impl Cloud for Panicking {
+        async fn observe(&self, _: Option<&Observation>) -> Result<Observation, CloudError> {
+            panic!("a bug")
+        }
+        async fn read_group(&self, _: NodeGroupUuid) -> Result<Reading, CloudError> {
+            panic!("a bug")
+        }
+        async fn resize(&self, _: NodeGroupUuid, _: u32, _: &[MemberIndex]) -> Result<(), CloudError> {
+            panic!("a bug")
+        }
+    }
+    let engine = Engine::start(Arc::new(Panicking), EngineOptions::default(), Arc::new(Failures::default()));
+    engine.failure().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registered_node_is_shown_as_it_shows_itself() {
+    let scene = Scene::new(2, 10).await;
+    let view = scene.view();
+    let name = format!("{}-node-0", view.stack_name);
+    let node = NodeReference { provider_id: String::new(), name };
+    assert_eq!(scene.engine.group_of(&node).unwrap().unwrap().id, view.id);
+    let ids: Vec<String> = view.instances.iter().map(|instance| scene.engine.show(instance).0).collect();
+    assert_eq!(ids, [String::new(), format!("openstack:///{}", scene.server(1).unwrap())]);
 }

@@ -175,7 +175,11 @@ impl Running {
                 }
                 ended = &mut self.server => return Err(server_ended(ended)),
                 ended = &mut self.admin => {
-                    return Err(StartError::Run(format!("the admin server failed: {ended:?}")));
+                    return Err(admin_ended(ended));
+                }
+                () = self.engine.failure() => {
+                    let why = "a part of the engine ended in a panic, please report this";
+                    return Err(StartError::Run(why.to_owned()));
                 }
                 signal = signals.next() => {
                     info!("{signal}: stopping, calls under way are answered");
@@ -210,6 +214,15 @@ fn server_ended(ended: Result<Result<(), ServerError>, tokio::task::JoinError>) 
         Ok(Ok(())) => StartError::Run("the gRPC server stopped by itself".to_owned()),
         Err(error) => StartError::Run(format!("the gRPC server failed: {error}")),
     }
+}
+
+fn admin_ended(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> StartError {
+    let why = match ended {
+        Ok(Err(error)) => error.to_string(),
+        Ok(Ok(())) => "it stopped by itself".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    StartError::Run(format!("the admin server failed: {why}"))
 }
 
 /// Says what is scaled, and for the simulator what to try.

@@ -201,6 +201,15 @@ impl CloudError {
         }
     }
 
+    /// How long the service wants to be left alone, if it says so.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     /// Whether the service says that the thing asked about does not exist.
     #[must_use]
     pub const fn not_found(&self) -> bool {

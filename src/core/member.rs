@@ -89,10 +89,10 @@ impl Member {
     #[must_use]
     pub fn is_serverless(&self) -> bool {
         self.server.is_none()
-            && match (self.status.action, self.status.progress) {
-                (Action::Init, _) | (_, Progress::Failed) | (Action::Create, Progress::InProgress) => true,
-                _ => false,
-            }
+            && matches!(
+                (self.status.action, self.status.progress),
+                (Action::Init, _) | (_, Progress::Failed) | (Action::Create, Progress::InProgress)
+            )
     }
 
     /// Whether it certainly is no node: its server is gone, or it was never completed.

@@ -43,7 +43,7 @@ pub struct GroupView {
 impl GroupView {
     /// What the reading shows, with the ledger's accepted requests laid over it.
     #[must_use]
-    pub fn new(reading: &Reading, ledger: &Ledger) -> Self {
+    pub fn new(reading: &Reading, ledger: &Ledger, now: Instant) -> Self {
         let group = &reading.group;
         let mut instances = Vec::with_capacity(reading.members.len());
         let (mut staying, mut leaving_later) = (0_u32, 0_u32);
@@ -55,6 +55,9 @@ impl GroupView {
                 *(if queued { &mut leaving_later } else { &mut staying }) += 1;
             }
             instances.extend(instance(member, id, in_flight || queued, group.status.in_progress()));
+        }
+        if !ledger.may_replace(now) {
+            hide_irremovable_errors(&mut instances, group.bounds);
         }
         let unseen = unseen_nodes(reading, ledger, staying + leaving_later);
         let cancelled = usize::try_from(ledger.queued_cancellations().failed).unwrap_or(usize::MAX);
@@ -104,6 +107,19 @@ impl GroupView {
         let (_, index) = parse_server_name(name).filter(|(stack, _)| *stack == self.stack_name)?;
         let found = self.instances.iter().find(|instance| instance.member == Some(index))?;
         matches!(found.id, InstanceId::Server(_)).then_some(found.id)
+    }
+}
+
+/// Shows broken members that cannot be removed now as still being made: at the minimum they are only replaced, and not
+/// without end ([`Ledger::may_replace`]). cluster-autoscaler expects an instance that it is told is broken to go at its
+/// word; while one stays, it finds the size of the group wrong, tries to lower the target, and ends its loop for all
+/// groups at the refusal.
+fn hide_irremovable_errors(instances: &mut [Instance], bounds: Bounds) {
+    let staying = instances.iter().filter(|instance| instance.state != InstanceState::Deleting).count();
+    let minimum = usize::try_from(bounds.min).unwrap_or(usize::MAX);
+    let broken = instances.iter_mut().filter(|instance| instance.state == InstanceState::Creating);
+    for instance in broken.filter(|instance| instance.error.is_some()).skip(staying.saturating_sub(minimum)) {
+        instance.error = None;
     }
 }
 

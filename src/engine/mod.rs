@@ -7,6 +7,7 @@ mod registered_nodes;
 mod report;
 mod resizer;
 mod state;
+mod supervision;
 mod watch;
 
 use std::{
@@ -20,7 +21,7 @@ use std::{
 };
 
 use tokio::{sync::oneshot, time::timeout_at};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 pub use self::recorder::{Dropped, Recorder, ResizeOutcome};
 use self::{
@@ -28,6 +29,7 @@ use self::{
     observer::{Observer, Trigger},
     registered_nodes::RegisteredNodes,
     state::{Answer, GroupState, SharedState},
+    supervision::Supervision,
 };
 use crate::core::{
     cloud::Cloud,
@@ -90,7 +92,7 @@ pub struct Engine {
     options: EngineOptions,
     tickets: AtomicU64,
     stop: CancellationToken,
-    tasks: TaskTracker,
+    tasks: Supervision,
 }
 
 impl fmt::Debug for Engine {
@@ -110,7 +112,7 @@ impl Engine {
             options: options.clone(),
             tickets: AtomicU64::new(1),
             stop: CancellationToken::new(),
-            tasks: TaskTracker::new(),
+            tasks: Supervision::default(),
         });
         let observer = Observer {
             cloud,
@@ -236,11 +238,15 @@ impl Engine {
         Ok(Some(Arc::clone(group)))
     }
 
+    /// Ends once a part of the engine has panicked, a bug: nothing but a new process makes it whole.
+    pub async fn failure(&self) {
+        self.tasks.failure().await;
+    }
+
     /// Takes no more writes; call once those under way were answered or gave up. Ends all tasks.
     pub async fn stop(&self) {
         self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.tasks.finish().await;
     }
 
     /// Forgets the named nodes that were asked for and will not come.
@@ -296,15 +302,18 @@ impl Engine {
         answer: oneshot::Receiver<Answer>,
         deadline: Instant,
     ) -> Result<(), RequestError> {
+        let time = deadline.saturating_duration_since(now());
         match timeout_at(deadline.into(), answer).await {
             Ok(Ok(answer)) => answer,
             // The resizer ended before it sent anything.
             Ok(Err(_)) => Err(RequestError::Stopping),
-            Err(_) if self.state.with_group(group, |state| state.withdraw(ticket)) == Some(true) => {
-                Err(RequestError::Deadline)
+            Err(_) => {
+                let withdrawn = self.state.with_group(group, |state| {
+                    !state.acknowledge_late(ticket, time) && state.withdraw(ticket)
+                });
+                // Otherwise it is on its way: it will take effect, or show up as failed.
+                if withdrawn == Some(true) { Err(RequestError::Deadline) } else { Ok(()) }
             }
-            // It is on its way to Magnum: it will take effect, or show up as failed.
-            Err(_) => Ok(()),
         }
     }
 }

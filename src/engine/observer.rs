@@ -6,10 +6,12 @@ use tokio::{
     sync::{Notify, watch},
     time::{Instant, sleep, timeout_at},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
-use super::{EngineOptions, Recorder, resizer::Resizer, state::SharedState};
-use crate::core::cloud::{Cloud, Observation};
+use super::{
+    EngineOptions, Recorder, resizer::Resizer, state::SharedState, supervision::Supervision, watch::backoff,
+};
+use crate::core::cloud::{Cloud, CloudError, Observation};
 
 /// How far the readings have come. Numbers count readings from 1.
 #[derive(Debug, Clone, Default)]
@@ -71,7 +73,7 @@ pub(super) struct Observer {
     pub(super) trigger: Arc<Trigger>,
     pub(super) options: EngineOptions,
     pub(super) recorder: Arc<dyn Recorder>,
-    pub(super) tasks: TaskTracker,
+    pub(super) tasks: Supervision,
 }
 
 impl Observer {
@@ -81,11 +83,13 @@ impl Observer {
         let mut failures = 0_u32;
         let work = async {
             loop {
-                failures = if self.read(&mut previous, &stop).await { 0 } else { failures + 1 };
-                // A cloud in trouble is left alone for a while, whoever asks.
-                if failures > 0 {
-                    let backoff = self.options.poll_interval.0 * (1_u32 << failures.min(6));
-                    sleep(backoff.min(self.options.max_backoff)).await;
+                match self.read(&mut previous, &stop).await {
+                    Ok(()) => failures = 0,
+                    // A cloud in trouble is left alone for a while, whoever asks.
+                    Err(error) => {
+                        failures += 1;
+                        sleep(backoff(&self.options, failures, error.retry_after())).await;
+                    }
                 }
                 tokio::select! {
                     () = self.trigger.asked.notified() => {}
@@ -96,22 +100,26 @@ impl Observer {
         stop.run_until_cancelled(work).await;
     }
 
-    async fn read(&self, previous: &mut Option<Observation>, stop: &CancellationToken) -> bool {
+    /// An error is that of the cloud, or of its groups where none could be read.
+    async fn read(
+        &self,
+        previous: &mut Option<Observation>,
+        stop: &CancellationToken,
+    ) -> Result<(), CloudError> {
         let begun = Instant::now();
         self.trigger.readings.send_modify(|readings| {
             readings.begun += 1;
             readings.begun_at = Some(begun);
         });
-        let observed = self.cloud.observe(previous.as_ref()).await;
-        let error = match observed {
+        let (error, outcome) = match self.cloud.observe(previous.as_ref()).await {
             Ok(observation) => {
                 self.take_over(&observation, begun, stop);
+                let trouble = trouble_of_all(&observation);
                 *previous = Some(observation);
-                None
+                (None, trouble.map_or(Ok(()), Err))
             }
-            Err(error) => Some(error.to_string()),
+            Err(error) => (Some(error.to_string()), Err(error)),
         };
-        let success = error.is_none();
         self.trigger.readings.send_modify(|readings| {
             if readings.error != error {
                 match &error {
@@ -122,7 +130,7 @@ impl Observer {
             readings.ended = readings.begun;
             readings.error = error;
         });
-        success
+        outcome
     }
 
     fn take_over(&self, observation: &Observation, begun: Instant, stop: &CancellationToken) {
@@ -139,4 +147,11 @@ impl Observer {
             self.tasks.spawn(resizer.run(group.gone));
         }
     }
+}
+
+/// The trouble of a group, where not one could be read; the one that wants the longest rest.
+fn trouble_of_all(observation: &Observation) -> Option<CloudError> {
+    let errors = || observation.groups.iter().filter_map(|group| group.reading.as_ref().err());
+    let all = errors().count() == observation.groups.len();
+    errors().max_by_key(|error| error.retry_after()).filter(|_| all).cloned()
 }

@@ -194,9 +194,9 @@ impl Resizer {
     }
 
     async fn read(&self) -> Result<Arc<Reading>, CloudError> {
-        let begun = Instant::now().into_std();
+        let begun = Instant::now();
         let reading = Arc::new(self.cloud.read_group(self.group).await?);
-        self.state.apply_reading(&reading, begun);
+        self.state.apply_reading(&reading, begun.into_std(), begun.elapsed());
         Ok(reading)
     }
 
@@ -246,7 +246,7 @@ impl Resizer {
                     Ok(()) => {
                         group.answer(queued.ticket, Ok(()));
                     }
-                    Err(error) => self.refuse(group, reading, &queued, error),
+                    Err(error) => self.refuse(group, reading, &queued, &error),
                 }
             }
             if let Some(resize) = &plan.resize {
@@ -283,7 +283,7 @@ impl Resizer {
         let error = RequestError::Cloud(error);
         self.with_group(|group| {
             for queued in group.ledger.flight.take().map(|flight| flight.requests).unwrap_or_default() {
-                self.refuse(group, reading, &queued, error.clone());
+                self.refuse(group, reading, &queued, &error);
             }
         });
     }
@@ -378,11 +378,9 @@ impl Resizer {
     }
 
     /// Refuses a request: to its caller if still waiting, else where cluster-autoscaler will see it (I4).
-    fn refuse(&self, group: &mut GroupState, reading: &Reading, queued: &Queued, error: RequestError) {
-        let acknowledged = group.is_answered(queued.ticket);
-        if !acknowledged {
+    fn refuse(&self, group: &mut GroupState, reading: &Reading, queued: &Queued, error: &RequestError) {
+        if group.answer(queued.ticket, Err(error.clone())) {
             tracing::info!("{}: refused: {error}", reading.group.id());
-            group.answer(queued.ticket, Err(error));
             return;
         }
         self.recorder.request_dropped(&reading.group.id(), Dropped::Refused);

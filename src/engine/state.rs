@@ -3,13 +3,14 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::now;
 use crate::core::{
     cloud::{CloudError, GroupObservation, Observation, Reading},
     instance::InstanceId,
@@ -37,6 +38,8 @@ pub(crate) struct GroupState {
     pub(crate) busy: bool,
     view: Option<Arc<GroupView>>,
     trouble: Option<String>,
+    /// How long the last good reading of this group alone took.
+    pub(crate) read_took: Option<Duration>,
     /// When members were last found missing that nobody named.
     pub(crate) shrunk_at: Option<Instant>,
     /// Wakes the group's resizer.
@@ -55,6 +58,7 @@ impl GroupState {
             busy: false,
             view: None,
             trouble: None,
+            read_took: None,
             shrunk_at: None,
             wake: Arc::default(),
             gone,
@@ -96,10 +100,10 @@ impl GroupState {
         self.ledger.queued.len() < before
     }
 
-    /// Answers a request, unless it has been already.
+    /// Answers a request. False where it was answered before, or its caller's time has just run out: that caller is told
+    /// OK.
     pub(crate) fn answer(&mut self, ticket: Ticket, answer: Answer) -> bool {
-        // A caller that hung up does not want to know; the request stands nevertheless.
-        self.answers.remove(&ticket).map(|sender| sender.send(answer)).is_some()
+        self.answers.remove(&ticket).is_some_and(|sender| sender.send(answer).is_ok())
     }
 
     /// Whether the request was acknowledged or its caller is gone.
@@ -131,10 +135,18 @@ impl GroupState {
     /// Refuses what waits and was not acknowledged.
     pub(crate) fn refuse_unanswered(&mut self, error: &RequestError) {
         let tickets: Vec<Ticket> = self.answers.keys().copied().collect();
-        self.ledger.queued.retain(|queued| !tickets.contains(&queued.ticket));
         for ticket in tickets {
-            self.answer(ticket, Err(error.clone()));
+            if self.answer(ticket, Err(error.clone())) {
+                self.ledger.queued.retain(|queued| queued.ticket != ticket);
+            }
         }
+    }
+
+    /// Acknowledges a request whose caller's time runs out, if this group takes so long to read that it always will:
+    /// it was found valid by what is shown. False where the cloud does not answer as it did before.
+    pub(crate) fn acknowledge_late(&mut self, ticket: Ticket, time: Duration) -> bool {
+        let slow = self.read_took.is_some_and(|took| took > time / 2);
+        slow && self.answers.remove(&ticket).is_some()
     }
 
     /// Takes over a reading unless a later one is known.
@@ -156,7 +168,7 @@ impl GroupState {
 
     fn rebuild(&mut self) {
         if let Some((reading, _)) = &self.reading {
-            let mut view = GroupView::new(reading, &self.ledger);
+            let mut view = GroupView::new(reading, &self.ledger, now());
             view.trouble.clone_from(&self.trouble);
             self.view = Some(Arc::new(view));
         }
@@ -209,9 +221,12 @@ impl SharedState {
         self.lock().groups.get(&group).map(look)
     }
 
-    /// Takes over one group's reading, begun at this time.
-    pub(crate) fn apply_reading(&self, reading: &Arc<Reading>, begun: Instant) {
-        self.with_group(reading.group.uuid, |group| group.apply(reading, begun));
+    /// Takes over the reading of one group alone, begun at this time.
+    pub(crate) fn apply_reading(&self, reading: &Arc<Reading>, begun: Instant, took: Duration) {
+        self.with_group(reading.group.uuid, |group| {
+            group.read_took = Some(took);
+            group.apply(reading, begun);
+        });
     }
 
     /// Takes over an observation, begun at this time. Returns the groups that are new; the ended ones are cancelled.

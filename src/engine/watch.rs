@@ -10,6 +10,15 @@ use crate::core::{
     node_group::NodeGroupUuid,
 };
 
+/// The longest `Retry-After` that is believed.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
+
+/// How long to leave a cloud in trouble alone: longer with each failure, and as long as it asks for.
+pub(super) fn backoff(options: &EngineOptions, failures: u32, retry_after: Option<Duration>) -> Duration {
+    let doubling = options.poll_interval.0 * (1_u32 << failures.min(6));
+    doubling.min(options.max_backoff).max(retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER))
+}
+
 /// Paces the readings of one group and measures how long it has shown no change.
 pub(super) struct Watch<'a> {
     options: &'a EngineOptions,
@@ -54,8 +63,7 @@ impl<'a> Watch<'a> {
     pub(super) fn failed(&mut self, group: NodeGroupUuid, error: &CloudError) {
         self.failures += 1;
         tracing::warn!(node_group = %group, failures = self.failures, "cannot be read: {error}");
-        let factor = 1_u32 << self.failures.min(6);
-        self.pause = (self.options.poll_interval.0 * factor).min(self.options.max_backoff);
+        self.pause = backoff(self.options, self.failures, error.retry_after());
     }
 
     pub(super) fn first_wait(&mut self) -> bool {

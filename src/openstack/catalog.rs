@@ -1,5 +1,7 @@
 //! The service catalog within a token: where the services are.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use url::Url;
 
@@ -45,6 +47,10 @@ struct Endpoint {
 }
 
 impl Endpoint {
+    fn region(&self) -> Option<&str> {
+        self.region.as_deref().or(self.region_id.as_deref())
+    }
+
     fn is_of(&self, interface: Interface, region: Option<&str>) -> bool {
         Interface::parse(&self.interface) == Some(interface)
             && region.is_none_or(|region| {
@@ -53,11 +59,18 @@ impl Endpoint {
     }
 }
 
+fn regions<'a>(endpoints: &[&'a Endpoint]) -> BTreeSet<&'a str> {
+    endpoints.iter().filter_map(|endpoint| endpoint.region()).collect()
+}
+
 impl Catalog {
     /// The endpoint of a service: exact type before aliases, then the first of the interface and region.
     ///
+    /// Where no region is given and the service is in several, Magnum's counts, if that is in one only: a Nova of another
+    /// region would say of each server that it does not exist.
+    ///
     /// # Errors
-    /// [`CloudError::Unsuitable`] says what the catalog has instead.
+    /// [`CloudError::Unsuitable`] says what the catalog has instead, or that a region has to be chosen.
     pub fn endpoint(
         &self,
         service: Service,
@@ -66,26 +79,46 @@ impl Catalog {
     ) -> Result<Url, CloudError> {
         let types = types_of(service);
         let usual = types.first().copied().unwrap_or_default();
-        let found = types
-            .iter()
-            .flat_map(|wanted| self.services.iter().filter(move |service| service.kind == *wanted))
-            .flat_map(|service| &service.endpoints)
-            .find(|endpoint| endpoint.is_of(interface, region));
+        let mut found = self.endpoints(types, interface, region);
+        if regions(&found).len() > 1 {
+            let magnum = regions(&self.endpoints(types_of(Service::ContainerInfra), interface, None));
+            match magnum.first() {
+                Some(home) if magnum.len() == 1 => found.retain(|endpoint| endpoint.region() == Some(home)),
+                _ => found.clear(),
+            }
+            if found.is_empty() {
+                return Err(CloudError::Unsuitable(format!(
+                    "the service catalog has service type {usual} ({service}) in several regions, and none is configured \
+                     (region_name, OS_REGION_NAME); it has {}",
+                    self.offers(types)
+                )));
+            }
+        }
         let wanted = || {
             format!(
                 "the {interface} endpoint of service type {usual} ({service}) in {}",
                 region.map_or_else(|| "any region".to_owned(), |region| format!("region {region}"))
             )
         };
-        let Some(endpoint) = found else {
+        let Some(endpoint) = found.first() else {
             return Err(CloudError::Unsuitable(format!(
-                "the service catalog has not {}; it has {}",
+                "the service catalog lacks {}; it has {}",
                 wanted(),
                 self.offers(types)
             )));
         };
         let url = Url::parse(&endpoint.url).ok().filter(|url| !url.cannot_be_a_base());
         url.ok_or_else(|| CloudError::Unsuitable(format!("{} is not a URL: {:?}", wanted(), endpoint.url)))
+    }
+
+    /// The endpoints of the first of these types that has any of the interface and region.
+    fn endpoints(&self, types: &[&str], interface: Interface, region: Option<&str>) -> Vec<&Endpoint> {
+        let of_type = |wanted: &&str| -> Vec<&Endpoint> {
+            let services = self.services.iter().filter(|service| service.kind == *wanted);
+            let endpoints = services.flat_map(|service| &service.endpoints);
+            endpoints.filter(|endpoint| endpoint.is_of(interface, region)).collect()
+        };
+        types.iter().map(of_type).find(|found| !found.is_empty()).unwrap_or_default()
     }
 
     /// What there is of these types, or else which types there are.
@@ -95,11 +128,7 @@ impl Catalog {
             .iter()
             .filter(|service| types.contains(&service.kind.as_str()))
             .flat_map(|service| &service.endpoints)
-            .map(|endpoint| {
-                let region =
-                    endpoint.region.as_ref().or(endpoint.region_id.as_ref()).map_or("-", String::as_str);
-                format!("{} in {region}", endpoint.interface)
-            })
+            .map(|endpoint| format!("{} in {}", endpoint.interface, endpoint.region().unwrap_or("-")))
             .collect();
         endpoints.sort();
         endpoints.dedup();
@@ -149,11 +178,38 @@ mod tests {
     }
 
     #[test]
+    fn without_a_region_all_services_are_those_of_magnums() {
+        let catalog = |magnum: &[&str]| -> Catalog {
+            let endpoints = |regions: &[&str]| -> Vec<_> {
+                let endpoint = |region: &&str| serde_json::json!({"interface": "public", "region": region, "url": format!("https://{region}")});
+                regions.iter().map(endpoint).collect()
+            };
+            serde_json::from_value(serde_json::json!([
+                {"type": "compute", "endpoints": endpoints(&["r2", "r1"])},
+                {"type": "orchestration", "endpoints": endpoints(&["r3"])},
+                {"type": "container-infra", "endpoints": endpoints(magnum)},
+            ]))
+            .unwrap()
+        };
+        let nova = |magnum: &[&str]| catalog(magnum).endpoint(Service::Compute, Interface::Public, None);
+        assert_eq!(nova(&["r1"]).unwrap().as_str(), "https://r1/");
+        for magnum in [&["r1", "r2"][..], &["r4"], &[]] {
+            let error = nova(magnum).unwrap_err().to_string();
+            assert!(
+                error.contains("OS_REGION_NAME") && error.contains("public in r1, public in r2"),
+                "{error}"
+            );
+        }
+        let heat = catalog(&["r1"]).endpoint(Service::Orchestration, Interface::Public, None).unwrap();
+        assert_eq!(heat.as_str(), "https://r3/", "there is no other");
+    }
+
+    #[test]
     fn what_is_missing_is_told_with_what_there_is() {
         let error = catalog().endpoint(Service::ContainerInfra, Interface::Admin, Some("R3")).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the service catalog has not the admin endpoint of service type container-infra (magnum) in region R3; \
+            "the service catalog lacks the admin endpoint of service type container-infra (magnum) in region R3; \
              it has of that type: internalURL in R1, public in R1, public in R2"
         );
         let error =

@@ -112,7 +112,7 @@ impl Requester {
             let pause = failure.retry_after().unwrap_or_default().max(self.jitter(tried));
             let give_up = tried >= TRIES
                 || !failure.may_be_repeated(purpose.repeatable)
-                || started.elapsed() + pause > RETRY_BUDGET;
+                || started.elapsed().saturating_add(pause) > RETRY_BUDGET;
             if give_up {
                 return Err(failure.into_error(purpose.service, request));
             }

@@ -44,6 +44,16 @@ struct Login {
     failure: Option<(Instant, CloudError)>,
 }
 
+impl Login {
+    /// Whoever waited for a login that failed has its answer, too.
+    fn failed_since(&self, asked_at: Instant) -> Result<(), CloudError> {
+        match &self.failure {
+            Some((at, error)) if *at >= asked_at => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
+}
+
 struct Refusal {
     error: CloudError,
     until: Instant,
@@ -162,12 +172,7 @@ impl Session {
         if let Some(token) = self.current.load_full().filter(|token| Instant::now() < token.expires_at) {
             return Ok(token);
         }
-        // Whoever waited for a login that failed has its answer, too.
-        if let Some((at, error)) = &login.failure
-            && *at >= asked_at
-        {
-            return Err(error.clone());
-        }
+        login.failed_since(asked_at)?;
         self.log_in(&mut login).await
     }
 
@@ -193,14 +198,14 @@ impl Session {
 
     /// A token other than the one that a service has rejected.
     async fn token_instead_of(&self, rejected: &Arc<Token>) -> Result<Arc<Token>, CloudError> {
+        let asked_at = Instant::now();
         let mut login = self.login.lock().await;
-        match self.current.load_full().filter(|token| !Arc::ptr_eq(token, rejected)) {
-            Some(token) => Ok(token),
-            None => {
-                self.current.store(None);
-                self.log_in(&mut login).await
-            }
+        if let Some(token) = self.current.load_full().filter(|token| !Arc::ptr_eq(token, rejected)) {
+            return Ok(token);
         }
+        login.failed_since(asked_at)?;
+        self.current.store(None);
+        self.log_in(&mut login).await
     }
 
     async fn log_in(&self, login: &mut Login) -> Result<Arc<Token>, CloudError> {

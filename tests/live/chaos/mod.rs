@@ -39,7 +39,8 @@ const LARGEST: usize = 6;
 /// The services of the cloud that are restarted.
 const CLOUD_SERVICES: [&str; 6] =
     ["heat-api", "magnum-conductor", "magnum-api", "nova-compute", "nova-conductor", "nova-api"];
-/// Restarted only in a long chaos: it leaves stacks behind that are in progress for good, and those are waited for.
+/// Restarted only in the last quarter of a long chaos: it leaves stacks behind that are in progress for good, and
+/// nothing but waiting happens to those.
 const HEAT_ENGINE: &str = "heat-engine";
 /// How long a chaos has to last for that.
 const LONG: Duration = Duration::from_secs(600);
@@ -268,7 +269,8 @@ impl Chaos<'_> {
         if self.restart.as_ref().is_some_and(|restart| !restart.is_finished()) {
             return;
         }
-        let number = self.random.random_range(0..CLOUD_SERVICES.len() + usize::from(self.lasts >= LONG));
+        let late = self.lasts >= LONG && self.begun.elapsed() >= self.lasts * 3 / 4;
+        let number = self.random.random_range(0..CLOUD_SERVICES.len() + usize::from(late));
         let service = CLOUD_SERVICES.get(number).copied().unwrap_or(HEAT_ENGINE);
         let patience = if self.chance(50) { 0 } else { 10 };
         *self.record.lock().unwrap().restarts.entry(service).or_default() += 1;

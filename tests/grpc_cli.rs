@@ -30,6 +30,9 @@ fn wrong_usage_is_two() {
     let output = serve(&["--no-such-option"]);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(serve(&[]).status.code(), Some(2), "there is no cluster to scale");
+    assert_eq!(serve(&["--cluster-name", ""]).status.code(), Some(2), "nor has it an empty name");
+    let window = serve(&["--simulate", "--coalesce-window", "5s"]);
+    assert!(String::from_utf8_lossy(&window.stderr).contains("longer than 2 s"));
 }
 
 #[test]
@@ -45,6 +48,12 @@ fn incomplete_or_unreadable_tls_files_are_two() {
     assert_ends(&serve(&[&CLUSTER[..], &cert].concat()), 2, "--tls-key, --tls-client-ca");
     let all = ["--tls-key", "/nonexistent/tls.key", "--tls-client-ca", "/nonexistent/ca.crt"];
     assert_ends(&serve(&[&CLUSTER[..], &cert, &all].concat()), 2, "/nonexistent/tls.crt");
+}
+
+#[test]
+fn a_cluster_that_is_not_there_is_two() {
+    let output = serve(&["--address", "127.0.0.1:0", "--simulate", "--cluster-name", "elsewhere"]);
+    assert_ends(&output, 2, "elsewhere");
 }
 
 #[test]

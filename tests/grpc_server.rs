@@ -13,9 +13,9 @@ use cluster_autoscaler_provider_magnum::grpc::{
     server::{Server, ServerError},
     tls::{Security, SecurityOptions},
 };
+use futures_util::{StreamExt as _, stream};
 use rcgen::{CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
-use tokio_stream::StreamExt as _;
 use tonic::{
     Code, Request,
     client::Grpc,
@@ -64,7 +64,7 @@ async fn both_ages_of_reflection_list_the_service() {
         message_request: Some(v1::server_reflection_request::MessageRequest::ListServices(String::new())),
     };
     let mut client = v1::server_reflection_client::ServerReflectionClient::new(fixture.channel().await);
-    let mut answers = client.server_reflection_info(tokio_stream::once(request)).await.unwrap().into_inner();
+    let mut answers = client.server_reflection_info(stream::iter([request])).await.unwrap().into_inner();
     let answer = answers.next().await.unwrap().unwrap();
     assert_lists_services(&format!("{answer:?}"));
 
@@ -75,7 +75,7 @@ async fn both_ages_of_reflection_list_the_service() {
         ),
     };
     let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(fixture.channel().await);
-    let mut answers = client.server_reflection_info(tokio_stream::once(request)).await.unwrap().into_inner();
+    let mut answers = client.server_reflection_info(stream::iter([request])).await.unwrap().into_inner();
     let answer = answers.next().await.unwrap().unwrap();
     assert_lists_services(&format!("{answer:?}"));
 }

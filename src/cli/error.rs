@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use thiserror::Error;
 
 use crate::{
-    core::cloud::CloudError,
     grpc::{server::ServerError, tls::SecurityError},
     telemetry::{admin::AdminBindError, logs::LogError},
 };
@@ -16,7 +15,7 @@ pub enum StartError {
     /// An option, file or setting is wrong: exit code 2.
     #[error("{0}")]
     Configuration(String),
-    /// The world does not play along: exit code 1.
+    /// A failure at run time, a port in use for instance: exit code 1.
     #[error("{0}")]
     Run(String),
 }
@@ -63,12 +62,6 @@ impl From<AdminBindError> for StartError {
     }
 }
 
-impl From<CloudError> for StartError {
-    fn from(error: CloudError) -> Self {
-        Self::Run(error.to_string())
-    }
-}
-
 impl From<prometheus::Error> for StartError {
     fn from(error: prometheus::Error) -> Self {
         Self::Run(format!("cannot set up metrics: {error}"))
@@ -85,6 +78,5 @@ mod tests {
         assert_eq!(StartError::from(SecurityError::Incomplete("--tls-key".to_owned())).code(), 2);
         assert_eq!(StartError::from(LogError::Level("x".to_owned())).code(), 2);
         assert_eq!(StartError::from(ServerError::Transport("x".to_owned())).code(), 1);
-        assert_eq!(StartError::from(CloudError::Unsuitable("x".to_owned())).code(), 1);
     }
 }

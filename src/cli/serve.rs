@@ -159,7 +159,7 @@ impl Running {
             tokio::select! {
                 Some(reading) = readings.recv() => {
                     if let Err(error) = &reading && is_fatal(error) {
-                        return Err(error.clone().into());
+                        return Err(StartError::Configuration(error.to_string()));
                     }
                     if !std::mem::replace(&mut announced, true) {
                         places.announce();

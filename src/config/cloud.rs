@@ -68,7 +68,7 @@ impl fmt::Display for Interface {
     }
 }
 
-/// What Keystone is shown. What it would refuse cannot be said: an application credential with a scope, a
+/// How to log in. Combinations that Keystone refuses cannot be represented: an application credential with a scope, a
 /// trust besides a project (FINDINGS, Logging in).
 #[derive(Debug, Clone)]
 pub enum Credentials {

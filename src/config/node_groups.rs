@@ -55,7 +55,7 @@ impl FromStr for NodeGroupSpec {
         let refuse = |reason: String| NodeGroupOptionError::Nodes { value: value.to_owned(), reason };
         let mut parts = value.splitn(3, ':');
         let (Some(min), Some(max), Some(group)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(refuse("it has not three parts".to_owned()));
+            return Err(refuse("it does not have three parts".to_owned()));
         };
         let size = |name: &str, text: &str| {
             text.parse::<u32>().map_err(|_| refuse(format!("{name} {text:?} is not a number of nodes")))

@@ -25,7 +25,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// The members that Heat counts: what a resize's count is reckoned from (I2).
+    /// The members that Heat counts: what a resize's count is computed from (I2).
     pub fn counted(&self) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(|member| member.counted)
     }

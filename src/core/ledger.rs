@@ -56,7 +56,7 @@ pub struct Queued {
 pub struct Flight {
     /// What was sent.
     pub resize: Resize,
-    /// The reading that it was reckoned from.
+    /// The reading that it was computed from.
     pub before: Arc<Reading>,
     /// The requests that it carries out.
     pub requests: Vec<Queued>,

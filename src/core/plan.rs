@@ -20,7 +20,7 @@ use super::{
 pub struct Removal {
     /// What the resize names it by.
     pub index: MemberIndex,
-    /// The server it had when the resize was reckoned.
+    /// The server it had when the resize was planned.
     pub server: Option<MachineId>,
 }
 

@@ -21,7 +21,7 @@ pub struct Patience {
     /// When other members are still being made; a node may take minutes to boot.
     pub in_progress: Duration,
     /// After members vanished that nobody named, or when a resize does not look as asked: time for a reading that
-    /// came from a lagging replica to be overtaken by a true one. A size reckoned from too few members would cost
+    /// came from a lagging replica to be overtaken by a true one. A size computed from too few members would cost
     /// a node.
     pub doubt: Duration,
     /// After a resize that was sent more than once: a conductor that was down carries out all of them when it is back,

@@ -247,6 +247,11 @@ impl Engine {
     pub async fn stop(&self) {
         self.stop.cancel();
         self.tasks.finish().await;
+        for (group, requests) in self.state.unsent() {
+            tracing::warn!(
+                "{group}: stopped with {requests} accepted requests that were not sent; cluster-autoscaler will ask again"
+            );
+        }
     }
 
     /// Forgets the named nodes that were asked for and will not come.

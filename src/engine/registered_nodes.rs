@@ -57,7 +57,7 @@ impl RegisteredNodes {
     /// works in spite of it.
     ///
     /// An instance that is creating with an error is deleted without a drain, registered or not. But a node may have
-    /// joined, and be at work, when Heat reckons its creation failed: its signal never came, or too late.
+    /// joined, and be at work, when Heat calls its creation failed: its signal never came, or too late.
     pub(crate) fn show<'a>(&self, instance: &'a Instance) -> (String, Cow<'a, Instance>) {
         let machine = match instance.id {
             InstanceId::Server(machine) => machine,

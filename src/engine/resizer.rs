@@ -44,7 +44,7 @@ struct Ended;
 struct Course<'a> {
     /// Goes from one resize to the next, so that a group that hangs is waited for once.
     watch: Watch<'a>,
-    /// The last resize, where it was reckoned lost. Magnum may come to it yet: a conductor that was down carries out
+    /// The last resize, where it was taken for lost. Magnum may come to it yet: a conductor that was down carries out
     /// what waits for it, however late.
     lost: Option<Lost>,
     /// Whether a lost resize was sent again, so that Magnum may carry out both.
@@ -126,7 +126,7 @@ impl Resizer {
         Ok(())
     }
 
-    /// Back to a resize that was reckoned lost and shows an effect after all. False where its requests were given up
+    /// Back to a resize that was taken for lost and shows an effect after all. False where its requests were given up
     /// meanwhile.
     fn take_up(&self, flight: &Flight) -> bool {
         self.with_group(|group| {
@@ -288,7 +288,7 @@ impl Resizer {
         });
     }
 
-    /// Follows the flight until its effect is clear, or for so long without any that it is reckoned lost.
+    /// Follows the flight until its effect is clear, or for so long without any that it is taken for lost.
     async fn verify(&self, watch: &mut Watch<'_>, sent_at: Instant) -> Result<Option<Lost>, Ended> {
         let Some(Some(flight)) = self.state.look_at(self.group, |group| group.ledger.flight.clone()) else {
             return Err(Ended);

@@ -255,6 +255,13 @@ impl SharedState {
         new
     }
 
+    /// How many accepted requests of each group were not sent yet; groups without any are left out.
+    pub(crate) fn unsent(&self) -> Vec<(String, usize)> {
+        let state = self.lock();
+        let groups = state.groups.values().map(|group| (group.id.clone(), group.ledger.queued.len()));
+        groups.filter(|(_, requests)| *requests > 0).collect()
+    }
+
     fn publish(&self, state: &State) {
         let Some(observed_at) = state.observed_at else { return };
         let groups: Vec<_> = state

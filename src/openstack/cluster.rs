@@ -59,12 +59,6 @@ impl MagnumCluster {
         }
     }
 
-    /// The calls to Magnum, for what the port does not cover.
-    #[must_use]
-    pub const fn magnum(&self) -> &Magnum {
-        &self.magnum
-    }
-
     /// The cluster's record and all its groups'. The former is read only if `read_cluster` or it is not known to be
     /// complete. A cluster that was replaced by another of the same name is found again.
     pub(super) async fn list(

@@ -51,7 +51,7 @@ impl GroupReader<'_> {
         }
     }
 
-    /// The members of the group with this stack; a lasting contradiction as it is, for [`believed`].
+    /// The members of the group with this stack. A contradiction that persists is returned as it is, for [`believed`].
     pub(super) async fn listing(&self, stack: &StackRef) -> Result<(GroupStacks, Listing), CloudError> {
         if let Some(before) = self.before.filter(|before| before.stacks.stack == *stack)
             && let Some(minions) = &before.stacks.minions

@@ -56,7 +56,7 @@ struct Project {
 impl Token {
     /// Reads the answer to a login that was sent at `asked_at`.
     ///
-    /// The life is reckoned between Keystone's own two times, so that a wrong clock on either side does no harm.
+    /// The lifetime is computed from Keystone's own two times, so that a wrong clock on either side does no harm.
     ///
     /// # Errors
     /// What is wrong with the answer.
@@ -69,8 +69,9 @@ impl Token {
         header.set_sensitive(true);
         let Answer { token } =
             serde_json::from_slice(answer.body()).map_err(|error| format!("not a token: {error}"))?;
-        let time =
-            |text: &str| text.parse::<Timestamp>().map_err(|error| format!("{text:?} is no time: {error}"));
+        let time = |text: &str| {
+            text.parse::<Timestamp>().map_err(|error| format!("{text:?} is not a timestamp: {error}"))
+        };
         let issued_at = token.issued_at.as_deref().map_or_else(|| Ok(Timestamp::now()), time)?;
         let life = Duration::try_from(time(&token.expires_at)?.duration_since(issued_at)).unwrap_or_default();
         let expires_at = asked_at + life;

@@ -23,7 +23,7 @@ pub struct Listing {
 
 impl Listing {
     /// Whether `refs_map` and the resources speak of the same members. They do not while Heat is between the two
-    /// steps of a change; a member being deleted is rightly in the one only.
+    /// steps of a change; a member being deleted is listed and correctly absent from `refs_map`.
     #[must_use]
     pub fn is_consistent(&self) -> bool {
         let listed = |index: &MemberIndex| self.members.iter().any(|member| member.index == *index);
@@ -114,7 +114,7 @@ pub enum NovaAnswer<'a> {
 /// Puts the picture together. `stack_name` is the prefix of the servers' names.
 ///
 /// Presence is [`ServerPresence::Gone`] at most where the server was known before: a list read a moment before a
-/// server was made lacks it rightly. Nor is anything called gone while the group is `in_progress`.
+/// server was made correctly lacks it. Nor is anything called gone while the group is `in_progress`.
 #[must_use]
 pub fn assemble(
     listing: &Listing,

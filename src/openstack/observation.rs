@@ -106,7 +106,7 @@ impl MagnumCluster {
         }
     }
 
-    /// Each group's members are left out once in as many turns as there are groups, in two at least.
+    /// Leaves out one group's members per observation, round robin; with one group, every other time.
     fn next_turn(&self, work: &[Work<'_>]) -> Turn {
         let scaled: Vec<_> = work.iter().filter(|work| !work.is_left_alone()).collect();
         let number = self.turn.fetch_add(1, Ordering::Relaxed) % scaled.len().max(2);

@@ -406,3 +406,22 @@ fn a_broken_member_that_cannot_be_removed_yet_is_still_being_made() {
     reading.group.bounds.min = 1;
     assert_eq!(error(&reading, &ledger, now), Some("QuotaExceeded"), "it can simply go");
 }
+
+#[test]
+fn a_cancellation_that_left_its_member_is_sent_again_for_that_member() {
+    let mut members = healthy(2);
+    members.push(member(2, false, "CREATE_FAILED", QUOTA));
+    let before = Arc::new(reading("UPDATE_FAILED", 3, members.clone()));
+    let mut ledger = queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))]), Request::Decrease(1)]);
+    let resize = plan(&before, &ledger, Instant::now()).resize.unwrap();
+    assert_eq!(resize.count, 1);
+    let requests = std::mem::take(&mut ledger.queued);
+    let flight = Flight { resize, before, requests, replaces: false };
+    members.remove(1);
+    let effect = Effect::of(&flight, &reading("UPDATE_COMPLETE", 1, members));
+    assert_eq!(effect.verdict(), Verdict::PartlyLost);
+    let placeholder = PlaceholderId::Member { group: group_uuid(), index: MemberIndex::new(2) };
+    let again = effect.to_send_again(&flight);
+    let removal = Request::Delete(vec![InstanceId::Placeholder(placeholder)]);
+    assert_eq!(again, [Queued { ticket: Ticket(1), request: removal, attempts: 1 }]);
+}

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::{
     cloud::Reading,
-    ledger::Flight,
+    instance::InstanceId,
+    ledger::{Flight, Queued, Request},
     member::{Member, MemberIndex},
     plan::Removal,
     status::{Action, Progress},
@@ -122,6 +123,41 @@ impl Effect {
     #[must_use]
     pub fn owed(&self, flight: &Flight) -> u32 {
         flight.resize.additions.saturating_sub(u32::try_from(self.newcomers.len()).unwrap_or(u32::MAX))
+    }
+
+    /// What has to be sent again: everything when nothing happened, else the removals that did not happen.
+    #[must_use]
+    pub fn to_send_again(&self, flight: &Flight) -> Vec<Queued> {
+        if self.verdict() == Verdict::Lost {
+            let again = |queued: &Queued| Queued { attempts: queued.attempts + 1, ..queued.clone() };
+            return flight.requests.iter().map(again).collect();
+        }
+        let group = flight.before.group.uuid;
+        let mut still_there: Vec<InstanceId> = self
+            .remaining
+            .iter()
+            .map(|removal| InstanceId::of_member(group, removal.index, removal.server))
+            .collect();
+        let mut again = Vec::new();
+        let mut removal = |queued: &Queued, ids: Vec<InstanceId>| {
+            if !ids.is_empty() {
+                let (ticket, attempts) = (queued.ticket, queued.attempts + 1);
+                again.push(Queued { ticket, request: Request::Delete(ids), attempts });
+            }
+        };
+        for queued in &flight.requests {
+            if let Request::Delete(named) = &queued.request {
+                let (ids, others) = still_there.into_iter().partition(|id| named.contains(id));
+                still_there = others;
+                removal(queued, ids);
+            }
+        }
+        // What nobody named is a member without a server that was to be cancelled.
+        let cancellation = |queued: &&Queued| matches!(queued.request, Request::Decrease(_));
+        if let Some(queued) = flight.requests.iter().find(cancellation) {
+            removal(queued, still_there);
+        }
+        again
     }
 
     /// Whether what was asked for is there, so that no later reading is needed to be sure.

@@ -346,7 +346,7 @@ impl Resizer {
             if flight.replaces && effect.seen {
                 group.ledger.note_replacement(Instant::now().into_std());
             }
-            let again = retry(flight, effect, self.group);
+            let again = effect.to_send_again(flight);
             // In front, in the order they came in.
             for queued in again.into_iter().rev() {
                 // As long as Magnum shows nothing at all, it may still carry out what it was sent: not to be called off.
@@ -387,39 +387,6 @@ impl Resizer {
         tracing::error!("{}: a request that was accepted cannot be carried out: {error}", reading.group.id());
         show_failure(group, &queued.request, &error.to_string());
     }
-}
-
-/// What has to be sent again: removals that did not happen, and everything when nothing happened.
-fn retry(flight: &Flight, effect: &Effect, group: NodeGroupUuid) -> Vec<Queued> {
-    if effect.verdict() == Verdict::Lost {
-        let again = |queued: &Queued| Queued { attempts: queued.attempts + 1, ..queued.clone() };
-        return flight.requests.iter().map(again).collect();
-    }
-    let mut still_there: Vec<InstanceId> = effect
-        .remaining
-        .iter()
-        .map(|removal| InstanceId::of_member(group, removal.index, removal.server))
-        .collect();
-    let mut again = Vec::new();
-    let mut removal = |queued: &Queued, ids: Vec<InstanceId>| {
-        if !ids.is_empty() {
-            let (ticket, attempts) = (queued.ticket, queued.attempts + 1);
-            again.push(Queued { ticket, request: Request::Delete(ids), attempts });
-        }
-    };
-    for queued in &flight.requests {
-        if let Request::Delete(named) = &queued.request {
-            let (ids, others) = still_there.into_iter().partition(|id| named.contains(id));
-            still_there = others;
-            removal(queued, ids);
-        }
-    }
-    // What nobody named is a member without a server that was to be cancelled.
-    if let Some(queued) = flight.requests.iter().find(|queued| matches!(queued.request, Request::Decrease(_)))
-    {
-        removal(queued, still_there);
-    }
-    again
 }
 
 /// Shows the nodes of an accepted increase that will not come. A removal that will not happen shows by itself: its

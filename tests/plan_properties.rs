@@ -138,10 +138,7 @@ fn carry_out(reading: &Reading, resize: &Resize) -> Vec<Member> {
 
 /// The members that an accepted request may take away: those it names, and for a decrease those without a server.
 fn may_go(reading: &Reading, request: &Request) -> BTreeSet<MemberIndex> {
-    let id = |member: &Member| {
-        let placeholder = PlaceholderId::Member { group: group_uuid(), index: member.index };
-        member.server.map_or(InstanceId::Placeholder(placeholder), InstanceId::Server)
-    };
+    let id = |member: &Member| InstanceId::of_member(group_uuid(), member.index, member.server);
     reading
         .counted()
         .filter(|member| match request {

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{
     sync::mpsc::UnboundedReceiver,
-    task::JoinHandle,
+    task::{JoinError, JoinHandle},
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -173,9 +173,10 @@ impl Running {
                     announced = true;
                     places.announce();
                 }
-                ended = &mut self.server => return Err(server_ended(ended)),
+                ended = &mut self.server => return Err(server_ended("gRPC", ended)),
                 ended = &mut self.admin => {
-                    return Err(admin_ended(ended));
+                    let ended = ended.map(|ended| ended.map_err(|error| StartError::Run(format!("the admin server failed: {error}"))));
+                    return Err(server_ended("admin", ended));
                 }
                 () = self.engine.failure() => {
                     let why = "a part of the engine ended in a panic, please report this";
@@ -208,21 +209,12 @@ impl Running {
     }
 }
 
-fn server_ended(ended: Result<Result<(), ServerError>, tokio::task::JoinError>) -> StartError {
+fn server_ended<E: Into<StartError>>(which: &str, ended: Result<Result<(), E>, JoinError>) -> StartError {
     match ended {
         Ok(Err(error)) => error.into(),
-        Ok(Ok(())) => StartError::Run("the gRPC server stopped by itself".to_owned()),
-        Err(error) => StartError::Run(format!("the gRPC server failed: {error}")),
+        Ok(Ok(())) => StartError::Run(format!("the {which} server stopped by itself")),
+        Err(error) => StartError::Run(format!("the {which} server failed: {error}")),
     }
-}
-
-fn admin_ended(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> StartError {
-    let why = match ended {
-        Ok(Err(error)) => error.to_string(),
-        Ok(Ok(())) => "it stopped by itself".to_owned(),
-        Err(error) => error.to_string(),
-    };
-    StartError::Run(format!("the admin server failed: {why}"))
 }
 
 /// Says what is scaled, and for the simulator what to try.

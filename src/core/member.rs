@@ -88,11 +88,16 @@ impl Member {
     /// Nova may be silent, and `refs_map` may name the nested stack instead (FINDINGS, `refs_map`).
     #[must_use]
     pub fn is_serverless(&self) -> bool {
-        self.server.is_none()
-            && matches!(
-                (self.status.action, self.status.progress),
-                (Action::Init, _) | (_, Progress::Failed) | (Action::Create, Progress::InProgress)
-            )
+        self.server.is_none() && (self.was_never_complete() || self.status.failed())
+    }
+
+    /// Whether its status says that it was never complete.
+    #[must_use]
+    pub fn was_never_complete(&self) -> bool {
+        matches!(
+            (self.status.action, self.status.progress),
+            (Action::Init, _) | (Action::Create, Progress::InProgress | Progress::Failed)
+        )
     }
 
     /// Whether it certainly is no node: its server is gone, or it was never completed.

@@ -12,6 +12,7 @@ use super::{
     ledger::{Ledger, Request},
     machine_id::{MachineId, PlaceholderId},
     member::{Member, MemberIndex},
+    node_group::Bounds,
     request::RequestError,
 };
 
@@ -22,6 +23,14 @@ pub struct Removal {
     pub index: MemberIndex,
     /// The server it had when the resize was planned.
     pub server: Option<MachineId>,
+}
+
+impl Removal {
+    /// This member, as it is.
+    #[must_use]
+    pub const fn of(member: &Member) -> Self {
+        Self { index: member.index, server: member.server }
+    }
 }
 
 /// What is sent to Magnum.
@@ -119,13 +128,8 @@ impl<'a> Draft<'a> {
         u32::try_from(self.count() - i64::from(self.reading.group.bounds.min)).unwrap_or(0)
     }
 
-    fn out_of_bounds(&self, count: i64) -> RequestError {
-        RequestError::OutOfBounds {
-            group: self.group.clone(),
-            count,
-            bounds: self.reading.group.bounds,
-            current: self.current,
-        }
+    fn out_of_bounds(&self, count: i64, bounds: Bounds) -> RequestError {
+        RequestError::OutOfBounds { group: self.group.clone(), count, bounds, current: self.current }
     }
 
     fn judge(&mut self, request: &Request) -> Result<(), RequestError> {
@@ -142,7 +146,7 @@ impl<'a> Draft<'a> {
     fn increase(&mut self, delta: u32) -> Result<(), RequestError> {
         let count = self.count() + i64::from(delta);
         if count > i64::from(self.reading.group.bounds.max) {
-            return Err(self.out_of_bounds(count));
+            return Err(self.out_of_bounds(count, self.reading.group.bounds));
         }
         self.additions += delta;
         Ok(())
@@ -172,7 +176,7 @@ impl<'a> Draft<'a> {
                 i64::try_from(broken.count()).unwrap_or(i64::MAX) - i64::from(self.replacements);
             match u32::try_from(missing) {
                 Ok(more) if self.may_replace && missing <= replaceable => self.replacements += more,
-                _ => return Err(self.out_of_bounds(count)),
+                _ => return Err(self.out_of_bounds(count, self.reading.group.bounds)),
             }
         }
         self.remove.append(&mut removals);
@@ -200,7 +204,7 @@ impl<'a> Draft<'a> {
     fn resolve_server(&self, machine: MachineId, id: InstanceId) -> Result<Resolved, RequestError> {
         let mut members = self.reading.members.iter().filter(|member| member.server == Some(machine));
         match members.next() {
-            Some(member) if member.counted => Ok(Resolved::Member(removal(member))),
+            Some(member) if member.counted => Ok(Resolved::Member(Removal::of(member))),
             Some(member) => Ok(going(member)),
             None if self.ledger.has_departed(id) => Ok(Resolved::Gone),
             None => Err(self.not_a_member(&machine.to_string())),
@@ -217,7 +221,7 @@ impl<'a> Draft<'a> {
         }
         match self.reading.members.iter().find(|member| member.index == index) {
             Some(member) if !member.counted => Ok(going(member)),
-            Some(member) if member.is_serverless() => Ok(Resolved::Member(removal(member))),
+            Some(member) if member.is_serverless() => Ok(Resolved::Member(Removal::of(member))),
             Some(Member { server: None, .. }) => Err(RequestError::ServerUnknown {
                 node: placeholder.to_string(),
                 group: self.group.clone(),
@@ -255,7 +259,7 @@ impl<'a> Draft<'a> {
             .reading
             .counted()
             .filter(|member| member.is_serverless())
-            .map(removal)
+            .map(Removal::of)
             .filter(|removal| !self.remove.contains(removal))
             .collect();
         // The newest first: it is the least likely to come.
@@ -277,8 +281,7 @@ impl<'a> Draft<'a> {
         let bounds = self.reading.group.magnum_bounds;
         let taken = u32::try_from(count).is_ok_and(|count| bounds.contain(count));
         if !idle && !taken {
-            let error =
-                RequestError::OutOfBounds { group: self.group.clone(), count, bounds, current: self.current };
+            let error = self.out_of_bounds(count, bounds);
             for (answer, queued) in answers.iter_mut().zip(&self.ledger.queued) {
                 if answer.is_ok() && self.touches_members(&queued.request) {
                     *answer = Err(error.clone());
@@ -313,8 +316,4 @@ impl<'a> Draft<'a> {
 
 fn going(member: &Member) -> Resolved {
     if member.status.failed() { Resolved::StuckDeletion } else { Resolved::Gone }
-}
-
-fn removal(member: &Member) -> Removal {
-    Removal { index: member.index, server: member.server }
 }

@@ -67,7 +67,7 @@ impl Effect {
             .counted()
             .filter(|member| !member.is_broken())
             .filter(|member| !(may_be_made_anew(member) && counted.contains_key(&member.index)))
-            .map(|member| Removal { index: member.index, server: member.server })
+            .map(Removal::of)
             .filter(|removal| !named.contains(removal) && !is_there(removal))
             .collect();
         let newcomers: Vec<MemberIndex> = now
@@ -101,12 +101,17 @@ impl Effect {
         }
     }
 
+    /// Whether nothing of what was asked for has happened, and no failure tells why.
+    fn is_without_trace(&self) -> bool {
+        self.untouched && !self.failed
+    }
+
     /// What it comes to, the worst first.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         if !self.missing_bystanders.is_empty() && !self.superseded {
             Verdict::WrongRemoval
-        } else if !self.seen || (self.untouched && !self.failed && !self.superseded) {
+        } else if !self.seen || (self.is_without_trace() && !self.superseded) {
             Verdict::Lost
         } else if !self.remaining.is_empty() {
             Verdict::PartlyLost
@@ -163,8 +168,10 @@ impl Effect {
     /// Whether what was asked for is there, so that no later reading is needed to be sure.
     #[must_use]
     pub fn complete(&self) -> bool {
-        let lost = self.untouched && !self.failed;
-        !lost && self.remaining.is_empty() && self.missing_bystanders.is_empty() && self.shortage == 0
+        !self.is_without_trace()
+            && self.remaining.is_empty()
+            && self.missing_bystanders.is_empty()
+            && self.shortage == 0
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Dropped, EngineOptions, Recorder, ResizeOutcome, report,
+    Dropped, EngineOptions, Recorder, ResizeOutcome, now, report,
     state::{GroupState, SharedState},
     watch::Watch,
 };
@@ -221,7 +221,7 @@ impl Resizer {
     fn decide(&self, reading: &Arc<Reading>, lost_alone: bool) -> Option<Resize> {
         self.with_group(|group| {
             group.busy = false;
-            let now = Instant::now().into_std();
+            let now = now();
             let later = if lost_alone { group.ledger.put_new_aside() } else { Vec::new() };
             let plan = plan::plan(reading, &group.ledger, now);
             let queued = std::mem::replace(&mut group.ledger.queued, later);
@@ -344,7 +344,7 @@ impl Resizer {
             group.busy = false;
             group.ledger.flight = None;
             if flight.replaces && effect.seen {
-                group.ledger.note_replacement(Instant::now().into_std());
+                group.ledger.note_replacement(now());
             }
             let again = effect.to_send_again(flight);
             // In front, in the order they came in.

@@ -74,13 +74,9 @@ impl Listing {
     #[must_use]
     pub fn hides(&self, member: &Member) -> bool {
         let listed = self.members.iter().find(|listed| listed.index == member.index);
-        let may_have_none = matches!(
-            (member.status.action, member.status.progress),
-            (Action::Init, _) | (Action::Create, Progress::InProgress | Progress::Failed)
-        );
         member.counted
             && member.server.is_none()
-            && !may_have_none
+            && !member.was_never_complete()
             && listed.is_some_and(|listed| self.names_only_the_stack(listed))
     }
 

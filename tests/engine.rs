@@ -8,7 +8,7 @@ use std::{
 
 use cluster_autoscaler_provider_magnum::{
     core::{
-        cloud::{Cloud, CloudError, Observation, Reading},
+        cloud::{Cloud, CloudError, Observation, Reading, Service},
         instance::InstanceId,
         machine_id::MachineId,
         member::MemberIndex,
@@ -20,6 +20,7 @@ use cluster_autoscaler_provider_magnum::{
     simulator::{Fault, FaultPlan, FaultRule, GroupOptions, NodeRule, Simulator, SimulatorOptions},
 };
 use futures_util::future::join_all;
+use http::Method;
 use tokio::time::{Instant, sleep};
 
 mod simulated;
@@ -238,6 +239,152 @@ async fn a_cloud_that_is_always_slow_can_be_resized() {
     assert!(scene.resizes().is_empty(), "it was withdrawn");
     scene.increase(1).await.unwrap();
     scene.ends_well_with(4).await;
+}
+
+/// The clouds' requests take their time: what comes meanwhile is acknowledged at once.
+#[tokio::test(start_paused = true)]
+async fn a_request_during_the_sending_of_another_is_acknowledged_at_once() {
+    let scene = Scene::new(3, 10).await;
+    let victim = scene.server(1).unwrap();
+    let slow = FaultRule::once(Fault::Slow(Duration::from_secs(4)))
+        .to(Method::POST, "/v1/clusters/*/actions/resize");
+    scene.simulator.set_faults(FaultPlan { seed: 1, rules: vec![slow] });
+    let (first, later) = tokio::join!(scene.increase(1), async {
+        scene.until("the resize is being sent", |scene| scene.resizes().len() == 1).await;
+        let asked = Instant::now();
+        let answers = (scene.increase(1).await, scene.delete(victim).await, scene.delete(victim).await);
+        (answers, asked.elapsed())
+    });
+    assert_eq!(first, Ok(()));
+    assert_eq!(later, ((Ok(()), Ok(()), Ok(())), Duration::ZERO));
+    assert_eq!(scene.view().target_size, 4, "both count at once");
+    scene.ends_well_with(4).await;
+    assert_eq!(scene.resizes(), [(4, vec![]), (4, vec!["1".to_owned()])]);
+}
+
+/// A resize that is refused takes nothing else with it.
+#[tokio::test(start_paused = true)]
+async fn what_was_acknowledged_during_a_refused_resize_is_done() {
+    let scene = Scene::new(3, 10).await;
+    let victim = scene.server(1).unwrap();
+    let resize = || (Method::POST, "/v1/clusters/*/actions/resize");
+    let rules = vec![
+        FaultRule::once(Fault::Hang(Duration::from_secs(3))).to(resize().0, resize().1),
+        FaultRule::once(Fault::Answer(409)).to(resize().0, resize().1),
+    ];
+    scene.simulator.set_faults(FaultPlan { seed: 1, rules });
+    let (first, later) = tokio::join!(scene.increase(1), async {
+        sleep(Duration::from_secs(2)).await;
+        scene.delete(victim).await
+    });
+    assert!(matches!(first, Err(RequestError::Cloud(CloudError::Refused { status: 409, .. }))), "{first:?}");
+    assert_eq!(later, Ok(()));
+    scene.ends_well_with(2).await;
+    scene.until("exactly the named one went", |scene| scene.server(1).is_none()).await;
+}
+
+impl Scene {
+    /// Two nodes have become four, and this service goes on hearing of two, free of contradictions.
+    async fn with_a_lagging(service: Service) -> Self {
+        let scene = Self::new(2, 10).await;
+        let lagging = FaultRule::always(Fault::Lagging(Duration::from_secs(3600))).at(service);
+        scene.simulator.set_faults(FaultPlan { seed: 1, rules: vec![lagging] });
+        scene.simulator.operator_resize("pool-b", 4, &[]).unwrap();
+        scene
+            .until("the operator's resize ends", |scene| scene.simulator.is_at_rest() && scene.size() == 4)
+            .await;
+        sleep(Duration::from_secs(60)).await;
+        scene
+    }
+}
+
+/// The resize of [`Scene::with_a_lagging`].
+fn operators() -> (u32, Vec<String>) {
+    (4, vec![])
+}
+
+/// Heat's list and its `refs_map` agree with each other on two of four members: neither a size nor a removal may be
+/// reckoned from them.
+#[tokio::test(start_paused = true)]
+async fn an_old_list_of_heat_costs_no_node() {
+    let scene = Scene::with_a_lagging(Service::Orchestration).await;
+    let named = scene.server(0).unwrap();
+    for answer in [scene.increase(1).await, scene.delete(named).await, scene.increase(3).await] {
+        let Err(RequestError::Contradiction { contradiction, .. }) = answer else {
+            panic!("not refused: {answer:?}")
+        };
+        let words = contradiction.to_string();
+        assert!(
+            words.starts_with("Heat counts 2 members, Magnum's node_count is 4, Nova lists 4 servers"),
+            "{words}"
+        );
+    }
+    sleep(Duration::from_secs(1200)).await;
+    assert_eq!((scene.size(), scene.resizes()), (4, vec![operators()]));
+    // Heat has caught up.
+    scene.simulator.set_faults(FaultPlan::none());
+    scene.until("all four are seen", |scene| scene.view().target_size == 4).await;
+    scene.delete(named).await.unwrap();
+    scene.ends_well_with(3).await;
+    assert_eq!(scene.resizes(), [operators(), (3, vec!["0".to_owned()])]);
+}
+
+/// A process that has just started knows nothing of before.
+#[tokio::test(start_paused = true)]
+async fn an_old_list_of_heat_costs_no_node_after_a_restart() {
+    let mut scene = Scene::with_a_lagging(Service::Orchestration).await;
+    scene.restart().await;
+    sleep(Duration::from_secs(30)).await;
+    let answer = scene.increase(1).await;
+    assert!(matches!(answer, Err(RequestError::Contradiction { .. })), "{answer:?}");
+    assert_eq!((scene.size(), scene.resizes()), (4, vec![operators()]));
+}
+
+/// What was acknowledged is refused in the end, and told, if the contradiction lasts.
+#[tokio::test(start_paused = true)]
+async fn an_acknowledged_request_waits_for_heat_and_is_refused_in_the_end() {
+    let scene = Scene::with_a_hanging_node().await;
+    scene.increase(1).await.unwrap();
+    scene.simulator.clear_node_rules();
+    let lagging = FaultRule::always(Fault::Lagging(Duration::from_secs(7200))).at(Service::Orchestration);
+    scene.simulator.set_faults(FaultPlan { seed: 1, rules: vec![lagging] });
+    scene.simulator.operator_resize("pool-b", 6, &[]).unwrap();
+    scene.until("it is refused", |scene| !scene.failures.0.lock().unwrap().is_empty()).await;
+    scene.until("the operator's nodes are there", |scene| scene.size() == 6).await;
+    assert_eq!(scene.resizes(), [(3, vec![]), (6, vec![])], "the service's and the operator's");
+}
+
+/// Magnum's count alone may be wrong for good; Heat and Nova agree, and scaling goes on.
+#[tokio::test(start_paused = true)]
+async fn an_old_count_of_magnum_stops_nothing() {
+    let scene = Scene::with_a_lagging(Service::ContainerInfra).await;
+    scene.until("all four are seen", |scene| scene.view().instances.len() == 4).await;
+    let named = scene.server(0).unwrap();
+    scene.delete(named).await.unwrap();
+    scene.until("it is sent", |scene| scene.resizes().len() > 1).await;
+    assert_eq!(scene.resizes()[1], (3, vec!["0".to_owned()]));
+}
+
+/// Nova alone may be behind: Heat and Magnum agree.
+#[tokio::test(start_paused = true)]
+async fn an_old_list_of_nova_stops_nothing() {
+    let scene = Scene::with_a_lagging(Service::Compute).await;
+    scene.until("all four are seen", |scene| scene.view().instances.len() == 4).await;
+    scene.increase(1).await.unwrap();
+    scene.ends_well_with(5).await;
+    assert_eq!(scene.resizes(), [operators(), (5, vec![])]);
+}
+
+/// Two that are behind alike cannot be told from the truth by their number, but Nova's servers can.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_heat_does_not_know_is_a_node() {
+    let scene = Scene::with_a_lagging(Service::Orchestration).await;
+    let behind = |service| FaultRule::always(Fault::Lagging(Duration::from_secs(3600))).at(service);
+    let rules = vec![behind(Service::Orchestration), behind(Service::ContainerInfra)];
+    scene.simulator.set_faults(FaultPlan { seed: 1, rules });
+    let answer = scene.increase(1).await;
+    assert!(matches!(answer, Err(RequestError::Contradiction { .. })), "{answer:?}");
+    assert_eq!((scene.size(), scene.resizes()), (4, vec![operators()]));
 }
 
 #[tokio::test(start_paused = true)]

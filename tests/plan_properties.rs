@@ -49,7 +49,7 @@ fn member(index: u32, kind: u8) -> Member {
     Member {
         index: MemberIndex::new(index),
         server,
-        presence: ServerPresence::Unknown,
+        presence: if server.is_some() { ServerPresence::Present } else { ServerPresence::Unknown },
         counted,
         status: Status::parse(status),
         reason: String::new(),
@@ -63,9 +63,10 @@ prop_compose! {
         room in 0_u32..14,
         slack in prop_oneof![Just(0_u32), 1_u32..20],
         node_count in 0_u32..14,
+        witnesses in 0_u8..10,
         cluster in prop::sample::select(vec!["UPDATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_FAILED", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"]),
     ) -> Reading {
-        Reading {
+        let mut reading = Reading {
             cluster_status: Status::parse(cluster),
             group: NodeGroup {
                 uuid: group_uuid(),
@@ -81,8 +82,32 @@ prop_compose! {
             },
             stack_name: "k8s-pool-abc".into(),
             members: members.into_iter().map(|(index, kind)| member(index, kind)).collect(),
+            servers: None,
+        };
+        match witnesses {
+            // Magnum and Heat agree, and Nova is silent.
+            0..=2 => reading.group.node_count = reading.size(),
+            // Heat stands alone, unless the count happens to be right.
+            3 => {}
+            // Nova has a server of which Heat does not know.
+            4 => reading.servers = Some(listed(&reading).into_iter().chain([(machine(40), MemberIndex::new(40))]).collect()),
+            // Nova and Heat agree, whatever Magnum says.
+            _ => reading.servers = Some(listed(&reading)),
         }
+        reading
     }
+}
+
+/// Nova's list of the servers that Heat names.
+fn listed(reading: &Reading) -> BTreeMap<MachineId, MemberIndex> {
+    reading.members.iter().filter_map(|member| Some((member.server?, member.index))).collect()
+}
+
+/// The group after a resize, at rest.
+fn afterwards(reading: &Reading, resize: &Resize) -> Reading {
+    let mut after = Reading { members: carry_out(reading, resize), ..reading.clone() };
+    after.servers = Some(listed(&after));
+    after
 }
 
 fn ids() -> impl Strategy<Value = InstanceId> {
@@ -209,6 +234,22 @@ proptest! {
         prop_assert!(replaced == 0 || size - removals < reading.group.bounds.min);
     }
 
+    /// I2: what is sent has two of the three services behind it, and nothing that Nova lists is left out of the count.
+    #[test]
+    fn no_count_rests_on_one_service(reading in readings(), requests in prop::collection::vec(requests(), 0..8)) {
+        let plan = plan(&reading, &ledger(requests, 0), Instant::now());
+        let Some(resize) = &plan.resize else { return Ok(()) };
+        let heat: BTreeSet<MachineId> = reading.members.iter().filter_map(|member| member.server).collect();
+        let nova = reading.servers.as_ref().map(|servers| servers.keys().copied().collect::<BTreeSet<_>>());
+        prop_assert!(reading.group.node_count == reading.size() || nova.is_some());
+        prop_assert!(nova.iter().flatten().all(|server| heat.contains(server)), "Heat does not know them all");
+        if resize.remove.is_empty() {
+            let staying = |server: &&MachineId| reading.counted().any(|member| member.server == Some(**server));
+            let present = nova.iter().flatten().filter(staying).count();
+            prop_assert!(usize::try_from(resize.count).unwrap() >= present);
+        }
+    }
+
     /// A delete of something that is no member, or of another group's, is refused as a whole and leaves no trace.
     #[test]
     fn strangers_are_refused(reading in readings(), ids in prop::collection::vec(ids(), 1..4)) {
@@ -236,7 +277,7 @@ proptest! {
         prop_assert_eq!(&plan(&reading, &ledger(twice, 0), Instant::now()).resize, &plan_once.resize);
 
         let Some(resize) = &plan_once.resize else { return Ok(()) };
-        let after = Reading { members: carry_out(&reading, resize), ..reading.clone() };
+        let after = afterwards(&reading, resize);
         let done: Vec<Request> = accepted(&ledger_once, &plan_once).cloned().collect();
         let mut again = ledger(done, 0);
         again.note_departures(&reading, &after, Instant::now());
@@ -276,6 +317,7 @@ fn settled_group(count: u32) -> Reading {
         },
         stack_name: "k8s-pool-abc".into(),
         members: (0..count).map(|index| member(index, 6)).collect(),
+        servers: None,
     }
 }
 
@@ -328,6 +370,7 @@ fn a_decrease_never_takes_a_node_that_exists() {
 
     let mut reading = settled_group(3);
     reading.members.push(member(9, 7));
+    reading.group.node_count = 4;
     let plan = plan(&reading, &ledger, Instant::now());
     assert!(plan.answers[0].is_ok(), "the full increase is taken back although some of its nodes came");
     let resize = plan.resize.unwrap();

@@ -64,6 +64,7 @@ fn reading(status: &str, node_count: u32, members: Vec<Member>) -> Reading {
         },
         stack_name: "k8s-lab-pool-b-rlthnimsp5dl".into(),
         members,
+        servers: None,
     }
 }
 
@@ -197,7 +198,8 @@ fn the_target_holds_while_a_resize_is_under_way() {
     let mut ledger = queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))]), Request::Increase(2)]);
     let resize = plan(&before, &ledger, Instant::now()).resize.unwrap();
     let requests = std::mem::take(&mut ledger.queued);
-    ledger.flight = Some(Flight { resize, before: Arc::clone(&before), requests, replaces: false });
+    ledger.flight =
+        Some(Flight { resize, before: Arc::clone(&before), requests, replaces: false, losses: 0 });
     ledger.queued = queue(vec![Request::Delete(vec![InstanceId::Server(machine(2))])]).queued;
 
     let mut half = healthy(3);
@@ -313,6 +315,7 @@ fn the_effect_of_a_resize_is_told_from_its_absence() {
         before: Arc::clone(&before),
         requests: ledger.queued,
         replaces: false,
+        losses: 0,
     };
     let effect = Effect::of(&flight, &before);
     assert!(!effect.seen && !effect.complete());
@@ -350,7 +353,7 @@ fn a_node_that_went_in_place_of_the_named_one_is_a_wrong_removal() {
         let before = Arc::new(reading("UPDATE_COMPLETE", 3, before));
         let ledger = queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))])]);
         let resize = plan(&before, &ledger, Instant::now()).resize.unwrap();
-        let flight = Flight { resize, before, requests: ledger.queued, replaces: false };
+        let flight = Flight { resize, before, requests: ledger.queued, replaces: false, losses: 0 };
         let effect = Effect::of(&flight, &reading("UPDATE_COMPLETE", 2, healthy(2)));
         assert_eq!((effect.missing_bystanders.len(), effect.remaining.len()), (1, 1));
         assert_eq!(effect.verdict(), Verdict::WrongRemoval);
@@ -365,7 +368,8 @@ fn a_member_that_heat_makes_anew_is_no_wrong_removal() {
     let before = Arc::new(reading("UPDATE_FAILED", 3, members));
     let ledger = queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))])]);
     let resize = plan(&before, &ledger, Instant::now()).resize.unwrap();
-    let flight = Flight { resize, before: Arc::clone(&before), requests: ledger.queued, replaces: false };
+    let flight =
+        Flight { resize, before: Arc::clone(&before), requests: ledger.queued, replaces: false, losses: 0 };
 
     let anew = Member { server: Some(machine(9)), ..member(2, true, "CREATE_COMPLETE", "") };
     let after = |members| Effect::of(&flight, &reading("UPDATE_COMPLETE", 2, members)).missing_bystanders;
@@ -416,12 +420,12 @@ fn a_cancellation_that_left_its_member_is_sent_again_for_that_member() {
     let resize = plan(&before, &ledger, Instant::now()).resize.unwrap();
     assert_eq!(resize.count, 1);
     let requests = std::mem::take(&mut ledger.queued);
-    let flight = Flight { resize, before, requests, replaces: false };
+    let flight = Flight { resize, before, requests, replaces: false, losses: 0 };
     members.remove(1);
     let effect = Effect::of(&flight, &reading("UPDATE_COMPLETE", 1, members));
     assert_eq!(effect.verdict(), Verdict::PartlyLost);
     let placeholder = PlaceholderId::Member { group: group_uuid(), index: MemberIndex::new(2) };
-    let again = effect.to_send_again(&flight);
+    let again = effect.removals_left(&flight);
     let removal = Request::Delete(vec![InstanceId::Placeholder(placeholder)]);
     assert_eq!(again, [Queued { ticket: Ticket(1), request: removal, attempts: 1 }]);
 }

@@ -1,11 +1,12 @@
 //! The port to the cloud: what this service reads from it and the one thing it does to it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use thiserror::Error;
 
 use super::{
+    machine_id::MachineId,
     member::{Member, MemberIndex},
     node_group::{NodeGroup, NodeGroupUuid},
     status::{Action, Status},
@@ -22,6 +23,9 @@ pub struct Reading {
     pub stack_name: String,
     /// Its members by rising index.
     pub members: Vec<Member>,
+    /// The servers that Nova lists by the names that the group's members have, with the index in the name; none when
+    /// Nova did not answer.
+    pub servers: Option<BTreeMap<MachineId, MemberIndex>>,
 }
 
 impl Reading {

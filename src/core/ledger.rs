@@ -47,7 +47,7 @@ pub struct Queued {
     pub ticket: Ticket,
     /// What is asked for.
     pub request: Request,
-    /// How often it was sent and lost already.
+    /// How often a resize left it undone already.
     pub attempts: u32,
 }
 
@@ -62,6 +62,19 @@ pub struct Flight {
     pub requests: Vec<Queued>,
     /// Whether it replaces broken members at the minimum.
     pub replaces: bool,
+    /// How often it was sent and showed no effect in time.
+    pub losses: u32,
+}
+
+impl Flight {
+    /// Whether Heat would leave all members alone that the resize does not name, were it sent once more into the group
+    /// as it is now.
+    #[must_use]
+    pub fn is_safe_to_repeat(&self, now: &Reading) -> bool {
+        let unnamed =
+            now.counted().filter(|member| !self.resize.remove.contains(&Removal::of(member))).count();
+        u32::try_from(unnamed).is_ok_and(|unnamed| unnamed <= self.resize.count)
+    }
 }
 
 /// How many requested nodes are to be cancelled, in the order in which they are.
@@ -89,6 +102,12 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Whether nothing is to be done or to be followed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queued.is_empty() && self.flight.is_none()
+    }
+
     /// Additions not sent yet, in nodes.
     #[must_use]
     pub fn queued_additions(&self) -> u32 {
@@ -131,12 +150,6 @@ impl Ledger {
             Request::Delete(ids) => ids.contains(&id),
             Request::Increase(_) | Request::Decrease(_) => false,
         })
-    }
-
-    /// Takes out of the queue what was never sent.
-    #[must_use]
-    pub fn put_new_aside(&mut self) -> Vec<Queued> {
-        self.queued.extract_if(.., |queued| queued.attempts == 0).collect()
     }
 
     /// Makes of each queued removal of several nodes one for each. A call is refused as a whole; but once it was

@@ -16,3 +16,4 @@ pub mod settle;
 pub mod snapshot;
 pub mod status;
 pub mod verify;
+pub mod witnesses;

@@ -3,6 +3,7 @@
 //! - Only counted members that a request named are removed, each by its live index (I1).
 //! - `count = counted members − verified removals + additions`, inside the bounds (I2).
 //! - What is gone or going already is not removed again and lowers nothing (I3).
+//! - Nothing is sent on the word of one service alone (I2, [`super::witnesses`]).
 
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use super::{
     member::{Member, MemberIndex},
     node_group::Bounds,
     request::RequestError,
+    witnesses::{Contradiction, compare},
 };
 
 /// A member to be removed.
@@ -100,6 +102,8 @@ struct Draft<'a> {
     may_replace: bool,
     /// How many are, in nodes.
     replacements: u32,
+    /// Why the reading is no ground for any resize.
+    contradiction: Option<Contradiction>,
 }
 
 impl<'a> Draft<'a> {
@@ -115,6 +119,7 @@ impl<'a> Draft<'a> {
             repeat_update: false,
             may_replace,
             replacements: 0,
+            contradiction: compare(reading).err(),
         }
     }
 
@@ -135,6 +140,12 @@ impl<'a> Draft<'a> {
     fn judge(&mut self, request: &Request) -> Result<(), RequestError> {
         if !self.reading.cluster_status.allows_resize() {
             return Err(RequestError::ClusterStatus { status: self.reading.cluster_status.clone() });
+        }
+        if let Some(contradiction) = &self.contradiction {
+            return Err(RequestError::Contradiction {
+                group: self.group.clone(),
+                contradiction: contradiction.clone(),
+            });
         }
         match request {
             Request::Increase(delta) => self.increase(*delta),

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::{
     cloud::CloudError, instance::InstanceId, machine_id::ProviderIdError, node_group::Bounds, status::Status,
+    witnesses::Contradiction,
 };
 
 /// A node as the wire names it.
@@ -169,6 +170,27 @@ pub enum RequestError {
     ClusterStatus {
         /// The cluster's status.
         status: Status,
+    },
+    /// Heat, Magnum and Nova contradict each other, so that any size that is asked for may be a wrong one.
+    #[error("node group {group:?} is not resized, since its readings contradict each other: {contradiction}")]
+    Contradiction {
+        /// The group's id.
+        group: String,
+        /// What they say.
+        contradiction: Contradiction,
+    },
+    /// A resize that showed no effect cannot be sent again, since somebody else has made the group larger.
+    #[error(
+        "the resize of node group {group:?} to {count} nodes had no effect, and it is not sent again, since the group has \
+         been changed by somebody else and has {current} nodes now"
+    )]
+    ChangedMeanwhile {
+        /// The group's id.
+        group: String,
+        /// The size that was asked for, in nodes.
+        count: u32,
+        /// The size it has, in nodes.
+        current: u32,
     },
     /// The cloud's trouble.
     #[error(transparent)]

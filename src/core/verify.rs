@@ -130,13 +130,9 @@ impl Effect {
         flight.resize.additions.saturating_sub(u32::try_from(self.newcomers.len()).unwrap_or(u32::MAX))
     }
 
-    /// What has to be sent again: everything when nothing happened, else the removals that did not happen.
+    /// The removals that did not happen, to be planned anew.
     #[must_use]
-    pub fn to_send_again(&self, flight: &Flight) -> Vec<Queued> {
-        if self.verdict() == Verdict::Lost {
-            let again = |queued: &Queued| Queued { attempts: queued.attempts + 1, ..queued.clone() };
-            return flight.requests.iter().map(again).collect();
-        }
+    pub fn removals_left(&self, flight: &Flight) -> Vec<Queued> {
         let group = flight.before.group.uuid;
         let mut still_there: Vec<InstanceId> = self
             .remaining

@@ -30,8 +30,14 @@ pub(super) fn sent(reading: &Reading, resize: &Resize) {
     }
 }
 
+/// What is being sent once more.
+pub(super) fn sent_again(reading: &Reading, flight: &Flight) {
+    let (id, count, losses) = (reading.group.id(), flight.resize.count, flight.losses);
+    tracing::info!("{id}: sending the very same resize to {count} again, which had no effect {losses} times");
+}
+
 /// Why nothing is sent yet.
-pub(super) fn waiting(reading: &Reading, obstacle: Obstacle) {
+pub(super) fn waiting(reading: &Reading, obstacle: &Obstacle) {
     let (id, status) = (reading.group.id(), &reading.group.status);
     match obstacle {
         Obstacle::JustStarted => {
@@ -44,6 +50,9 @@ pub(super) fn waiting(reading: &Reading, obstacle: Obstacle) {
         }
         Obstacle::Repeated => {
             tracing::info!("{id}: waiting a few seconds, since the last resize was sent more than once");
+        }
+        Obstacle::Contradiction(contradiction) => {
+            tracing::warn!("{id}: not resized while its readings contradict each other: {contradiction}");
         }
         Obstacle::Unsettled => tracing::info!("{id}: waiting until the group has settled ({status})"),
     }

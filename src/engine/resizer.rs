@@ -19,10 +19,11 @@ use crate::core::{
     ledger::{Flight, Queued, Request},
     member::{Member, MemberIndex},
     node_group::NodeGroupUuid,
-    plan::{self, Resize},
+    plan::{self, Removal, Resize},
     request::RequestError,
     settle::settled,
     verify::{Effect, Verdict},
+    witnesses::{Contradiction, compare},
 };
 
 /// Everything that a resizer works with.
@@ -44,21 +45,15 @@ struct Ended;
 struct Course<'a> {
     /// Goes from one resize to the next, so that a group that hangs is waited for once.
     watch: Watch<'a>,
-    /// The last resize, where it was taken for lost. Magnum may come to it yet: a conductor that was down carries out
-    /// what waits for it, however late.
-    lost: Option<Lost>,
-    /// Whether a lost resize was sent again, so that Magnum may carry out both.
+    /// When the resize in flight was sent, if it showed no effect in time. Magnum may come to it yet: a conductor that
+    /// was down carries out what waits for it, however late.
+    lost: Option<Instant>,
+    /// Whether a resize was sent more than once, so that Magnum may carry out all of them.
     repeated: bool,
 }
 
-/// A resize that showed no effect in time.
-struct Lost {
-    flight: Flight,
-    sent_at: Instant,
-}
-
 /// Why no resize is sent yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Obstacle {
     /// The process before this one may have sent one.
     JustStarted,
@@ -68,6 +63,8 @@ pub(super) enum Obstacle {
     Repeated,
     /// A change is going on.
     Unsettled,
+    /// Heat, Magnum and Nova contradict each other.
+    Contradiction(Contradiction),
 }
 
 impl Resizer {
@@ -89,10 +86,13 @@ impl Resizer {
         stop.run_until_cancelled(work).await;
     }
 
-    /// How often the most unlucky request of the queue was lost already; `None` when the queue is empty.
+    /// How often the most unlucky of what is to be done was lost already; `None` when nothing is to be done.
     fn attempts_so_far(&self) -> Option<u32> {
         self.state
-            .look_at(self.group, |group| group.ledger.queued.iter().map(|queued| queued.attempts).max())
+            .look_at(self.group, |group| {
+                let queued = group.ledger.queued.iter().map(|queued| queued.attempts);
+                queued.chain(group.ledger.flight.iter().map(|flight| flight.losses)).max()
+            })
             .flatten()
     }
 
@@ -100,22 +100,33 @@ impl Resizer {
     async fn carry_out(&self, course: &mut Course<'_>) -> Result<(), Ended> {
         course.watch.go_on();
         let reading = self.settled_reading(course).await?;
-        let lost = course.lost.take();
-        course.repeated = lost.is_some();
-        if let Some(lost) = &lost
-            && Effect::of(&lost.flight, &reading).verdict() != Verdict::Lost
-            && self.take_up(&lost.flight)
-        {
-            course.lost = self.verify(&mut course.watch, lost.sent_at).await?;
-            return Ok(());
-        }
-        let Some(resize) = self.decide(&reading, lost.is_some()) else { return Ok(()) };
-        report::sent(&reading, &resize);
+        let resize = if let Some(sent_at) = course.lost.take() {
+            let Some(flight) = self.flight() else { return Ok(()) };
+            if Effect::of(&flight, &reading).verdict() != Verdict::Lost {
+                // It shows an effect after all.
+                course.lost = self.verify(&mut course.watch, sent_at).await?;
+                return Ok(());
+            }
+            if let Some(error) = obstacle_to_repetition(&flight, &reading) {
+                self.refused(&reading, error);
+                return Ok(());
+            }
+            course.repeated = true;
+            report::sent_again(&reading, &flight);
+            // While Magnum may still come to it, only the very same may be sent: then it does not matter which of
+            // them comes last.
+            flight.resize
+        } else {
+            course.repeated = false;
+            let Some(resize) = self.decide(&reading) else { return Ok(()) };
+            report::sent(&reading, &resize);
+            resize
+        };
         let sent_at = Instant::now();
         match self.cloud.resize(self.group, resize.count, &resize.indices()).await {
             Ok(()) => self.acknowledge_flight(),
             Err(error) if error.certainly_without_effect() => {
-                self.refused(&reading, error);
+                self.refused(&reading, RequestError::Cloud(error));
                 return Ok(());
             }
             // Heard or not: only what happens to the group can tell.
@@ -126,20 +137,8 @@ impl Resizer {
         Ok(())
     }
 
-    /// Back to a resize that was taken for lost and shows an effect after all. False where its requests were given up
-    /// meanwhile.
-    fn take_up(&self, flight: &Flight) -> bool {
-        self.with_group(|group| {
-            let before = group.ledger.queued.len();
-            let is_of_flight =
-                |queued: &Queued| flight.requests.iter().any(|request| request.ticket == queued.ticket);
-            group.ledger.queued.retain(|queued| queued.attempts == 0 || !is_of_flight(queued));
-            let found = group.ledger.queued.len() < before;
-            if found {
-                group.ledger.flight = Some(flight.clone());
-            }
-            found
-        }) == Some(true)
+    fn flight(&self) -> Option<Flight> {
+        self.state.look_at(self.group, |group| group.ledger.flight.clone()).flatten()
     }
 
     /// Reads until the group may be resized. Whoever waits for that is acknowledged meanwhile.
@@ -147,33 +146,49 @@ impl Resizer {
         // As long as nothing of it shows, nothing but the same is sent again.
         let repeated = course.repeated && course.lost.is_none();
         let watch = &mut course.watch;
+        let mut contradicted_since = None;
         loop {
             match self.read().await {
                 Ok(reading) => {
                     let quiet = watch.quiet(&reading);
                     let Some(obstacle) = self.obstacle(&reading, quiet, repeated) else { return Ok(reading) };
-                    if self.with_group(GroupState::acknowledge_queue).is_none() {
-                        return Err(Ended);
-                    }
                     if watch.first_wait() {
-                        report::waiting(&reading, obstacle);
+                        report::waiting(&reading, &obstacle);
+                    }
+                    if let Obstacle::Contradiction(contradiction) = obstacle {
+                        let since = *contradicted_since.get_or_insert_with(Instant::now);
+                        if since.elapsed() >= self.options.patience.in_progress {
+                            // The plan refuses what was acknowledged as well.
+                            return Ok(reading);
+                        }
+                        if since.elapsed() >= self.options.patience.doubt {
+                            let group = reading.group.id();
+                            self.refuse_waiting(&RequestError::Contradiction { group, contradiction })?;
+                        }
+                    } else {
+                        contradicted_since = None;
+                        if self.with_group(GroupState::acknowledge_queue).is_none() {
+                            return Err(Ended);
+                        }
                     }
                 }
                 Err(error) => {
-                    let refusal = RequestError::Cloud(error.clone());
-                    let left = self.with_group(|group| {
-                        group.refuse_unanswered(&refusal);
-                        group.busy = !group.ledger.queued.is_empty();
-                        group.busy
-                    });
-                    if left != Some(true) {
-                        return Err(Ended);
-                    }
+                    self.refuse_waiting(&RequestError::Cloud(error.clone()))?;
                     watch.failed(self.group, &error);
                 }
             }
             watch.pause().await;
         }
+    }
+
+    /// Refuses what waits for an answer; ends when nothing is left to do.
+    fn refuse_waiting(&self, error: &RequestError) -> Result<(), Ended> {
+        let left = self.with_group(|group| {
+            group.refuse_unanswered(error);
+            group.busy = !group.ledger.is_empty();
+            group.busy
+        });
+        if left == Some(true) { Ok(()) } else { Err(Ended) }
     }
 
     /// Why the group may not be resized by this reading.
@@ -190,7 +205,12 @@ impl Resizer {
         if in_doubt && quiet < patience.doubt {
             return Some(Obstacle::InDoubt);
         }
-        (!settled(reading, &self.named(reading), quiet, patience)).then_some(Obstacle::Unsettled)
+        // What a lost resize removes is to be removed still.
+        let lost = self.flight().map(|flight| flight.resize);
+        if !settled(reading, &self.named(reading, lost.as_ref()), quiet, patience) {
+            return Some(Obstacle::Unsettled);
+        }
+        compare(reading).err().map(Obstacle::Contradiction)
     }
 
     async fn read(&self) -> Result<Arc<Reading>, CloudError> {
@@ -204,27 +224,25 @@ impl Resizer {
         self.state.with_group(self.group, change)
     }
 
-    /// The members that the queue wants removed.
-    fn named(&self, reading: &Reading) -> Vec<MemberIndex> {
+    /// The members that the queue wants removed, and those that `resize` removes.
+    fn named(&self, reading: &Reading, resize: Option<&Resize>) -> Vec<MemberIndex> {
+        let in_resize =
+            |member: &Member| resize.is_some_and(|resize| resize.remove.contains(&Removal::of(member)));
         self.state
             .look_at(self.group, |group| {
                 let id = |member: &Member| InstanceId::of_member(self.group, member.index, member.server);
-                let named = reading.counted().filter(|member| group.ledger.queue_removes(id(member)));
-                named.map(|member| member.index).collect()
+                let is_named = |member: &&Member| group.ledger.queue_removes(id(member)) || in_resize(member);
+                reading.counted().filter(is_named).map(|member| member.index).collect()
             })
             .unwrap_or_default()
     }
 
-    /// Plans the queue; answers what needs no resize and puts the rest into the flight. `lost_alone` leaves out what
-    /// was not sent before: while Magnum may still come to a resize, only the very same may be sent again, so that it
-    /// does not matter which of them comes last.
-    fn decide(&self, reading: &Arc<Reading>, lost_alone: bool) -> Option<Resize> {
+    /// Plans the queue; answers what needs no resize and puts the rest into the flight.
+    fn decide(&self, reading: &Arc<Reading>) -> Option<Resize> {
         self.with_group(|group| {
-            group.busy = false;
             let now = now();
-            let later = if lost_alone { group.ledger.put_new_aside() } else { Vec::new() };
             let plan = plan::plan(reading, &group.ledger, now);
-            let queued = std::mem::replace(&mut group.ledger.queued, later);
+            let queued = std::mem::take(&mut group.ledger.queued);
             let cancelled: Vec<u32> =
                 group.ledger.failed().keys().copied().take(plan.cancelled_failures).collect();
             for number in &cancelled {
@@ -249,10 +267,17 @@ impl Resizer {
                     Err(error) => self.refuse(group, reading, &queued, &error),
                 }
             }
+            // What comes while the resize is being sent waits for its end and is acknowledged at once.
+            group.busy = plan.resize.is_some();
             if let Some(resize) = &plan.resize {
                 let before = Arc::clone(reading);
-                group.ledger.flight =
-                    Some(Flight { resize: resize.clone(), before, requests, replaces: plan.replaces });
+                group.ledger.flight = Some(Flight {
+                    resize: resize.clone(),
+                    before,
+                    requests,
+                    replaces: plan.replaces,
+                    losses: 0,
+                });
             }
             plan.resize
         })
@@ -261,38 +286,32 @@ impl Resizer {
 
     /// 202: the callers are told OK; the verification goes on in the background.
     fn acknowledge_flight(&self) {
-        self.with_group(|group| {
-            group.busy = true;
-            let tickets: Vec<_> = group
-                .ledger
-                .flight
-                .iter()
-                .flat_map(|flight| &flight.requests)
-                .map(|queued| queued.ticket)
-                .collect();
-            for ticket in tickets {
-                group.answer(ticket, Ok(()));
-            }
-        });
+        self.with_group(Self::acknowledge);
     }
 
-    /// The cloud said no.
-    fn refused(&self, reading: &Reading, error: CloudError) {
+    fn acknowledge(group: &mut GroupState) {
+        let in_flight = group.ledger.flight.iter().flat_map(|flight| &flight.requests);
+        let tickets: Vec<_> = in_flight.map(|queued| queued.ticket).collect();
+        for ticket in tickets {
+            group.answer(ticket, Ok(()));
+        }
+    }
+
+    /// The cloud said no, or the resize in flight may not be sent again.
+    fn refused(&self, reading: &Reading, error: RequestError) {
         tracing::error!("{}: {error}", reading.group.id());
         self.recorder.resize_ended(&reading.group.id(), ResizeOutcome::Failed);
-        let error = RequestError::Cloud(error);
         self.with_group(|group| {
             for queued in group.ledger.flight.take().map(|flight| flight.requests).unwrap_or_default() {
                 self.refuse(group, reading, &queued, &error);
             }
+            group.busy = !group.ledger.queued.is_empty();
         });
     }
 
     /// Follows the flight until its effect is clear, or for so long without any that it is taken for lost.
-    async fn verify(&self, watch: &mut Watch<'_>, sent_at: Instant) -> Result<Option<Lost>, Ended> {
-        let Some(Some(flight)) = self.state.look_at(self.group, |group| group.ledger.flight.clone()) else {
-            return Err(Ended);
-        };
+    async fn verify(&self, watch: &mut Watch<'_>, sent_at: Instant) -> Result<Option<Instant>, Ended> {
+        let Some(flight) = self.flight() else { return Err(Ended) };
         loop {
             watch.pause().await;
             let reading = match self.read().await {
@@ -315,7 +334,7 @@ impl Resizer {
                 // begun: such an end says nothing, and a resize sent into it would meet this one in Heat.
                 let not_begun = effect.untouched && sent_at.elapsed() < self.options.effect_timeout;
                 let doubtful = !effect.complete() && quiet < patience.doubt;
-                if not_begun || doubtful || !settled(&reading, &self.named(&reading), quiet, patience) {
+                if not_begun || doubtful || !settled(&reading, &self.named(&reading, None), quiet, patience) {
                     continue;
                 }
             } else {
@@ -325,13 +344,14 @@ impl Resizer {
                     continue;
                 }
             }
-            self.land(&flight, &reading, &effect, sent_at.elapsed());
-            return Ok((effect.verdict() == Verdict::Lost).then_some(Lost { flight, sent_at }));
+            let is_to_be_repeated = self.land(&flight, &reading, &effect, sent_at.elapsed());
+            return Ok(is_to_be_repeated.then_some(sent_at));
         }
     }
 
-    /// Closes the flight: reports what happened and puts what was lost back into the queue.
-    fn land(&self, flight: &Flight, reading: &Reading, effect: &Effect, took: Duration) {
+    /// Reports what happened and closes the flight, with what is left undone put back into the queue; or keeps it, where
+    /// nothing happened, to be sent again. Returns whether it is.
+    fn land(&self, flight: &Flight, reading: &Reading, effect: &Effect, took: Duration) -> bool {
         let id = reading.group.id();
         let verdict = effect.verdict();
         report::landed(flight, reading, effect, took);
@@ -341,31 +361,35 @@ impl Resizer {
             self.recorder.wrong_removals(&id, count);
         }
         self.with_group(|group| {
+            // As long as Magnum shows nothing at all, it may still carry out what it was sent: not to be called off.
+            let losses = flight.losses + 1;
+            if verdict == Verdict::Lost && (losses < self.options.max_attempts || !effect.seen) {
+                group.ledger.flight = Some(Flight { losses, ..flight.clone() });
+                Self::acknowledge(group);
+                return true;
+            }
             group.busy = false;
             group.ledger.flight = None;
             if flight.replaces && effect.seen {
                 group.ledger.note_replacement(now());
             }
-            let again = effect.to_send_again(flight);
+            if verdict == Verdict::Lost {
+                for queued in &flight.requests {
+                    self.give_up(group, &id, &queued.request);
+                }
+                return false;
+            }
             // In front, in the order they came in.
-            for queued in again.into_iter().rev() {
-                // As long as Magnum shows nothing at all, it may still carry out what it was sent: not to be called off.
-                if queued.attempts < self.options.max_attempts || !effect.seen {
+            for queued in effect.removals_left(flight).into_iter().rev() {
+                if queued.attempts < self.options.max_attempts {
                     group.acknowledge_queue();
                     group.ledger.queued.insert(0, queued);
                 } else {
-                    report::given_up(&id, &queued.request);
-                    self.recorder.request_dropped(&id, Dropped::Lost);
-                    show_failure(
-                        group,
-                        &queued.request,
-                        "Magnum took the resize several times without any effect",
-                    );
+                    self.give_up(group, &id, &queued.request);
                 }
             }
             // Sent and acknowledged, but nothing came of it: show it, so that cluster-autoscaler can take it back.
-            let sent_again = verdict == Verdict::Lost;
-            let short = if sent_again || effect.superseded { 0 } else { effect.owed(flight) };
+            let short = if effect.superseded { 0 } else { effect.owed(flight) };
             let error = InstanceError {
                 code: "ResizeFailed",
                 ..InstanceError::of_failed_creation(&format!(
@@ -374,7 +398,16 @@ impl Resizer {
                 ))
             };
             group.ledger.fail(short, &error);
-        });
+            false
+        })
+        .unwrap_or_default()
+    }
+
+    /// Reports a request that had no effect too often, and shows it.
+    fn give_up(&self, group: &mut GroupState, id: &str, request: &Request) {
+        report::given_up(id, request);
+        self.recorder.request_dropped(id, Dropped::Lost);
+        show_failure(group, request, "Magnum took the resize several times without any effect");
     }
 
     /// Refuses a request: to its caller if still waiting, else where cluster-autoscaler will see it (I4).
@@ -386,6 +419,20 @@ impl Resizer {
         self.recorder.request_dropped(&reading.group.id(), Dropped::Refused);
         tracing::error!("{}: a request that was accepted cannot be carried out: {error}", reading.group.id());
         show_failure(group, &queued.request, &error.to_string());
+    }
+}
+
+/// Why a resize that was lost may not be sent again.
+fn obstacle_to_repetition(flight: &Flight, reading: &Reading) -> Option<RequestError> {
+    let group = reading.group.id();
+    match compare(reading) {
+        Err(contradiction) => Some(RequestError::Contradiction { group, contradiction }),
+        Ok(()) if !flight.is_safe_to_repeat(reading) => Some(RequestError::ChangedMeanwhile {
+            group,
+            count: flight.resize.count,
+            current: reading.size(),
+        }),
+        Ok(()) => None,
     }
 }
 

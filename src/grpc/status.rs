@@ -32,6 +32,8 @@ pub const fn code(error: &RequestError) -> Code {
         RequestError::OutOfBounds { .. } => Code::OutOfRange,
         RequestError::NothingToCancel { .. }
         | RequestError::ClusterStatus { .. }
+        | RequestError::Contradiction { .. }
+        | RequestError::ChangedMeanwhile { .. }
         | RequestError::NotIdentifiedYet { .. }
         | RequestError::PlaceholderHasServer { .. }
         | RequestError::BeingRequested { .. } => Code::FailedPrecondition,

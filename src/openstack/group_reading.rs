@@ -167,7 +167,12 @@ impl Parts<'_> {
             )));
         }
         confirm_losses(nova, &mut members, self.known).await;
-        let reading = Reading { cluster_status: self.cluster_status, group, stack_name, members };
+        let servers = match self.nova {
+            NovaAnswer::Listed(servers) => Some(servers.of_stack(&stack_name)),
+            NovaAnswer::NotAsked => self.before.and_then(|before| before.reading.servers.clone()),
+            NovaAnswer::Failed => None,
+        };
+        let reading = Reading { cluster_status: self.cluster_status, group, stack_name, members, servers };
         // Where nothing changed, comparing and keeping it costs nothing.
         let reading = match self.before {
             Some(before) if *before.reading == reading => Arc::clone(&before.reading),

@@ -41,6 +41,13 @@ impl Servers {
         }
     }
 
+    /// The servers that have a member's name in this stack, each with the index in its name.
+    #[must_use]
+    pub fn of_stack(&self, stack_name: &str) -> BTreeMap<MachineId, MemberIndex> {
+        let of_stack = self.members.iter().filter(|((stack, _), _)| stack == stack_name);
+        of_stack.flat_map(|((_, index), servers)| servers.iter().map(|server| (*server, *index))).collect()
+    }
+
     fn insert(&mut self, stack_names: &[&str], server: &ListedServer) {
         // Nova's search is a regular expression in the database's dialect; what it means is decided here.
         let Some((stack, index)) = parse_server_name(&server.name) else { return };

@@ -28,6 +28,9 @@ pub enum Fault {
     CutAfter,
     /// Magnum and Heat answer a read from a state up to this much older.
     StaleRead(Duration),
+    /// A read is answered from the state of exactly this long ago, as by a database replica that lags behind: what one
+    /// service says is free of contradictions, and old.
+    Lagging(Duration),
     /// A resize gets its 202, and the conductor never hears of it.
     LostCast,
     /// The conductor hears of a resize up to this much later.
@@ -44,6 +47,7 @@ impl Fault {
                 *request.method == Method::GET
                     && matches!(request.service, Service::ContainerInfra | Service::Orchestration)
             }
+            Self::Lagging(_) => *request.method == Method::GET,
             Self::LostCast | Self::DelayedCast(_) | Self::HeatRefuses => {
                 *request.method == Method::POST && request.path.ends_with("/actions/resize")
             }
@@ -170,7 +174,7 @@ impl FaultPlan {
     /// How far back stale reads can reach; `None` when none can happen.
     pub(super) fn longest_staleness(&self) -> Option<Duration> {
         let reaches = self.rules.iter().filter_map(|rule| match rule.fault {
-            Fault::StaleRead(reach) => Some(reach),
+            Fault::StaleRead(reach) | Fault::Lagging(reach) => Some(reach),
             _ => None,
         });
         reaches.max()

@@ -175,7 +175,7 @@ fn group(name: &str, uuid: &str, bounds: Bounds) -> NodeGroup {
 fn reading(mut group: NodeGroup, members: Vec<Member>) -> Reading {
     group.node_count = u32::try_from(members.len()).unwrap();
     let stack_name = format!("k8s-{}-abcdefgh", group.name);
-    Reading { cluster_status: Status::parse("UPDATE_COMPLETE"), group, stack_name, members }
+    Reading { cluster_status: Status::parse("UPDATE_COMPLETE"), group, stack_name, members, servers: None }
 }
 
 fn member(index: u32, server: &str) -> Member {

@@ -31,7 +31,7 @@ use std::{
     time::Duration,
 };
 
-use cluster_autoscaler_provider_magnum::simulator::{FaultPlan, FaultRule, NodeRule};
+use cluster_autoscaler_provider_magnum::simulator::{Fault, FaultPlan, FaultRule, NodeRule};
 use counts::Log;
 use planted::Bug;
 use step::{Flavor, Step, generate};
@@ -264,7 +264,7 @@ fn run(seed: u64, flavor: Flavor, steps: &[Step], bug: Option<Bug>) -> Outcome {
             }
         }
         if world.violations.is_empty() {
-            heal(&world);
+            heal(&mut world);
             world.settle(flavor == Flavor::Accountable).await;
         }
         let outcome = Outcome {
@@ -281,8 +281,8 @@ fn run(seed: u64, flavor: Flavor, steps: &[Step], bug: Option<Bug>) -> Outcome {
     })
 }
 
-fn heal(world: &World) {
-    world.simulator.set_faults(FaultPlan::none());
+fn heal(world: &mut World) {
+    world.set_faults(FaultPlan::none());
     world.simulator.lose_next_casts(0);
     world.simulator.set_quota(None);
     world.simulator.no_valid_host(false);
@@ -315,7 +315,10 @@ async fn apply(world: &mut World, step: &Step, seed: u64) {
             world.operator_bounds(*group, *min, *max);
         }
         Step::NovaDelete { group, pick } => world.nova_delete(*group, *pick),
-        Step::Storm { probability } => world.simulator.set_faults(storm(seed, *probability)),
+        Step::Storm { probability } => world.set_faults(storm(seed, *probability)),
+        Step::Lag { service, behind } => {
+            world.set_faults(FaultPlan::of([FaultRule::always(Fault::Lagging(*behind)).at(*service)]));
+        }
         Step::LoseCasts(count) => world.simulator.lose_next_casts(*count),
         Step::ConductorStops(pause) => world.simulator.stop_conductor(*pause),
         Step::ExpireTokens => world.simulator.expire_tokens(),
@@ -324,14 +327,13 @@ async fn apply(world: &mut World, step: &Step, seed: u64) {
         Step::NodesHang => world.simulator.set_node_rule("*", NodeRule::Hang),
         Step::NodesFail => world.simulator.set_node_rule("*", NodeRule::fail()),
         Step::NodesBoot => world.simulator.clear_node_rules(),
-        Step::Calm => world.simulator.set_faults(FaultPlan::none()),
+        Step::Calm => world.set_faults(FaultPlan::none()),
         Step::Restart => world.restart().await,
     }
 }
 
 /// All faults, but reads no older than what the engine distrusts (`Patience::doubt`).
 fn storm(seed: u64, probability: f64) -> FaultPlan {
-    use cluster_autoscaler_provider_magnum::simulator::Fault;
     let mut plan = FaultPlan::storm(seed, probability);
     for FaultRule { fault, .. } in &mut plan.rules {
         if let Fault::StaleRead(age) = fault {

@@ -32,16 +32,19 @@ pub(crate) enum Bug {
     UnknownIdPassedOn,
     /// A repeated removal lowers the count again.
     DeleteNotIdempotent,
+    /// Heat's members are believed whatever Magnum and Nova say.
+    HeatAlone,
 }
 
 impl Bug {
     /// All of them.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::RemovalByCount,
         Self::NoReadingBeforeResize,
         Self::NoVerification,
         Self::UnknownIdPassedOn,
         Self::DeleteNotIdempotent,
+        Self::HeatAlone,
     ];
 }
 
@@ -101,7 +104,11 @@ impl Cloud for Planted {
             }
             return Ok(reading);
         }
-        let reading = self.cloud.read_group(group).await?;
+        let mut reading = self.cloud.read_group(group).await?;
+        if self.bug == Bug::HeatAlone {
+            reading.servers = None;
+            reading.group.node_count = reading.size();
+        }
         if self.bug == Bug::NoReadingBeforeResize && !reading.group.status.in_progress() {
             self.remember(group, reading.clone());
         }
@@ -126,7 +133,7 @@ impl Cloud for Planted {
                 // What follows must see the effect, else the bug would only look like a lost resize.
                 self.memory.lock().unwrap().remove(&group);
             }
-            Bug::UnknownIdPassedOn | Bug::DeleteNotIdempotent => {}
+            Bug::UnknownIdPassedOn | Bug::DeleteNotIdempotent | Bug::HeatAlone => {}
         }
         self.cloud.resize(group, count, remove).await
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cluster_autoscaler_provider_magnum::core::cloud::Service;
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 /// The groups of the simulated cluster.
@@ -67,6 +68,11 @@ pub(crate) enum Step {
         probability: f64,
     },
     LoseCasts(u32),
+    /// One service answers from a database replica that is this far behind.
+    Lag {
+        service: Service,
+        behind: Duration,
+    },
     /// Magnum's conductor does nothing for this long, and then all that waits for it.
     ConductorStops(Duration),
     ExpireTokens,
@@ -114,7 +120,12 @@ fn step(random: &mut StdRng, flavor: Flavor) -> Step {
         61..64 => Step::DeleteStranger { group, kind: random.random_range(0..5) },
         64..66 => Step::HangUp { group, pick: random.random_range(0..12) },
         66..69 => Step::Storm { probability: *[0.01, 0.05, 0.2].choose(random).unwrap_or(&0.05) },
-        69 => Step::LoseCasts(random.random_range(1..3)),
+        69 => match random.random_range(0..5) {
+            0 => Step::LoseCasts(random.random_range(1..3)),
+            1 => lag(random, Service::ContainerInfra),
+            2 => lag(random, Service::Compute),
+            _ => lag(random, Service::Orchestration),
+        },
         // What waits for the conductor when this service is killed is known to nobody: see docs/behaviour.md.
         70 if flavor == Flavor::Accountable => {
             Step::ConductorStops(Duration::from_secs(random.random_range(10..400)))
@@ -140,6 +151,10 @@ fn step(random: &mut StdRng, flavor: Flavor) -> Step {
             Step::OperatorBounds { group, min, max: min + random.random_range(2..10) }
         }
     }
+}
+
+fn lag(random: &mut impl Rng, service: Service) -> Step {
+    Step::Lag { service, behind: Duration::from_secs(random.random_range(4..300)) }
 }
 
 fn picks(random: &mut impl Rng) -> Vec<usize> {

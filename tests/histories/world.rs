@@ -19,7 +19,7 @@ use cluster_autoscaler_provider_magnum::{
         snapshot::GroupView,
     },
     engine::{Engine, EngineOptions, Recorder},
-    simulator::{GroupOptions, Simulator, SimulatorOptions},
+    simulator::{FaultPlan, GroupOptions, Simulator, SimulatorOptions},
 };
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
@@ -35,6 +35,14 @@ use crate::{
 const CALL_LIMIT: Duration = Duration::from_millis(4500);
 /// How close to somebody else's resize ours may fall in between reading and sending; nobody can prevent that.
 const RACE: Duration = Duration::from_secs(30);
+
+/// How long requests that met a fault may hold others up.
+const AFTERMATH: Duration = Duration::from_secs(90);
+
+/// Every third cloud takes its time for each request.
+fn latency(seed: u64) -> Duration {
+    if seed.is_multiple_of(3) { Duration::from_millis(100 + seed % 7 * 100) } else { Duration::ZERO }
+}
 
 /// A server that was seen at least once.
 #[derive(Debug, Clone)]
@@ -83,6 +91,8 @@ pub(crate) struct World {
     replaced: [i64; 2],
     /// A call whose outcome nobody heard.
     unheard: bool,
+    /// Since when the wire is free of faults.
+    calm_since: Option<Instant>,
     pub(crate) violations: Vec<String>,
     pub(crate) answered: u64,
 }
@@ -95,6 +105,7 @@ impl World {
                 GroupOptions::new(GROUPS[1], 2, 0, Some(8)),
             ],
             seed,
+            latency: latency(seed),
             ..SimulatorOptions::default()
         });
         let counts = Arc::new(Counts::default());
@@ -117,12 +128,19 @@ impl World {
             expected: [3, 2],
             replaced: [0, 0],
             unheard: false,
+            calm_since: Some(Instant::now()),
             violations: Vec::new(),
             answered: 0,
         };
         world.refresh_until_read().await;
         world.look();
         world
+    }
+
+    /// What goes wrong on the wire from now on.
+    pub(crate) fn set_faults(&mut self, plan: FaultPlan) {
+        self.calm_since = plan.rules.is_empty().then(Instant::now);
+        self.simulator.set_faults(plan);
     }
 
     async fn refresh_until_read(&mut self) {
@@ -260,6 +278,9 @@ impl World {
         let answers =
             join_all(calls.iter().map(|call| engine.delete_nodes(&view.id, &call.nodes, deadline()))).await;
         self.check_duration("DeleteNodes", begun);
+        for answer in &answers {
+            self.check_patience("DeleteNodes", begun, answer);
+        }
         self.answered += u64::try_from(answers.len()).unwrap();
         let mut removed: BTreeSet<String> = BTreeSet::new();
         for (call, answer) in calls.iter().zip(&answers) {
@@ -422,15 +443,20 @@ impl World {
         self.counts.refused_now.lock().unwrap().clear();
         self.unheard = true;
         let faults = self.simulator.faults();
-        self.simulator.set_faults(cluster_autoscaler_provider_magnum::simulator::FaultPlan::none());
+        self.simulator.set_faults(FaultPlan::none());
         self.refresh_until_read().await;
         self.simulator.set_faults(faults);
     }
 
-    async fn timed<T>(&mut self, method: &str, call: impl Future<Output = T>) -> T {
+    async fn timed(
+        &mut self,
+        method: &str,
+        call: impl Future<Output = Result<(), RequestError>>,
+    ) -> Result<(), RequestError> {
         let begun = Instant::now();
         let result = call.await;
         self.check_duration(method, begun);
+        self.check_patience(method, begun, &result);
         self.answered += 1;
         result
     }
@@ -439,6 +465,15 @@ impl World {
         let took = begun.elapsed();
         if took > CALL_LIMIT + Duration::from_millis(20) {
             self.violations.push(format!("{method} took {took:?}"));
+        }
+    }
+
+    /// While the cloud answers within its normal latency, no call may run out of time.
+    fn check_patience(&mut self, method: &str, begun: Instant, answer: &Result<(), RequestError>) {
+        let calm = self.calm_since.is_some_and(|since| begun - since > AFTERMATH);
+        if calm && matches!(answer, Err(RequestError::Deadline)) {
+            self.violations
+                .push(format!("{method} ran out of time although the cloud answers as it always does"));
         }
     }
 

@@ -63,7 +63,7 @@ pub(super) async fn carry(State(site): State<Site>, mut request: Request, next: 
             Fault::LostCast => fate.lost = true,
             Fault::DelayedCast(delay) => fate.delay = *delay,
             Fault::HeatRefuses => fate.refused = true,
-            Fault::StaleRead(age) => staleness.0 = *age,
+            Fault::StaleRead(age) | Fault::Lagging(age) => staleness.0 = staleness.0.max(*age),
             Fault::Slow(_) | Fault::TruncatedBody | Fault::CutAfter => {}
         }
     }

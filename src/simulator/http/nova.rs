@@ -91,9 +91,14 @@ async fn negotiate(mut request: Request, next: Next) -> Response {
     response
 }
 
-async fn list(State(site): State<Site>, Query(query): Query<HashMap<String, String>>) -> Response {
+async fn list(
+    State(site): State<Site>,
+    Extension(staleness): Extension<Staleness>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
     page(
         &site,
+        staleness,
         &query,
         "servers",
         |_, id, server| json!({"id": id, "name": server.name, "links": links(&site.base, "servers", &id.to_string())}),
@@ -103,9 +108,10 @@ async fn list(State(site): State<Site>, Query(query): Query<HashMap<String, Stri
 async fn list_detail(
     State(site): State<Site>,
     Extension(version): Extension<MinorVersion>,
+    Extension(staleness): Extension<Staleness>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
-    page(&site, &query, "servers/detail", |world, id, server| {
+    page(&site, staleness, &query, "servers/detail", |world, id, server| {
         server_body(world, id, server, version, &site.base)
     })
 }
@@ -113,6 +119,7 @@ async fn list_detail(
 /// A page of servers, newest first; `name` is a regular expression (FINDINGS, Nova).
 fn page(
     site: &Site,
+    staleness: Staleness,
     query: &HashMap<String, String>,
     path: &str,
     body: impl Fn(&World, Uuid, &Server) -> Value,
@@ -125,7 +132,7 @@ fn page(
         }
     };
     let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(PAGE).clamp(1, PAGE);
-    site.simulator.read(Staleness::default(), |world| {
+    site.simulator.read(staleness, |world| {
         let matching = |server: &Server| name.as_ref().is_none_or(|name| name.is_match(&server.name));
         let mut servers = world.servers.newest_first().filter(|(_, server)| matching(server)).peekable();
         if let Some(marker) = query.get("marker")
@@ -166,9 +173,10 @@ fn next_page(base: &str, path: &str, query: &HashMap<String, String>, limit: usi
 async fn show(
     State(site): State<Site>,
     Extension(version): Extension<MinorVersion>,
+    Extension(staleness): Extension<Staleness>,
     Path(server): Path<String>,
 ) -> Response {
-    site.simulator.read(Staleness::default(), |world| {
+    site.simulator.read(staleness, |world| {
         let id = Uuid::try_parse(&server).unwrap_or_default();
         match world.servers.get(id) {
             Some(record) => ok(&json!({"server": server_body(world, id, record, version, &site.base)})),

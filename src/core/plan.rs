@@ -119,7 +119,7 @@ impl<'a> Draft<'a> {
             repeat_update: false,
             may_replace,
             replacements: 0,
-            contradiction: compare(reading).err(),
+            contradiction: compare(reading).err().filter(Contradiction::endangers_nodes),
         }
     }
 

@@ -56,6 +56,15 @@ pub enum Contradiction {
         /// The servers, with the index in their names.
         servers: Vec<(MemberIndex, MachineId)>,
     },
+    /// Heat counts more members than there are servers, and Magnum does not bear it out. Either somebody deleted the
+    /// servers, or Heat's list is an old one; by it too many nodes could be made, and no running one be lost.
+    #[error(
+        "{counts}: the servers of some members are gone. Either somebody deleted them in Nova, or Heat's list is an old one"
+    )]
+    Outnumbered {
+        /// What each service says.
+        counts: Counts,
+    },
     /// Heat's count is supported by neither of the others.
     #[error(
         "{counts}: no two of them agree, so a resize could remove running nodes. See which of them is right and repair the \
@@ -90,6 +99,17 @@ pub enum Contradiction {
     },
 }
 
+impl Contradiction {
+    /// Whether a resize by such a reading could cost a node that nobody named.
+    ///
+    /// Not where Nova told of each member's server that it is there or gone: then Heat knows all servers there are. A
+    /// count of its members less the named ones is no smaller than what is left of the true ones.
+    #[must_use]
+    pub const fn endangers_nodes(&self) -> bool {
+        !matches!(self, Self::Outnumbered { .. })
+    }
+}
+
 fn list(servers: &[(MemberIndex, MachineId)]) -> String {
     let named = servers.iter().take(MAX_NAMED).map(|(index, server)| format!("{server} (index {index})"));
     let named = named.collect::<Vec<_>>().join(", ");
@@ -110,37 +130,54 @@ pub fn compare(reading: &Reading) -> Result<(), Contradiction> {
         magnum: reading.group.node_count,
         nova: reading.servers.as_ref().map(|servers| u32::try_from(servers.len()).unwrap_or(u32::MAX)),
     };
-    let supported_by_nova = match &reading.servers {
-        None => false,
-        Some(servers) => {
-            let known = |index: MemberIndex| reading.members.iter().any(|member| member.index == index);
-            let unknown: Vec<_> = servers
-                .iter()
-                .map(|(server, index)| (*index, *server))
-                .filter(|(index, _)| !known(*index))
-                .collect();
-            if !unknown.is_empty() {
-                return Err(Contradiction::UnknownServers { counts, servers: unknown });
-            }
-            for (server, nova) in servers {
-                if let Some(heat) = indices.get(server).filter(|heat| *heat != nova) {
-                    return Err(Contradiction::Misplaced { server: *server, heat: *heat, nova: *nova });
-                }
-            }
-            reading.counted().all(is_borne_out)
-        }
-    };
-    if supported_by_nova || counts.magnum == counts.heat {
+    if let Some(servers) = &reading.servers {
+        find_unknown_servers(reading, servers, counts)?;
+        find_misplaced(&indices, servers)?;
+    }
+    let nova_bears_out = |word: fn(&Member) -> bool| reading.servers.is_some() && reading.counted().all(word);
+    if counts.magnum == counts.heat || nova_bears_out(is_there) {
         Ok(())
+    } else if nova_bears_out(is_there_or_gone) {
+        Err(Contradiction::Outnumbered { counts })
     } else {
         Err(Contradiction::HeatAlone { counts })
     }
 }
 
-/// Whether Nova bears a member out: its server is there, or there never was one. A server that is gone may have been
-/// deleted by somebody, and just as well with a member that only Heat's old list still has.
-fn is_borne_out(member: &Member) -> bool {
+/// Whether Nova bears a member out: its server is there, or there never was one.
+fn is_there(member: &Member) -> bool {
     member.server.is_none() || member.presence == ServerPresence::Present
+}
+
+/// Whether Nova says for sure what has become of a member's server.
+fn is_there_or_gone(member: &Member) -> bool {
+    is_there(member) || member.presence == ServerPresence::Gone
+}
+
+fn find_unknown_servers(
+    reading: &Reading,
+    servers: &BTreeMap<MachineId, MemberIndex>,
+    counts: Counts,
+) -> Result<(), Contradiction> {
+    let is_known = |index: MemberIndex| reading.members.iter().any(|member| member.index == index);
+    let unknown: Vec<_> = servers
+        .iter()
+        .map(|(server, index)| (*index, *server))
+        .filter(|(index, _)| !is_known(*index))
+        .collect();
+    if unknown.is_empty() { Ok(()) } else { Err(Contradiction::UnknownServers { counts, servers: unknown }) }
+}
+
+fn find_misplaced(
+    indices: &BTreeMap<MachineId, MemberIndex>,
+    servers: &BTreeMap<MachineId, MemberIndex>,
+) -> Result<(), Contradiction> {
+    for (server, nova) in servers {
+        if let Some(heat) = indices.get(server).filter(|heat| *heat != nova) {
+            return Err(Contradiction::Misplaced { server: *server, heat: *heat, nova: *nova });
+        }
+    }
+    Ok(())
 }
 
 fn members_by_server(reading: &Reading) -> Result<BTreeMap<MachineId, MemberIndex>, Contradiction> {
@@ -153,4 +190,100 @@ fn members_by_server(reading: &Reading) -> Result<BTreeMap<MachineId, MemberInde
         }
     }
     Ok(indices)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::core::{
+        node_group::{Bounds, NodeGroup, NodeGroupUuid},
+        status::Status,
+    };
+
+    fn server(number: u128) -> MachineId {
+        MachineId::from_uuid(Uuid::from_u128(number))
+    }
+
+    /// Members by presence; `None` for one without a server. A member's server has the member's number.
+    fn reading(members: &[Option<ServerPresence>], node_count: u32, nova: Option<&[(u128, u32)]>) -> Reading {
+        let bounds = Bounds { min: 0, max: 20 };
+        let member = |(index, presence): (u32, &Option<ServerPresence>)| Member {
+            index: MemberIndex::new(index),
+            server: presence.map(|_| server(index.into())),
+            presence: presence.unwrap_or(ServerPresence::Unknown),
+            counted: true,
+            status: Status::parse(if presence.is_some() { "UPDATE_COMPLETE" } else { "CREATE_FAILED" }),
+            reason: String::new(),
+        };
+        Reading {
+            cluster_status: Status::parse("UPDATE_COMPLETE"),
+            group: NodeGroup {
+                uuid: NodeGroupUuid::from_uuid(Uuid::from_u128(7)),
+                name: "pool".into(),
+                bounds,
+                magnum_bounds: bounds,
+                node_count,
+                status: Status::parse("UPDATE_COMPLETE"),
+                status_reason: String::new(),
+                updated_at: String::new(),
+                flavor_id: String::new(),
+                labels: BTreeMap::new(),
+            },
+            stack_name: "k8s-pool-abc".into(),
+            members: (0..).zip(members).map(member).collect(),
+            servers: nova.map(|servers| {
+                servers.iter().map(|(number, index)| (server(*number), MemberIndex::new(*index))).collect()
+            }),
+        }
+    }
+
+    #[test]
+    fn two_of_three_have_to_agree_and_no_server_may_be_unknown() {
+        use ServerPresence::{Gone, Present, Unknown};
+        let two = [Some(Present), Some(Present)];
+        let four: &[(u128, u32)] = &[(0, 0), (1, 1), (2, 2), (3, 3)];
+        let both: &[(u128, u32)] = &[(0, 0), (1, 1)];
+        for (what, reading, expected) in [
+            ("all agree", reading(&two, 2, Some(both)), Ok(())),
+            ("Heat is behind", reading(&two, 4, Some(four)), Err("UnknownServers")),
+            ("Heat and Magnum are behind", reading(&two, 2, Some(four)), Err("UnknownServers")),
+            ("Magnum is behind", reading(&two, 4, Some(both)), Ok(())),
+            ("Nova is silent", reading(&two, 2, None), Ok(())),
+            ("Heat alone", reading(&two, 4, None), Err("HeatAlone")),
+            ("a server is gone", reading(&[Some(Present), Some(Gone)], 2, Some(&[(0, 0)])), Ok(())),
+            ("gone, or Heat is behind", reading(&[Some(Present), Some(Gone)], 1, Some(&[(0, 0)])), Err("Outnumbered")),
+            ("not confirmed", reading(&[Some(Present), Some(Unknown)], 1, Some(&[(0, 0)])), Err("HeatAlone")),
+            ("a failed member", reading(&[Some(Present), None], 9, Some(&[(0, 0)])), Ok(())),
+            ("servers changed places", reading(&two, 2, Some(&[(0, 1), (1, 0)])), Err("Misplaced")),
+            ("an empty group", reading(&[], 0, Some(&[])), Ok(())),
+        ] {
+            let found = compare(&reading).map_err(|contradiction| format!("{contradiction:?}"));
+            match (&found, expected) {
+                (Ok(()), Ok(())) => {}
+                (Err(found), Err(kind)) if found.starts_with(kind) => {}
+                _ => panic!("{what}: {found:?}, not {expected:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn one_server_is_one_member() {
+        let mut reading = reading(&[Some(ServerPresence::Present), Some(ServerPresence::Present)], 2, None);
+        reading.members[1].server = reading.members[0].server;
+        assert!(matches!(compare(&reading), Err(Contradiction::Shared { .. })));
+    }
+
+    #[test]
+    fn the_message_names_the_three_and_the_servers() {
+        let present = [Some(ServerPresence::Present)];
+        let servers: Vec<_> = (0..12).map(|number| (u128::from(number), number)).collect();
+        let words = compare(&reading(&present, 12, Some(&servers))).unwrap_err().to_string();
+        assert!(
+            words.starts_with("Heat counts 1 members, Magnum's node_count is 12, Nova lists 12 servers, among them"),
+            "{words}"
+        );
+        assert!(words.contains("(index 1), ") && words.contains(" and 1 more, which Heat does not know"), "{words}");
+    }
 }

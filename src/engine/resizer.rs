@@ -50,6 +50,8 @@ struct Course<'a> {
     lost: Option<Instant>,
     /// Whether a resize was sent more than once, so that Magnum may carry out all of them.
     repeated: bool,
+    /// What contradicted itself in the last reading, and since when it has.
+    contradiction: Option<(Contradiction, Instant)>,
 }
 
 /// Why no resize is sent yet.
@@ -70,7 +72,8 @@ pub(super) enum Obstacle {
 impl Resizer {
     /// Works until the group is gone or the service stops.
     pub(super) async fn run(self, stop: CancellationToken) {
-        let mut course = Course { watch: Watch::new(&self.options), lost: None, repeated: false };
+        let mut course =
+            Course { watch: Watch::new(&self.options), lost: None, repeated: false, contradiction: None };
         let work = async {
             loop {
                 self.wake.notified().await;
@@ -145,30 +148,29 @@ impl Resizer {
     async fn settled_reading(&self, course: &mut Course<'_>) -> Result<Arc<Reading>, Ended> {
         // As long as nothing of it shows, nothing but the same is sent again.
         let repeated = course.repeated && course.lost.is_none();
-        let watch = &mut course.watch;
-        let mut contradicted_since = None;
+        let Course { watch, contradiction: contradicted, .. } = course;
         loop {
             match self.read().await {
                 Ok(reading) => {
                     let quiet = watch.quiet(&reading);
-                    let Some(obstacle) = self.obstacle(&reading, quiet, repeated) else { return Ok(reading) };
-                    if watch.first_wait() {
-                        report::waiting(&reading, &obstacle);
-                    }
-                    if let Obstacle::Contradiction(contradiction) = obstacle {
-                        let since = *contradicted_since.get_or_insert_with(Instant::now);
-                        if since.elapsed() >= self.options.patience.in_progress {
-                            // The plan refuses what was acknowledged as well.
+                    match self.obstacle(&reading, quiet, repeated) {
+                        None => {
+                            *contradicted = None;
                             return Ok(reading);
                         }
-                        if since.elapsed() >= self.options.patience.doubt {
-                            let group = reading.group.id();
-                            self.refuse_waiting(&RequestError::Contradiction { group, contradiction })?;
+                        Some(Obstacle::Contradiction(contradiction)) => {
+                            if self.outlasts_patience(&reading, contradiction, contradicted)? {
+                                return Ok(reading);
+                            }
                         }
-                    } else {
-                        contradicted_since = None;
-                        if self.with_group(GroupState::acknowledge_queue).is_none() {
-                            return Err(Ended);
+                        Some(obstacle) => {
+                            *contradicted = None;
+                            if self.with_group(GroupState::acknowledge_queue).is_none() {
+                                return Err(Ended);
+                            }
+                            if watch.first_wait() {
+                                report::waiting(&reading, &obstacle);
+                            }
                         }
                     }
                 }
@@ -179,6 +181,30 @@ impl Resizer {
             }
             watch.pause().await;
         }
+    }
+
+    /// Whether a contradiction has lasted so long that the plan may decide by it: it refuses what could cost a node, what
+    /// was acknowledged included. Until then, whoever still waits is refused once it shows a second time.
+    fn outlasts_patience(
+        &self,
+        reading: &Reading,
+        contradiction: Contradiction,
+        known: &mut Option<(Contradiction, Instant)>,
+    ) -> Result<bool, Ended> {
+        let since = match known {
+            Some((before, since)) if *before == contradiction => *since,
+            _ => {
+                report::waiting(reading, &Obstacle::Contradiction(contradiction.clone()));
+                *known = Some((contradiction.clone(), Instant::now()));
+                return Ok(false);
+            }
+        };
+        if since.elapsed() >= self.options.patience.in_progress {
+            return Ok(true);
+        }
+        let group = reading.group.id();
+        self.refuse_waiting(&RequestError::Contradiction { group, contradiction })?;
+        Ok(false)
     }
 
     /// Refuses what waits for an answer; ends when nothing is left to do.
@@ -426,13 +452,15 @@ impl Resizer {
 fn obstacle_to_repetition(flight: &Flight, reading: &Reading) -> Option<RequestError> {
     let group = reading.group.id();
     match compare(reading) {
-        Err(contradiction) => Some(RequestError::Contradiction { group, contradiction }),
-        Ok(()) if !flight.is_safe_to_repeat(reading) => Some(RequestError::ChangedMeanwhile {
+        Err(contradiction) if contradiction.endangers_nodes() => {
+            Some(RequestError::Contradiction { group, contradiction })
+        }
+        _ if !flight.is_safe_to_repeat(reading) => Some(RequestError::ChangedMeanwhile {
             group,
             count: flight.resize.count,
             current: reading.size(),
         }),
-        Ok(()) => None,
+        _ => None,
     }
 }
 

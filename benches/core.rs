@@ -11,6 +11,7 @@ use cluster_autoscaler_provider_magnum::core::{
     member::{Member, MemberIndex, ServerPresence},
     node_group::{Bounds, NodeGroup, NodeGroupUuid},
     plan::plan,
+    registration::Registrations,
     request::NodeReference,
     snapshot::{GroupView, Snapshot},
     status::Status,
@@ -61,8 +62,10 @@ fn snapshot(views: &[Arc<GroupView>]) -> Snapshot {
 fn core(criterion: &mut Criterion) {
     let now = Instant::now();
     let readings: Vec<Reading> = (0..GROUPS).map(reading).collect();
-    let views: Vec<_> =
-        readings.iter().map(|reading| Arc::new(GroupView::new(reading, &Ledger::default(), now))).collect();
+    let views: Vec<_> = readings
+        .iter()
+        .map(|reading| Arc::new(GroupView::new(reading, &Ledger::default(), &Registrations::default(), now)))
+        .collect();
     let ready = snapshot(&views);
     let node = |provider_id: String| NodeReference { provider_id, name: String::new() };
     let ours = node(format!("openstack:///{}", machine(7, 500)));
@@ -86,7 +89,9 @@ fn core(criterion: &mut Criterion) {
         bencher.iter(|| snapshot(black_box(&views)).groups().len());
     });
     criterion.bench_function("view of 1,000 nodes with 50 deletes waiting", |bencher| {
-        bencher.iter(|| GroupView::new(black_box(&readings[0]), &ledger, now).target_size);
+        bencher.iter(|| {
+            GroupView::new(black_box(&readings[0]), &ledger, &Registrations::default(), now).target_size
+        });
     });
     criterion.bench_function("plan of 50 one-node deletes among 1,000 nodes", |bencher| {
         bencher.iter(|| plan(black_box(&readings[0]), &ledger, Instant::now()).resize.unwrap().count);

@@ -241,6 +241,28 @@ async fn a_cloud_that_is_always_slow_can_be_resized() {
     scene.ends_well_with(4).await;
 }
 
+/// What was sent comes; only what was not sent yet can be called off, and is so at once.
+#[tokio::test(start_paused = true)]
+async fn an_increase_that_was_sent_is_not_called_off() {
+    let scene = Scene::new(1, 10).await;
+    scene.increase(2).await.unwrap();
+    assert_eq!(scene.view().target_size, 3);
+    let decrease = |delta| {
+        let (engine, id) = (Arc::clone(&scene.engine), scene.view().id.clone());
+        async move { engine.decrease_target_size(&id, delta, deadline()).await }
+    };
+    for delta in [-1, -100] {
+        assert!(matches!(decrease(delta).await, Err(RequestError::NothingToCancel { current: 3, .. })));
+    }
+    scene.increase(3).await.unwrap();
+    decrease(-2).await.unwrap();
+    assert_eq!(scene.view().target_size, 4, "at once");
+    decrease(-100).await.unwrap();
+    assert_eq!(scene.view().target_size, 3, "as much as there is");
+    scene.ends_well_with(3).await;
+    assert_eq!(scene.resizes(), [(3, vec![])]);
+}
+
 /// The clouds' requests take their time: what comes meanwhile is acknowledged at once.
 #[tokio::test(start_paused = true)]
 async fn a_request_during_the_sending_of_another_is_acknowledged_at_once() {
@@ -406,13 +428,73 @@ async fn a_panic_in_the_engine_does_not_go_unnoticed() {
     engine.failure().await;
 }
 
+impl Scene {
+    /// Two nodes of which the operator says that they never get a provider ID.
+    async fn by_name() -> Self {
+        let mut scene = Self::new(2, 10).await;
+        scene.engine.stop().await;
+        let options = EngineOptions { identify_by_name: true, ..EngineOptions::default() };
+        scene.engine = Engine::start(simulated::cloud(&scene.simulator), options, scene.failures.clone());
+        scene.until_read().await;
+        scene
+    }
+
+    fn node(&self, index: u32, provider_id: &str) -> NodeReference {
+        let name = format!("{}-node-{index}", self.view().stack_name);
+        NodeReference { provider_id: provider_id.to_owned(), name }
+    }
+
+    fn is_of_the_group(&self, node: &NodeReference) -> bool {
+        self.engine.group_of(node).unwrap().is_some()
+    }
+
+    fn shown(&self, index: usize) -> String {
+        self.view().instances[index].provider_id.clone()
+    }
+}
+
+/// Once one node, a control-plane node say, has shown a provider ID, each node will get one: until then it is not ours,
+/// but it is no stranger either, whose instance would be deleted as unregistered.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_waits_for_its_provider_id_is_not_ours_yet() {
+    let scene = Scene::new(2, 10).await;
+    let master = NodeReference {
+        provider_id: "openstack:///deadbeef-dead-4eef-8ead-deadbeefdead".to_owned(),
+        name: "k8s-abc-master-0".to_owned(),
+    };
+    assert!(!scene.is_of_the_group(&master));
+    let (nameless, id) = (scene.node(0, ""), format!("openstack:///{}", scene.server(0).unwrap()));
+    assert!(!scene.is_of_the_group(&nameless));
+    assert_eq!(scene.shown(0), "", "as the node shows itself");
+    let refusal = scene.engine.delete_nodes(&scene.view().id, &[nameless.clone()], deadline()).await;
+    assert!(matches!(refusal, Err(RequestError::NotIdentifiedYet { .. })), "{refusal:?}");
+
+    assert!(scene.is_of_the_group(&scene.node(0, &id)));
+    assert_eq!(scene.shown(0), id);
+
+    // One that never gets one counts in the end, or each loop would end with a wrong size of the group.
+    let forgotten = scene.node(1, "");
+    assert!(!scene.is_of_the_group(&forgotten));
+    sleep(Duration::from_secs(600)).await;
+    assert!(scene.is_of_the_group(&forgotten));
+    assert_eq!((scene.resizes(), scene.size()), (vec![], 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_counts_where_nodes_never_get_a_provider_id() {
+    let scene = Scene::by_name().await;
+    assert!(scene.is_of_the_group(&scene.node(0, &format!("openstack:///{}", scene.server(0).unwrap()))));
+    assert!(scene.is_of_the_group(&scene.node(1, "")), "the operator says so");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_registered_node_is_shown_as_it_shows_itself() {
-    let scene = Scene::new(2, 10).await;
+    let scene = Scene::by_name().await;
     let view = scene.view();
     let name = format!("{}-node-0", view.stack_name);
     let node = NodeReference { provider_id: String::new(), name };
     assert_eq!(scene.engine.group_of(&node).unwrap().unwrap().id, view.id);
-    let ids: Vec<String> = view.instances.iter().map(|instance| scene.engine.show(instance).0).collect();
+    let ids: Vec<String> =
+        scene.view().instances.iter().map(|instance| instance.provider_id.clone()).collect();
     assert_eq!(ids, [String::new(), format!("openstack:///{}", scene.server(1).unwrap())]);
 }

@@ -11,13 +11,15 @@ use std::{
 
 use cluster_autoscaler_provider_magnum::core::{
     cloud::Reading,
-    instance::{InstanceError, InstanceId},
+    instance::{InstanceError, InstanceId, InstanceState},
     ledger::{Ledger, Queued, Request, Ticket},
     machine_id::{MachineId, PlaceholderId},
     member::{Member, MemberIndex, ServerPresence},
     node_group::{Bounds, NodeGroup, NodeGroupUuid},
     plan::{Plan, Removal, Resize, plan},
+    registration::Registrations,
     request::RequestError,
+    snapshot::GroupView,
     status::Status,
 };
 use proptest::prelude::*;
@@ -248,6 +250,47 @@ proptest! {
             let present = nova.iter().flatten().filter(staying).count();
             prop_assert!(usize::try_from(resize.count).unwrap() >= present);
         }
+    }
+
+    /// A decrease that is accepted lowers the target at once, by as much as was accepted, and is carried out.
+    #[test]
+    fn a_decrease_lowers_the_target_at_once(
+        mut reading in readings(),
+        requests in prop::collection::vec(requests(), 0..5),
+        failed in 0_usize..3,
+        delta in 1_u32..6,
+    ) {
+        reading.cluster_status = Status::parse("UPDATE_COMPLETE");
+        reading.group.node_count = reading.size();
+        reading.servers = Some(listed(&reading));
+        // Above a maximum that somebody lowered, Magnum takes no count at all.
+        reading.group.bounds.max = reading.group.bounds.max.max(reading.size());
+        reading.group.magnum_bounds = reading.group.bounds;
+        // What waits has been accepted as well.
+        let requests = requests.into_iter().filter(|request| !matches!(request, Request::Decrease(_))).collect();
+        let mut ledger = ledger(requests, failed);
+        let mut answers = plan(&reading, &ledger, Instant::now()).answers.into_iter();
+        ledger.queued.retain(|_| answers.next().unwrap().is_ok());
+        let view = |ledger: &Ledger| GroupView::new(&reading, ledger, &Registrations::default(), Instant::now());
+        let alive = |view: &GroupView| {
+            let alive = view.instances.iter().filter(|instance| instance.state != InstanceState::Deleting).count();
+            u32::try_from(alive).unwrap()
+        };
+        let before = view(&ledger);
+        prop_assert_eq!(before.target_size, alive(&before));
+        let accepted = delta.min(before.cancellable);
+        if accepted == 0 {
+            return Ok(());
+        }
+        ledger.queued.push(Queued { ticket: Ticket(100), request: Request::Decrease(accepted), attempts: 0 });
+        let after = view(&ledger);
+        prop_assert_eq!(after.target_size, before.target_size - accepted);
+        prop_assert_eq!(after.target_size, alive(&after));
+        let plan = plan(&reading, &ledger, Instant::now());
+        prop_assert!(plan.answers.iter().all(Result::is_ok), "{:?}", plan.answers);
+        let failures_left = u32::try_from(failed - plan.cancelled_failures).unwrap();
+        let size = plan.resize.map_or(reading.size(), |resize| resize.count);
+        prop_assert!(size <= after.target_size.saturating_sub(failures_left).max(reading.group.bounds.min));
     }
 
     /// A delete of something that is no member, or of another group's, is refused as a whole and leaves no trace.

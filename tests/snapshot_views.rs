@@ -11,6 +11,7 @@ use cluster_autoscaler_provider_magnum::core::{
     member::{Member, MemberIndex, ServerPresence},
     node_group::{Bounds, NodeGroup, NodeGroupUuid},
     plan::plan,
+    registration::Registrations,
     request::{NodeReference, RequestError},
     settle::{Patience, settled},
     snapshot::{GroupView, Snapshot},
@@ -84,7 +85,12 @@ fn queue(requests: Vec<Request>) -> Ledger {
 
 /// The state, code and class of one member in an otherwise healthy group.
 fn shown(group: &str, member: Member) -> (InstanceState, Option<(&'static str, InstanceErrorClass)>) {
-    let view = GroupView::new(&reading(group, 1, vec![member]), &Ledger::default(), Instant::now());
+    let view = GroupView::new(
+        &reading(group, 1, vec![member]),
+        &Ledger::default(),
+        &Registrations::default(),
+        Instant::now(),
+    );
     let instance = &view.instances[0];
     if let Some(error) = &instance.error {
         assert!(!error.message.is_empty());
@@ -174,7 +180,7 @@ fn members_are_shown_by_what_heat_says_of_them() {
 fn what_waits_shows_at_once() {
     let reading = reading("UPDATE_COMPLETE", 3, healthy(3));
     let ledger = queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))]), Request::Increase(2)]);
-    let view = GroupView::new(&reading, &ledger, Instant::now());
+    let view = GroupView::new(&reading, &ledger, &Registrations::default(), Instant::now());
     assert_eq!(view.target_size, 4);
     let states: Vec<_> = view.instances.iter().map(|instance| (instance.id, instance.state)).collect();
     let requested =
@@ -215,7 +221,12 @@ fn the_target_holds_while_a_resize_is_under_way() {
         ("UPDATE_IN_PROGRESS", 4, grown),
         ("UPDATE_COMPLETE", 4, done),
     ] {
-        let view = GroupView::new(&reading(status, node_count, members.clone()), &ledger, Instant::now());
+        let view = GroupView::new(
+            &reading(status, node_count, members.clone()),
+            &ledger,
+            &Registrations::default(),
+            Instant::now(),
+        );
         assert_eq!(view.target_size, 3, "{members:?}");
         let alive =
             view.instances.iter().filter(|instance| instance.state != InstanceState::Deleting).count();
@@ -225,11 +236,20 @@ fn the_target_holds_while_a_resize_is_under_way() {
 
 #[test]
 fn a_resize_by_somebody_else_is_adopted() {
-    let view =
-        GroupView::new(&reading("UPDATE_IN_PROGRESS", 3, healthy(1)), &Ledger::default(), Instant::now());
+    let view = GroupView::new(
+        &reading("UPDATE_IN_PROGRESS", 3, healthy(1)),
+        &Ledger::default(),
+        &Registrations::default(),
+        Instant::now(),
+    );
     assert_eq!((view.target_size, view.instances.len()), (3, 3));
     // node_count is what was asked for, not what exists: at rest the members count.
-    let view = GroupView::new(&reading("UPDATE_FAILED", 3, healthy(1)), &Ledger::default(), Instant::now());
+    let view = GroupView::new(
+        &reading("UPDATE_FAILED", 3, healthy(1)),
+        &Ledger::default(),
+        &Registrations::default(),
+        Instant::now(),
+    );
     assert_eq!((view.target_size, view.instances.len()), (1, 1));
 }
 
@@ -241,13 +261,13 @@ fn nodes_are_found_by_provider_id_and_by_name_only_where_nodes_have_no_provider_
     let first = InstanceId::Server(machine(1));
     let name = "k8s-lab-pool-b-rlthnimsp5dl-node-1";
 
-    let view = GroupView::new(&reading, &Ledger::default(), Instant::now());
+    let view = GroupView::new(&reading, &Ledger::default(), &Registrations::default(), Instant::now());
     assert_eq!(view.identify(&by_id(&format!("openstack:///{}", machine(1)))), Ok(first));
     assert!(matches!(view.identify(&by_name(name)), Err(RequestError::NotIdentifiedYet { .. })));
     assert!(matches!(view.identify(&by_id(name)), Err(RequestError::MalformedNode { .. })));
 
     reading.group.labels.clear();
-    let view = GroupView::new(&reading, &Ledger::default(), Instant::now());
+    let view = GroupView::new(&reading, &Ledger::default(), &Registrations::default(), Instant::now());
     assert_eq!(view.identify(&by_name(name)), Ok(first));
     assert_eq!(view.identify(&by_name("k8s-lab-pool-b-rlthnimsp5dl-minion-1")), Ok(first));
     for stranger in ["k8s-lab-pool-b-rlthnimsp5dl-node-7", "k8s-lab-rlthnimsp5dl-node-1", "node-1"] {
@@ -401,7 +421,10 @@ fn a_broken_member_that_cannot_be_removed_yet_is_still_being_made() {
     let now = Instant::now();
     let mut ledger = Ledger::default();
     let error = |reading: &Reading, ledger: &Ledger, now| {
-        GroupView::new(reading, ledger, now).instances[1].error.as_ref().map(|error| error.code)
+        GroupView::new(reading, ledger, &Registrations::default(), now).instances[1]
+            .error
+            .as_ref()
+            .map(|error| error.code)
     };
     assert_eq!(error(&reading, &ledger, now), Some("QuotaExceeded"), "it would be replaced");
     ledger.note_replacement(now);

@@ -146,6 +146,13 @@ pub struct CloudArguments {
     )]
     pub node_group_auto_discovery: Vec<String>,
 
+    /// Identify nodes without a provider ID by their names: for clusters whose nodes never get one
+    ///
+    /// So it is by itself where no node shows a provider ID and the label cloud_provider_enabled is not true. Elsewhere a
+    /// node without one is not taken for a node of its group before it has got it.
+    #[arg(long, env = "MAGNUM_AUTOSCALER_IDENTIFY_BY_NAME", value_parser = BoolishValueParser::new())]
+    pub identify_by_name: bool,
+
     /// How long a single request to OpenStack may take, like 10s or 1m; a resize is given 30s at least
     #[arg(
         long,

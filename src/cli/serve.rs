@@ -60,6 +60,7 @@ pub async fn serve(arguments: &ServeArguments) -> Result<(), StartError> {
     let (cloud, readings) = FirstReading::listen(cloud);
     let recorder: Arc<dyn Recorder> = metrics.clone();
     let mut options = arguments.pace.engine_options();
+    options.identify_by_name = arguments.cloud.identify_by_name;
     if simulator.is_some() {
         // No process before this one has sent anything to it.
         options.patience.after_start = Duration::ZERO;

@@ -40,6 +40,15 @@ impl Reading {
         u32::try_from(self.counted().count()).unwrap_or(u32::MAX)
     }
 
+    /// The counted members that certainly have no server, in the order in which they are cancelled: what failed first, and
+    /// of each kind the newest first, which is the least likely to come.
+    #[must_use]
+    pub fn serverless(&self) -> Vec<&Member> {
+        let mut members: Vec<&Member> = self.counted().filter(|member| member.is_serverless()).collect();
+        members.sort_by_key(|member| (!member.status.failed(), std::cmp::Reverse(member.index)));
+        members
+    }
+
     /// Whether a member that `before` counted is not counted any more, apart from those that `expected` names.
     #[must_use]
     pub fn lost_any_of(&self, before: &Self, expected: impl Fn(&Member) -> bool) -> bool {

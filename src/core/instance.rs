@@ -73,6 +73,8 @@ pub struct InstanceError {
 pub struct Instance {
     /// Its server or placeholder.
     pub id: InstanceId,
+    /// What cluster-autoscaler knows it by: the provider ID of its node byte for byte, once the node was seen.
+    pub provider_id: String,
     /// Its place in `kube_minions`; `None` for a node that was only asked for.
     pub member: Option<MemberIndex>,
     /// Its state.

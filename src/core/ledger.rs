@@ -117,7 +117,7 @@ impl Ledger {
                 Request::Increase(delta) => delta,
                 Request::Delete(_) | Request::Decrease(_) => 0,
             })
-            .sum()
+            .fold(0, u32::saturating_add)
     }
 
     /// What the queue cancels, as far as it can be told before a fresh reading.
@@ -130,7 +130,7 @@ impl Ledger {
                 Request::Decrease(delta) => delta,
                 Request::Increase(_) | Request::Delete(_) => 0,
             })
-            .sum();
+            .fold(0, u32::saturating_add);
         let failed = asked.min(u32::try_from(self.failed.len()).unwrap_or(u32::MAX));
         let unsent = (asked - failed).min(self.queued_additions());
         Cancellations { failed, unsent, serverless: asked - failed - unsent }

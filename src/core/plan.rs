@@ -266,15 +266,9 @@ impl<'a> Draft<'a> {
         let unsent = left.min(self.additions).min(self.spare());
         self.additions -= unsent;
         left -= unsent;
-        let mut serverless: Vec<Removal> = self
-            .reading
-            .counted()
-            .filter(|member| member.is_serverless())
-            .map(Removal::of)
-            .filter(|removal| !self.remove.contains(removal))
-            .collect();
-        // The newest first: it is the least likely to come.
-        serverless.reverse();
+        let serverless = self.reading.serverless().into_iter().map(Removal::of);
+        let mut serverless: Vec<Removal> =
+            serverless.filter(|removal| !self.remove.contains(removal)).collect();
         serverless.truncate(usize::try_from(left.min(self.spare())).unwrap_or(usize::MAX));
         left -= u32::try_from(serverless.len()).unwrap_or(left);
         self.remove.append(&mut serverless);

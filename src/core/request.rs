@@ -154,8 +154,8 @@ pub enum RequestError {
     },
     /// Nothing is left to cancel.
     #[error(
-        "node group {group:?} has no unfulfilled request: all its {current} nodes have servers, and an existing node is \
-         never removed by lowering the target size"
+        "node group {group:?} has no request that can be cancelled: each of its {current} nodes has a server or is being \
+         made, and such a node is never removed by lowering the target size; delete it by its provider ID"
     )]
     NothingToCancel {
         /// The group's id.

@@ -11,8 +11,9 @@ use super::{
     instance::{Instance, InstanceError, InstanceErrorClass, InstanceId, InstanceState, SERVER_GONE},
     ledger::Ledger,
     machine_id::{MachineId, PlaceholderId},
-    member::{Member, ServerPresence, parse_server_name},
+    member::{Member, MemberIndex, ServerPresence, parse_server_name},
     node_group::{Bounds, NodeGroupUuid},
+    registration::Registrations,
     request::{NodeReference, RequestError},
     status::{Action, Progress},
 };
@@ -28,10 +29,13 @@ pub struct GroupView {
     pub bounds: Bounds,
     /// The size it should have once everything accepted has taken effect, in nodes.
     pub target_size: u32,
+    /// How many of the requested nodes DecreaseTargetSize can cancel: those that will not come, those not sent yet, and
+    /// members that have no server and are not being given one.
+    pub cancellable: u32,
     /// All instances: those that are there by rising index, then those that were only asked for.
     pub instances: Vec<Instance>,
     /// Whether each node gets a provider ID, so that a name is no identity.
-    pub has_cloud_provider: bool,
+    pub gives_provider_ids: bool,
     /// Prefix of the servers' names.
     pub stack_name: String,
     /// Magnum's status of the group, for people.
@@ -41,37 +45,47 @@ pub struct GroupView {
 }
 
 impl GroupView {
-    /// What the reading shows, with the ledger's accepted requests laid over it.
+    /// What the reading shows, with the ledger's accepted requests and what is known of registered nodes laid over it.
     #[must_use]
-    pub fn new(reading: &Reading, ledger: &Ledger, now: Instant) -> Self {
+    pub fn new(reading: &Reading, ledger: &Ledger, registrations: &Registrations, now: Instant) -> Self {
         let group = &reading.group;
         let mut instances = Vec::with_capacity(reading.members.len());
         let (mut staying, mut leaving_later) = (0_u32, 0_u32);
+        let cancellations = ledger.queued_cancellations();
+        let mut cancelled = members_to_cancel(reading, ledger);
+        let idle = cancelled.split_off(length(cancellations.serverless).min(cancelled.len()));
         for member in &reading.members {
             let id = InstanceId::of_member(group.uuid, member.index, member.server);
             let in_flight = ledger.flight_removes(member.index, member.server);
-            let queued = ledger.queue_removes(id);
+            let queued = ledger.queue_removes(id) || cancelled.contains(&member.index);
             if member.counted && !in_flight {
                 *(if queued { &mut leaving_later } else { &mut staying }) += 1;
             }
             instances.extend(instance(member, id, in_flight || queued, group.status.in_progress()));
         }
+        for instance in &mut instances {
+            registrations.apply(instance);
+        }
         if !ledger.may_replace(now) {
             hide_irremovable_errors(&mut instances, group.bounds);
         }
         let unseen = unseen_nodes(reading, ledger, staying + leaving_later);
-        let cancelled = usize::try_from(ledger.queued_cancellations().failed).unwrap_or(usize::MAX);
-        let failed: Vec<_> = failed_requests(group.uuid, ledger).skip(cancelled).collect();
-        let target_size = staying + unseen + u32::try_from(failed.len()).unwrap_or(u32::MAX);
+        let failed: Vec<_> = failed_requests(group.uuid, ledger).skip(length(cancellations.failed)).collect();
+        let expected = staying.saturating_add(unseen);
+        let failures = u32::try_from(failed.len()).unwrap_or(u32::MAX);
+        let unsent = ledger.queued_additions() - cancellations.unsent;
+        let idle = u32::try_from(idle.len()).unwrap_or(u32::MAX);
+        let spare = expected.saturating_sub(group.bounds.min);
         instances.extend(requested(group.uuid, unseen));
         instances.extend(failed);
         Self {
             uuid: group.uuid,
             id: group.id(),
             bounds: group.bounds,
-            target_size,
+            target_size: expected.saturating_add(failures),
+            cancellable: failures.saturating_add(unsent.saturating_add(idle).min(spare)),
             instances,
-            has_cloud_provider: group.has_cloud_provider(),
+            gives_provider_ids: registrations.gives_provider_ids(group),
             stack_name: reading.stack_name.clone(),
             status: group.status.to_string(),
             trouble: None,
@@ -93,7 +107,7 @@ impl GroupView {
             .map_err(|source| RequestError::MalformedNode { node: node.label().to_owned(), source })?;
         match identity {
             Some(id) => Ok(id),
-            None if self.has_cloud_provider => {
+            None if self.gives_provider_ids => {
                 Err(RequestError::NotIdentifiedYet { node: node.name.clone() })
             }
             None => self
@@ -108,6 +122,23 @@ impl GroupView {
         let found = self.instances.iter().find(|instance| instance.member == Some(index))?;
         matches!(found.id, InstanceId::Server(_)).then_some(found.id)
     }
+}
+
+fn length(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+/// The members that DecreaseTargetSize may take: without a server, and none is being made for them. While a change goes
+/// on that is certain only of those that failed.
+fn members_to_cancel(reading: &Reading, ledger: &Ledger) -> Vec<MemberIndex> {
+    let at_rest = ledger.flight.is_none() && !reading.group.status.in_progress();
+    let is_free = |member: &&Member| {
+        let id = InstanceId::of_member(reading.group.uuid, member.index, member.server);
+        (at_rest || member.status.failed())
+            && !ledger.queue_removes(id)
+            && !ledger.flight_removes(member.index, member.server)
+    };
+    reading.serverless().into_iter().filter(is_free).map(|member| member.index).collect()
 }
 
 /// Shows broken members that cannot be removed now as still being made: at the minimum they are only replaced, and not
@@ -132,27 +163,29 @@ fn unseen_nodes(reading: &Reading, ledger: &Ledger, remaining: u32) -> u32 {
         None if reading.group.status.in_progress() => reading.group.node_count.saturating_sub(remaining),
         None => 0,
     };
-    sent + ledger.queued_additions() - ledger.queued_cancellations().unsent
+    sent.saturating_add(ledger.queued_additions() - ledger.queued_cancellations().unsent)
 }
 
 /// Placeholders of requested nodes that are still expected.
 fn requested(group: NodeGroupUuid, unseen: u32) -> impl Iterator<Item = Instance> {
-    (1..=unseen).map(move |ordinal| Instance {
-        id: InstanceId::Placeholder(PlaceholderId::Requested { group, ordinal }),
-        member: None,
-        state: InstanceState::Creating,
-        error: None,
-    })
+    (1..=unseen).map(move |ordinal| placeholder(PlaceholderId::Requested { group, ordinal }, None))
 }
 
 /// Placeholders of requested nodes that will not come.
 fn failed_requests(group: NodeGroupUuid, ledger: &Ledger) -> impl Iterator<Item = Instance> + '_ {
-    ledger.failed().iter().map(move |(number, error)| Instance {
-        id: InstanceId::Placeholder(PlaceholderId::Failed { group, number: *number }),
+    ledger.failed().iter().map(move |(number, error)| {
+        placeholder(PlaceholderId::Failed { group, number: *number }, Some(error.clone()))
+    })
+}
+
+fn placeholder(id: PlaceholderId, error: Option<InstanceError>) -> Instance {
+    Instance {
+        id: InstanceId::Placeholder(id),
+        provider_id: id.to_string(),
         member: None,
         state: InstanceState::Creating,
-        error: Some(error.clone()),
-    })
+        error,
+    }
 }
 
 /// What a member is to cluster-autoscaler; `None` once it is gone.
@@ -165,7 +198,7 @@ fn instance(member: &Member, id: InstanceId, doomed: bool, group_in_progress: bo
     } else {
         member_state(member, group_in_progress)
     };
-    Some(Instance { id, member: Some(member.index), state, error })
+    Some(Instance { id, provider_id: String::new(), member: Some(member.index), state, error })
 }
 
 /// State and error of a member that no accepted request removes.

@@ -253,7 +253,11 @@ mod tests {
             ("Nova is silent", reading(&two, 2, None), Ok(())),
             ("Heat alone", reading(&two, 4, None), Err("HeatAlone")),
             ("a server is gone", reading(&[Some(Present), Some(Gone)], 2, Some(&[(0, 0)])), Ok(())),
-            ("gone, or Heat is behind", reading(&[Some(Present), Some(Gone)], 1, Some(&[(0, 0)])), Err("Outnumbered")),
+            (
+                "gone, or Heat is behind",
+                reading(&[Some(Present), Some(Gone)], 1, Some(&[(0, 0)])),
+                Err("Outnumbered"),
+            ),
             ("not confirmed", reading(&[Some(Present), Some(Unknown)], 1, Some(&[(0, 0)])), Err("HeatAlone")),
             ("a failed member", reading(&[Some(Present), None], 9, Some(&[(0, 0)])), Ok(())),
             ("servers changed places", reading(&two, 2, Some(&[(0, 1), (1, 0)])), Err("Misplaced")),
@@ -281,9 +285,14 @@ mod tests {
         let servers: Vec<_> = (0..12).map(|number| (u128::from(number), number)).collect();
         let words = compare(&reading(&present, 12, Some(&servers))).unwrap_err().to_string();
         assert!(
-            words.starts_with("Heat counts 1 members, Magnum's node_count is 12, Nova lists 12 servers, among them"),
+            words.starts_with(
+                "Heat counts 1 members, Magnum's node_count is 12, Nova lists 12 servers, among them"
+            ),
             "{words}"
         );
-        assert!(words.contains("(index 1), ") && words.contains(" and 1 more, which Heat does not know"), "{words}");
+        assert!(
+            words.contains("(index 1), ") && words.contains(" and 1 more, which Heat does not know"),
+            "{words}"
+        );
     }
 }

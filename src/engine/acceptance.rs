@@ -23,12 +23,13 @@ pub(super) fn check_increase(view: &GroupView, size: u32) -> Result<Option<Reque
     Ok(Some(Request::Increase(size)))
 }
 
-/// Refuses to cancel where every node has a server.
+/// Takes as much as can be cancelled for certain, so that the target is lower at once and stays so: since 1.36
+/// cluster-autoscaler takes back a whole increase after a time-out, even if some of its nodes came.
 pub(super) fn check_cancellation(view: &GroupView, size: u32) -> Result<Option<Request>, RequestError> {
-    if view.instances.iter().all(|instance| matches!(instance.id, InstanceId::Server(_))) {
-        return Err(RequestError::NothingToCancel { group: view.id.clone(), current: view.target_size });
+    match size.min(view.cancellable) {
+        0 => Err(RequestError::NothingToCancel { group: view.id.clone(), current: view.target_size }),
+        size => Ok(Some(Request::Decrease(size))),
     }
-    Ok(Some(Request::Decrease(size)))
 }
 
 /// Finds what is left to remove: not what is going or gone already, and not what never came.

@@ -3,7 +3,6 @@
 mod acceptance;
 mod observer;
 mod recorder;
-mod registered_nodes;
 mod report;
 mod resizer;
 mod state;
@@ -11,7 +10,6 @@ mod supervision;
 mod watch;
 
 use std::{
-    borrow::Cow,
     fmt,
     sync::{
         Arc,
@@ -27,16 +25,16 @@ pub use self::recorder::{Dropped, Recorder, ResizeOutcome};
 use self::{
     acceptance::{check_cancellation, check_increase, check_removal},
     observer::{Observer, Trigger},
-    registered_nodes::RegisteredNodes,
     state::{Answer, GroupState, SharedState},
     supervision::Supervision,
 };
 use crate::core::{
     cloud::Cloud,
-    instance::{Instance, InstanceId},
+    instance::InstanceId,
     ledger::{Request, Ticket},
     machine_id::PlaceholderId,
     node_group::NodeGroupUuid,
+    registration::Registrations,
     request::{NodeReference, RequestError},
     settle::Patience,
     snapshot::{GroupView, Snapshot},
@@ -66,6 +64,8 @@ pub struct EngineOptions {
     pub max_attempts: u32,
     /// When a group counts as settled.
     pub patience: Patience,
+    /// Whether the nodes never get a provider ID, whatever the cluster's label says, so that their names count.
+    pub identify_by_name: bool,
 }
 
 impl Default for EngineOptions {
@@ -80,6 +80,7 @@ impl Default for EngineOptions {
             effect_timeout: Duration::from_secs(60),
             max_attempts: 5,
             patience: Patience::default(),
+            identify_by_name: false,
         }
     }
 }
@@ -88,7 +89,6 @@ impl Default for EngineOptions {
 pub struct Engine {
     state: Arc<SharedState>,
     trigger: Arc<Trigger>,
-    nodes: RegisteredNodes,
     options: EngineOptions,
     tickets: AtomicU64,
     stop: CancellationToken,
@@ -106,9 +106,8 @@ impl Engine {
     #[must_use]
     pub fn start(cloud: Arc<dyn Cloud>, options: EngineOptions, recorder: Arc<dyn Recorder>) -> Arc<Self> {
         let engine = Arc::new(Self {
-            state: Arc::default(),
+            state: Arc::new(SharedState::new(Registrations::new(options.identify_by_name))),
             trigger: Arc::new(Trigger::new()),
-            nodes: RegisteredNodes::default(),
             options: options.clone(),
             tickets: AtomicU64::new(1),
             stop: CancellationToken::new(),
@@ -131,6 +130,12 @@ impl Engine {
     /// # Errors
     /// [`RequestError::NoSnapshot`] until the cloud was read once.
     pub fn snapshot(&self) -> Result<Arc<Snapshot>, RequestError> {
+        self.state.show_registrations();
+        self.published_snapshot()
+    }
+
+    /// The snapshot as it was published last: nodes that have registered since may be missing in what is shown of them.
+    fn published_snapshot(&self) -> Result<Arc<Snapshot>, RequestError> {
         self.state.snapshot().ok_or_else(|| RequestError::NoSnapshot {
             reason: self.last_error().unwrap_or_else(|| String::from("the first reading has not ended")),
         })
@@ -154,7 +159,7 @@ impl Engine {
             let reason = self.last_error().unwrap_or_else(|| String::from("it has not answered since"));
             return Err(RequestError::SnapshotTooOld { age, reason });
         }
-        self.nodes.retain(|machine| snapshot.contains(machine));
+        self.state.forget_registrations_but(|machine| snapshot.contains(machine));
         Ok(())
     }
 
@@ -214,26 +219,28 @@ impl Engine {
         self.submit(snapshot.group(group)?, deadline, |_, view| check_cancellation(view, size)).await
     }
 
-    /// An instance as cluster-autoscaler should see it, with the provider ID to emit: byte for byte what its node
-    /// shows, once the node was seen.
-    #[must_use]
-    pub fn show<'a>(&self, instance: &'a Instance) -> (String, Cow<'a, Instance>) {
-        self.nodes.show(instance)
-    }
-
-    /// The group of a registered node, `None` when it is not ours. Learns that it is registered, and the form of its
-    /// provider ID.
+    /// The group of a registered node, `None` when it is not ours, or not yet: it has no provider ID and will get one.
+    /// Learns that it is registered, and the form of its provider ID.
     ///
     /// # Errors
     /// [`RequestError::NoSnapshot`] until the cloud was read once.
     pub fn group_of(&self, node: &NodeReference) -> Result<Option<Arc<GroupView>>, RequestError> {
-        let snapshot = self.snapshot()?;
-        let Some((group, id)) = snapshot.find(node) else { return Ok(None) };
+        let snapshot = self.published_snapshot()?;
         // Instances that never registered are asked for by the name that was emitted for them.
+        let is_registered = node.name != node.provider_id;
+        if is_registered && matches!(node.identity(), Ok(Some(InstanceId::Server(_)))) {
+            self.state.note_provider_id();
+        }
+        let Some((group, id)) = snapshot.find(node) else { return Ok(None) };
         if let InstanceId::Server(machine) = id
-            && node.name != node.provider_id
+            && is_registered
         {
-            self.nodes.learn(machine, &node.provider_id);
+            self.state.register(machine, &node.provider_id, now());
+            // Its group now would make cluster-autoscaler take the node for ready, while the cloud provider's taint still
+            // keeps every pod off, and ask for more nodes in each loop.
+            if node.provider_id.is_empty() && self.state.awaits_provider_id(group, machine, now()) {
+                return Ok(None);
+            }
         }
         Ok(Some(Arc::clone(group)))
     }

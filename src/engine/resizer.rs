@@ -353,20 +353,22 @@ impl Resizer {
             let quiet = watch.quiet(&reading);
             let effect = Effect::of(&flight, &reading);
             let patience = &self.options.patience;
+            // What the services do not agree on says nothing of what became of the resize.
+            let contradictory = compare(&reading).is_err() && quiet < patience.in_progress;
             if effect.seen {
                 // No need to hold back any answer, whatever became of the request's own.
                 self.acknowledge_flight();
                 // While another group is updated, Magnum's sync writes Heat's status of before over ours until Heat has
                 // begun: such an end says nothing, and a resize sent into it would meet this one in Heat.
                 let not_begun = effect.untouched && sent_at.elapsed() < self.options.effect_timeout;
-                let doubtful = !effect.complete() && quiet < patience.doubt;
+                let doubtful = contradictory || (!effect.complete() && quiet < patience.doubt);
                 if not_begun || doubtful || !settled(&reading, &self.named(&reading, None), quiet, patience) {
                     continue;
                 }
             } else {
                 // A Heat that is busy with the update before may come to this one yet: its nodes must not come twice.
                 let busy = reading.group.status.in_progress() && quiet < patience.in_progress;
-                if busy || sent_at.elapsed() < self.options.effect_timeout {
+                if busy || contradictory || sent_at.elapsed() < self.options.effect_timeout {
                     continue;
                 }
             }

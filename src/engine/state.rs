@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -15,7 +18,9 @@ use crate::core::{
     cloud::{CloudError, GroupObservation, Observation, Reading},
     instance::InstanceId,
     ledger::{Ledger, Queued, Request, Ticket},
+    machine_id::MachineId,
     node_group::NodeGroupUuid,
+    registration::Registrations,
     request::RequestError,
     snapshot::{GroupView, Snapshot},
 };
@@ -166,9 +171,9 @@ impl GroupState {
         }
     }
 
-    fn rebuild(&mut self) {
+    fn rebuild(&mut self, registrations: &Registrations) {
         if let Some((reading, _)) = &self.reading {
-            let mut view = GroupView::new(reading, &self.ledger, now());
+            let mut view = GroupView::new(reading, &self.ledger, registrations, now());
             view.trouble.clone_from(&self.trouble);
             self.view = Some(Arc::new(view));
         }
@@ -188,10 +193,67 @@ struct State {
 #[derive(Debug, Default)]
 pub(crate) struct SharedState {
     state: Mutex<State>,
+    /// Taken after the lock on the state where both are needed.
+    registrations: RwLock<Registrations>,
+    /// Whether nodes have registered that the snapshot does not show yet. cluster-autoscaler names all its nodes before it
+    /// asks for the instances: one new snapshot has to do for all of them.
+    registrations_changed: AtomicBool,
     snapshot: ArcSwapOption<Snapshot>,
 }
 
 impl SharedState {
+    pub(crate) fn new(registrations: Registrations) -> Self {
+        Self { registrations: RwLock::new(registrations), ..Self::default() }
+    }
+
+    fn registrations(&self) -> RwLockReadGuard<'_, Registrations> {
+        self.registrations.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change_registrations(&self, change: impl FnOnce(&mut Registrations)) {
+        change(&mut self.registrations.write().unwrap_or_else(PoisonError::into_inner));
+        self.registrations_changed.store(true, Ordering::Release);
+    }
+
+    /// Remembers that this server's node is registered and what it shows.
+    pub(crate) fn register(&self, machine: MachineId, provider_id: &str, now: Instant) {
+        if self.registrations().is_news(machine, provider_id) {
+            self.change_registrations(|known| known.record(machine, provider_id, now));
+        }
+    }
+
+    /// Remembers that the cloud provider gives the nodes of this cluster their provider IDs.
+    pub(crate) fn note_provider_id(&self) {
+        if !self.registrations().provider_ids_seen() {
+            self.change_registrations(Registrations::note_provider_id);
+        }
+    }
+
+    /// Whether a node without a provider ID is to get one yet.
+    pub(crate) fn awaits_provider_id(&self, group: &GroupView, machine: MachineId, now: Instant) -> bool {
+        let known = self.registrations();
+        // The view may be from before the first provider ID was seen.
+        let gives = group.gives_provider_ids || known.provider_ids_count();
+        gives && !known.is_without_for_long(machine, now)
+    }
+
+    /// Forgets the registrations of servers that are no more. They are shown nowhere.
+    pub(crate) fn forget_registrations_but(&self, exists: impl Fn(MachineId) -> bool) {
+        self.registrations.write().unwrap_or_else(PoisonError::into_inner).retain(exists);
+    }
+
+    /// Publishes a snapshot that shows the nodes that have registered since the last one.
+    pub(crate) fn show_registrations(&self) {
+        if self.registrations_changed.swap(false, Ordering::AcqRel) {
+            let mut state = self.lock();
+            let registrations = self.registrations();
+            for group in state.groups.values_mut() {
+                group.rebuild(&registrations);
+            }
+            self.publish(&state);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic under the lock leaves valid, if older, values behind; the next reading replaces them.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -211,7 +273,7 @@ impl SharedState {
         let mut state = self.lock();
         let group = state.groups.get_mut(&group)?;
         let result = change(group);
-        group.rebuild();
+        group.rebuild(&self.registrations());
         self.publish(&state);
         Some(result)
     }
@@ -241,6 +303,7 @@ impl SharedState {
         state.observed_at = Some(begun);
         state.order = observation.groups.iter().map(|group| group.uuid).collect();
         let mut new = Vec::new();
+        let registrations = self.registrations();
         for group in &observation.groups {
             state.groups.entry(group.uuid).or_insert_with(|| {
                 let gone = parent.child_token();
@@ -249,6 +312,9 @@ impl SharedState {
                 created
             });
             apply_group(&mut state, group, begun);
+            if let Some(group) = state.groups.get_mut(&group.uuid) {
+                group.rebuild(&registrations);
+            }
         }
         state.end_missing_groups();
         self.publish(&state);
@@ -301,7 +367,6 @@ fn apply_group(state: &mut State, observed: &GroupObservation, begun: Instant) {
         }
         Err(error) => note_trouble(group, error),
     }
-    group.rebuild();
 }
 
 /// Resizes that this process did not send: an operator's, or its own from before a restart.

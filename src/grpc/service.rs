@@ -215,14 +215,7 @@ impl CloudProvider for CloudProviderService {
         request: Request<NodeGroupNodesRequest>,
     ) -> Result<Response<NodeGroupNodesResponse>, Status> {
         let group = self.group(&request.get_ref().id)?;
-        let instances = group
-            .instances
-            .iter()
-            .map(|instance| {
-                let (id, instance) = self.engine.show(instance);
-                wire::instance(&instance, id)
-            })
-            .collect();
+        let instances = group.instances.iter().map(wire::instance).collect();
         Ok(Response::new(NodeGroupNodesResponse { instances }))
     }
 

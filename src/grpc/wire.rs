@@ -39,14 +39,14 @@ pub fn size(nodes: u32) -> i32 {
 
 /// An instance with the id that its node shows.
 #[must_use]
-pub fn instance(instance: &Instance, id: String) -> proto::Instance {
+pub fn instance(instance: &Instance) -> proto::Instance {
     let state = match instance.state {
         instance::InstanceState::Creating => InstanceState::InstanceCreating,
         instance::InstanceState::Running => InstanceState::InstanceRunning,
         instance::InstanceState::Deleting => InstanceState::InstanceDeleting,
     };
     proto::Instance {
-        id,
+        id: instance.provider_id.clone(),
         status: Some(InstanceStatus {
             instance_state: state.into(),
             error_info: instance.error.as_ref().map(error_info),
@@ -100,6 +100,7 @@ mod tests {
     fn running() -> Instance {
         Instance {
             id: InstanceId::Server(UUID.parse::<MachineId>().unwrap()),
+            provider_id: format!("openstack:///{UUID}"),
             member: Some(MemberIndex::new(0)),
             state: instance::InstanceState::Running,
             error: None,
@@ -110,6 +111,7 @@ mod tests {
         let group: NodeGroupUuid = UUID.parse().unwrap();
         Instance {
             id: InstanceId::Placeholder(PlaceholderId::Requested { group, ordinal: 1 }),
+            provider_id: "fake:///x/requested-1".to_owned(),
             member: None,
             state: instance::InstanceState::Creating,
             error: Some(InstanceError::of_failed_creation("Quota exceeded for cores")),
@@ -122,8 +124,9 @@ mod tests {
             id: "default-worker-ca5b234b".to_owned(),
             bounds: Bounds { min: 1, max: u32::MAX },
             target_size: 2,
+            cancellable: 0,
             instances,
-            has_cloud_provider: true,
+            gives_provider_ids: true,
             stack_name: "k8s-abc".to_owned(),
             status: "UPDATE_COMPLETE".to_owned(),
             trouble: trouble.map(str::to_owned),
@@ -146,11 +149,11 @@ mod tests {
 
     #[test]
     fn an_error_never_goes_without_code_and_class() {
-        let status = instance(&failed(), "fake:///x/requested-1".to_owned()).status.unwrap();
+        let status = instance(&failed()).status.unwrap();
         assert_eq!(status.instance_state(), InstanceState::InstanceCreating);
         let info = status.error_info.unwrap();
         assert_eq!((info.error_code.as_str(), info.instance_error_class), ("QuotaExceeded", 1));
         assert!(info.error_message.contains("cores"));
-        assert_eq!(instance(&running(), String::new()).status.unwrap().error_info, None);
+        assert_eq!(instance(&running()).status.unwrap().error_info, None);
     }
 }

@@ -222,7 +222,7 @@ impl World {
         let mut nodes: Vec<NodeReference> = picks
             .iter()
             .filter_map(|pick| view.instances.get(pick % view.instances.len().max(1)))
-            .map(|instance| reference(&self.engine.show(instance).0))
+            .map(|instance| reference(&instance.provider_id))
             .collect();
         nodes.dedup();
         nodes
@@ -302,7 +302,7 @@ impl World {
     /// Lowers what is expected by the instances that were there and are going now.
     fn account_for(&mut self, group: usize, before: &GroupView, removed: &BTreeSet<String>) {
         for instance in &before.instances {
-            let id = self.engine.show(instance).0;
+            let id = instance.provider_id.clone();
             if !removed.contains(&id) || instance.state == InstanceState::Deleting {
                 continue;
             }
@@ -329,7 +329,7 @@ impl World {
 
     async fn repeat_what_is_gone(&self, view: &GroupView, calls: &[DeleteCall]) {
         let shown = |node: &NodeReference| {
-            view.instances.iter().any(|instance| self.engine.show(instance).0 == node.provider_id)
+            view.instances.iter().any(|instance| instance.provider_id == node.provider_id)
         };
         for node in calls.iter().flat_map(|call| &call.nodes).filter(|node| !shown(node)) {
             let server = node.provider_id.rsplit('/').next().unwrap_or_default();

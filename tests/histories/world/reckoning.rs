@@ -42,7 +42,7 @@ impl World {
             let Some(view) = self.view(group) else { continue };
             let mut nodes = Vec::new();
             for instance in &view.instances {
-                let id = self.engine.show(instance).0;
+                let id = instance.provider_id.clone();
                 if instance.state != InstanceState::Creating {
                     self.creating_since.remove(&id);
                     continue;

@@ -1,0 +1,265 @@
+//! What cluster-autoscaler has shown of the registered nodes, and what it is shown of their instances in turn.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use super::{
+    instance::{Instance, InstanceId, InstanceState, SERVER_GONE},
+    machine_id::{MachineId, ProviderIdPrefix},
+    node_group::NodeGroup,
+};
+
+/// How long a registered node may be without the provider ID that it should get. After that it counts by its name: else
+/// cluster-autoscaler finds the size of the group wrong when its `--max-node-provision-time` of 15 minutes is over, and
+/// ends each of its loops for all groups.
+const PROVIDER_ID_PATIENCE: Duration = Duration::from_secs(10 * 60);
+
+/// The registered nodes by their servers.
+///
+/// cluster-autoscaler takes an instance for registered only if its id is, byte for byte, what some node shows as its
+/// provider ID; the others it deletes after `--max-node-provision-time`. So each node's own form is kept, the empty one
+/// of a node without a provider ID included. After a restart the forms are learned anew within one loop, before
+/// the instances are asked for.
+#[derive(Debug, Default)]
+pub struct Registrations {
+    nodes: HashMap<MachineId, Registration>,
+    /// The form last seen, for nodes that are not registered yet.
+    prefix: ProviderIdPrefix,
+    /// Whether any node of the cluster, a control-plane node say, has shown a provider ID of the OpenStack cloud
+    /// provider: then it gives one to each node.
+    provider_ids_seen: bool,
+    /// Whether the operator says that no node ever gets one.
+    by_name: bool,
+}
+
+#[derive(Debug)]
+struct Registration {
+    provider_id: Box<str>,
+    /// Since when it has shown this provider ID.
+    since: Instant,
+}
+
+impl Registrations {
+    /// None yet. With `by_name` the operator says that the nodes never get a provider ID.
+    #[must_use]
+    pub fn new(by_name: bool) -> Self {
+        Self { by_name, ..Self::default() }
+    }
+
+    /// Whether [`Registrations::record`] would change anything.
+    #[must_use]
+    pub fn is_news(&self, machine: MachineId, provider_id: &str) -> bool {
+        self.nodes.get(&machine).is_none_or(|known| *known.provider_id != *provider_id)
+    }
+
+    /// Remembers that this server's node is registered and what it shows.
+    pub fn record(&mut self, machine: MachineId, provider_id: &str, now: Instant) {
+        if let Some(prefix) =
+            ProviderIdPrefix::of(provider_id).filter(|prefix| prefix.provider_id(machine) == provider_id)
+        {
+            self.prefix = prefix;
+        }
+        self.nodes.insert(machine, Registration { provider_id: provider_id.into(), since: now });
+    }
+
+    /// Whether a node has shown a provider ID that the OpenStack cloud provider gives.
+    #[must_use]
+    pub const fn provider_ids_seen(&self) -> bool {
+        self.provider_ids_seen
+    }
+
+    /// Remembers that one has.
+    pub const fn note_provider_id(&mut self) {
+        self.provider_ids_seen = true;
+    }
+
+    /// Forgets servers that are no more.
+    pub fn retain(&mut self, exists: impl Fn(MachineId) -> bool) {
+        self.nodes.retain(|machine, _| exists(*machine));
+    }
+
+    /// Whether the nodes of a group get a provider ID, so that the name of one without is no identity. The label speaks
+    /// for clusters that Magnum gave the cloud provider; other people install it themselves.
+    #[must_use]
+    pub fn gives_provider_ids(&self, group: &NodeGroup) -> bool {
+        !self.by_name && group.has_cloud_provider() || self.provider_ids_count()
+    }
+
+    /// Whether the nodes of each group get a provider ID, by what the cluster's nodes have shown.
+    #[must_use]
+    pub const fn provider_ids_count(&self) -> bool {
+        !self.by_name && self.provider_ids_seen
+    }
+
+    /// Whether this registered node has been without a provider ID for so long that none is to be expected.
+    #[must_use]
+    pub fn is_without_for_long(&self, machine: MachineId, now: Instant) -> bool {
+        self.nodes.get(&machine).is_some_and(|known| {
+            known.provider_id.is_empty() && now.saturating_duration_since(known.since) >= PROVIDER_ID_PATIENCE
+        })
+    }
+
+    /// Makes of an instance what cluster-autoscaler should see: with the id to emit, and without its error when its node
+    /// works in spite of it.
+    ///
+    /// An instance that is creating with an error is deleted without a drain, registered or not. But a node may have
+    /// joined, and be at work, when Heat calls its creation failed: its signal never came, or too late.
+    pub fn apply(&self, instance: &mut Instance) {
+        let machine = match instance.id {
+            InstanceId::Server(machine) => machine,
+            InstanceId::Placeholder(placeholder) => {
+                instance.provider_id = placeholder.to_string();
+                return;
+            }
+        };
+        let Some(known) = self.nodes.get(&machine) else {
+            instance.provider_id = self.prefix.provider_id(machine);
+            return;
+        };
+        let broken = instance.error.as_ref().filter(|_| instance.state == InstanceState::Creating);
+        if broken.is_some_and(|error| error.code != SERVER_GONE) {
+            (instance.state, instance.error) = (InstanceState::Running, None);
+        }
+        // To be deleted by this id: an empty one would name nobody.
+        let to_be_named = instance.error.is_some() && known.provider_id.is_empty();
+        instance.provider_id =
+            if to_be_named { self.prefix.provider_id(machine) } else { known.provider_id.to_string() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{
+        instance::{InstanceError, InstanceErrorClass},
+        member::MemberIndex,
+        node_group::Bounds,
+        status::Status,
+    };
+
+    const A: &str = "ca5b234b-f9a6-42b0-a77d-197636b29d52";
+    const B: &str = "588d1f0e-661a-4aae-a7d7-607df3ea5a85";
+
+    fn machine(text: &str) -> MachineId {
+        text.parse().unwrap()
+    }
+
+    fn running(text: &str) -> Instance {
+        Instance {
+            id: InstanceId::Server(machine(text)),
+            provider_id: String::new(),
+            member: Some(MemberIndex::new(0)),
+            state: InstanceState::Running,
+            error: None,
+        }
+    }
+
+    fn failed(text: &str, code: &'static str) -> Instance {
+        let error = InstanceError { code, message: String::new(), class: InstanceErrorClass::Other };
+        Instance { state: InstanceState::Creating, error: Some(error), ..running(text) }
+    }
+
+    fn shown(nodes: &Registrations, mut instance: Instance) -> Instance {
+        nodes.apply(&mut instance);
+        instance
+    }
+
+    fn id(nodes: &Registrations, text: &str) -> String {
+        shown(nodes, running(text)).provider_id
+    }
+
+    fn learn(nodes: &mut Registrations, machine: MachineId, provider_id: &str) {
+        nodes.record(machine, provider_id, Instant::now());
+    }
+
+    #[test]
+    fn new_nodes_get_the_form_of_registered_ones() {
+        let mut nodes = Registrations::default();
+        assert_eq!(id(&nodes, B), format!("openstack:///{B}"));
+        learn(&mut nodes, machine(A), &format!("openstack://RegionOne/{A}"));
+        assert_eq!(id(&nodes, A), format!("openstack://RegionOne/{A}"));
+        assert_eq!(id(&nodes, B), format!("openstack://RegionOne/{B}"));
+    }
+
+    #[test]
+    fn each_registered_node_keeps_its_own_form() {
+        let mut nodes = Registrations::default();
+        let (old, new) = (format!("openstack:///{A}"), format!("openstack://RegionOne/{B}"));
+        for _ in 0..2 {
+            learn(&mut nodes, machine(A), &old);
+            learn(&mut nodes, machine(B), &new);
+            assert_eq!((id(&nodes, A), id(&nodes, B)), (old.clone(), new.clone()));
+        }
+        let odd = format!("openstack:///{}", A.to_uppercase());
+        learn(&mut nodes, machine(A), &odd);
+        assert_eq!(id(&nodes, A), odd);
+        nodes.retain(|known| known != machine(A));
+        assert_eq!(id(&nodes, A), format!("openstack://RegionOne/{A}"));
+    }
+
+    #[test]
+    fn a_node_without_provider_id_is_shown_without() {
+        let mut nodes = Registrations::default();
+        learn(&mut nodes, machine(A), "");
+        assert_eq!((id(&nodes, A), id(&nodes, B)), (String::new(), format!("openstack:///{B}")));
+        // Its server is gone: now it has to be named.
+        assert_eq!(shown(&nodes, failed(A, SERVER_GONE)).provider_id, format!("openstack:///{A}"));
+    }
+
+    #[test]
+    fn a_registered_node_works_whatever_heat_says_of_its_creation() {
+        let mut nodes = Registrations::default();
+        let late = failed(A, "CreateTimedOut");
+        let provider_id = format!("openstack:///{A}");
+        let as_it_is = |instance: Instance| Instance { provider_id: provider_id.clone(), ..instance };
+        assert_eq!(shown(&nodes, late.clone()), as_it_is(late.clone()), "it never joined");
+        learn(&mut nodes, machine(A), &provider_id);
+        assert_eq!(shown(&nodes, late), as_it_is(running(A)));
+        assert_eq!(shown(&nodes, failed(A, SERVER_GONE)), as_it_is(failed(A, SERVER_GONE)));
+    }
+
+    #[test]
+    fn the_label_or_any_node_tells_that_nodes_get_a_provider_id() {
+        let bounds = Bounds { min: 0, max: 1 };
+        let group = |label: Option<&str>| NodeGroup {
+            uuid: A.parse().unwrap(),
+            name: "pool".into(),
+            bounds,
+            magnum_bounds: bounds,
+            node_count: 1,
+            status: Status::parse("UPDATE_COMPLETE"),
+            status_reason: String::new(),
+            updated_at: String::new(),
+            flavor_id: String::new(),
+            labels: label.iter().map(|label| ("cloud_provider_enabled".into(), (*label).into())).collect(),
+        };
+        for (label, seen, by_name, expected) in [
+            (Some("true"), false, false, true),
+            (Some("True"), false, false, true),
+            (Some("false"), false, false, false),
+            (None, false, false, false),
+            (Some("false"), true, false, true),
+            (None, true, false, true),
+            (Some("true"), true, true, false),
+        ] {
+            let mut nodes = Registrations::new(by_name);
+            if seen {
+                nodes.note_provider_id();
+            }
+            assert_eq!(nodes.gives_provider_ids(&group(label)), expected, "{label:?} {seen} {by_name}");
+        }
+    }
+
+    #[test]
+    fn a_node_is_without_a_provider_id_for_long_only_after_a_while() {
+        let (mut nodes, now) = (Registrations::default(), Instant::now());
+        nodes.record(machine(A), "", now);
+        assert!(!nodes.is_without_for_long(machine(A), now + Duration::from_secs(599)));
+        assert!(nodes.is_without_for_long(machine(A), now + PROVIDER_ID_PATIENCE));
+        assert!(!nodes.is_without_for_long(machine(B), now + PROVIDER_ID_PATIENCE));
+        nodes.record(machine(A), &format!("openstack:///{A}"), now);
+        assert!(!nodes.is_without_for_long(machine(A), now + PROVIDER_ID_PATIENCE));
+    }
+}

@@ -6,14 +6,16 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
+use tokio::time::timeout;
 
 use super::{
     group_reading::{GroupReader, Parts},
     heat::{Heat, StackRef},
-    magnum::{ClusterRecord, Magnum, NodeGroupRecord},
+    magnum::{ClusterRecord, Magnum, NodeGroupList, NodeGroupRecord},
     members::NovaAnswer,
     memory::{GroupMemory, Memory},
     nova::{Nova, Servers},
@@ -28,6 +30,10 @@ use crate::{
         status::Status,
     },
 };
+
+/// How long an observation may take. Then it is given up and begun anew: a cloud that answers on and on without an end
+/// would hold it for ever otherwise, and nobody would be told.
+const MOST_TIME: Duration = Duration::from_secs(120);
 
 /// One cluster and those of its node groups that are scaled.
 #[derive(Debug)]
@@ -64,7 +70,7 @@ impl MagnumCluster {
     pub(super) async fn list(
         &self,
         read_cluster: bool,
-    ) -> Result<(ClusterRecord, bool, Vec<NodeGroupRecord>), CloudError> {
+    ) -> Result<(ClusterRecord, bool, NodeGroupList), CloudError> {
         // Before anything goes in parallel: else each would fail at the login by itself.
         self.magnum.microversion().await?;
         if let Some(known) = self.memory.cluster() {
@@ -168,7 +174,10 @@ pub(super) const fn answer(servers: Option<&Servers>) -> NovaAnswer<'_> {
 #[async_trait]
 impl Cloud for MagnumCluster {
     async fn observe(&self, previous: Option<&Observation>) -> Result<Observation, CloudError> {
-        self.observe_all(previous).await
+        timeout(MOST_TIME, self.observe_all(previous)).await.unwrap_or_else(|_| {
+            let seconds = MOST_TIME.as_secs();
+            Err(CloudError::Incomplete(format!("the cluster could not be read within {seconds} s")))
+        })
     }
 
     async fn read_group(&self, group: NodeGroupUuid) -> Result<Reading, CloudError> {

@@ -60,7 +60,7 @@ impl FailedLogin<'_> {
             )),
             403 if keystones => Some(self.authentication(answer, &self.forbidden())),
             404 if keystones => Some(self.authentication(answer, " (HTTP 404)")),
-            _ if status.is_success() || !keystones => Some(self.not_keystone(answer)),
+            _ if !keystones => Some(self.not_keystone(answer)),
             _ => None,
         }
     }

@@ -157,10 +157,11 @@ impl Requester {
         }
     }
 
-    /// What must not be shown of an answer to this request.
-    pub(super) fn secrets(&self, request: &Request<Bytes>) -> Secrets {
-        let token = request.headers().get("x-auth-token").and_then(|token| token.to_str().ok());
-        Secrets::new([self.secret.expose_secret()].into_iter().chain(token))
+    /// What must not be shown of this answer to this request: the login's secret, and the token on either side.
+    pub(super) fn secrets(&self, request: &Request<Bytes>, answer: &Response<Bytes>) -> Secrets {
+        let tokens = [request.headers().get("x-auth-token"), answer.headers().get("x-subject-token")];
+        let tokens = tokens.into_iter().flatten().filter_map(|token| token.to_str().ok());
+        Secrets::new([self.secret.expose_secret()].into_iter().chain(tokens))
     }
 
     /// The proxy that a request goes through, in brackets behind a message.
@@ -190,7 +191,7 @@ impl Requester {
         answer: &Response<Bytes>,
     ) -> CloudError {
         let (status, method) = (answer.status().as_u16(), request.method());
-        let secrets = self.secrets(request);
+        let secrets = self.secrets(request, answer);
         let mut message =
             format!("{}{}", error_body::message(answer.body(), &secrets), self.through_proxy(request));
         if status >= 500 || status == 429 {

@@ -268,7 +268,7 @@ impl Session {
         let purpose = Purpose { service: Service::Identity, kind: "token", repeatable: true };
         let asked_at = Instant::now();
         let answer = self.requester.exchange(purpose, &request).await?;
-        let secrets = self.requester.secrets(&request);
+        let secrets = self.requester.secrets(&request, &answer);
         let failed = FailedLogin {
             auth_url: &self.config.auth_url,
             credentials: &self.config.credentials,

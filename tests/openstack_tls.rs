@@ -165,6 +165,13 @@ async fn a_self_signed_certificate_is_trusted_where_it_is_the_ca_file() {
             assert_eq!(get(&config, &format!("https://127.0.0.1:{port}")).await, Ok(200));
         }
     }
+    // A file that came through Windows, with what openssl writes around it.
+    let server = self_signed(params(names));
+    let port = serve(&server, None).await.port();
+    let pem =
+        format!("Bag Attributes: x\n{}\ntrailing", server.certificate.pem().trim()).replace('\n', "\r\n");
+    let config = CloudConfig { ca_file: Some(files.write("crlf.pem", &pem)), ..Fake::config() };
+    assert_eq!(get(&config, &format!("https://localhost:{port}")).await, Ok(200));
     // An authority's certificate for a server, signed by another authority, and itself in the file.
     let authority = self_signed(params(&["ca"]));
     let mut of_server = params(names);

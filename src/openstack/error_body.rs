@@ -23,11 +23,18 @@ pub fn message(body: &[u8], secrets: &Secrets) -> String {
     shorten(&message)
 }
 
-/// Whether a body is an error in one of the forms of OpenStack's services, not of something in front of them.
+/// Whether a body is an error in one of the forms of OpenStack's services, not of something in front of them: gateways
+/// answer in JSON too.
 #[must_use]
 pub fn is_of_a_service(body: &[u8]) -> bool {
     let body = body.get(..MAX_BODY).unwrap_or(body);
-    serde_json::from_slice::<Value>(body).is_ok_and(|json| json.is_object())
+    let Ok(Value::Object(json)) = serde_json::from_slice(body) else { return false };
+    let is_fault = |fault: &Value| fault.get("message").is_some_and(Value::is_string);
+    // Magnum; Keystone and Heat; Heat's web framework; Nova, whose only key is the kind of error.
+    json.get("errors").is_some_and(Value::is_array)
+        || json.get("error").is_some_and(is_fault)
+        || (json.contains_key("code") && json.contains_key("title"))
+        || (json.len() == 1 && json.values().all(|fault| is_fault(fault) && fault.get("code").is_some()))
 }
 
 fn of_json(json: &Value, secrets: &Secrets) -> Option<String> {
@@ -146,6 +153,31 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+    #[test]
+    fn gateways_are_told_from_services() {
+        for of_service in [
+            r#"{"error": {"code": 401, "message": "The request you have made requires authentication."}}"#,
+            r#"{"errors": [{"detail": "Cluster k8s could not be found."}]}"#,
+            r#"{"code": 404, "title": "Not Found", "error": {"message": "The Stack (nope) could not be found."}}"#,
+            r#"{"message": "The resource could not be found.", "code": "404 Not Found", "title": "Not Found"}"#,
+            r#"{"itemNotFound": {"code": 404, "message": "Instance 1 could not be found."}}"#,
+        ] {
+            assert!(is_of_a_service(of_service.as_bytes()), "{of_service}");
+        }
+        for of_gateway in [
+            r#"{"message": "no Route matched with those values"}"#,
+            r#"{"error_msg": "404 Route Not Found"}"#,
+            r#"{"error": "not found"}"#,
+            r#"{"fault": {"faultstring": "Unable to identify proxy for host"}}"#,
+            r#""not found""#,
+            "[]",
+            "{}",
+            "default backend - 404",
+            "",
+        ] {
+            assert!(!is_of_a_service(of_gateway.as_bytes()), "{of_gateway}");
         }
     }
 }

@@ -198,7 +198,9 @@ async fn nothing_that_is_shown_has_a_secret_in_it() {
         (Credentials::Token { token: "gAAAAgivenToken".into(), scope: None }, "givenTok"),
     ] {
         for status in [200, 302, 400, 401, 403, 404, 500] {
-            for (way, raw) in (0..WAYS).flat_map(|way| [(way, false), (way, true)]) {
+            for (way, raw) in
+                (0..WAYS).map(|way| (way, false)).chain((0..WAYS).step_by(4).map(|way| (way, true)))
+            {
                 let fake = Fake::new();
                 let metrics = Arc::new(Metrics::new().unwrap());
                 let config = CloudConfig { credentials: credentials.clone(), ..Fake::config() };

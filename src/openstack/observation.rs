@@ -69,7 +69,9 @@ impl MagnumCluster {
             self.note_missing(&all);
         }
         self.memory.retain(|uuid| {
-            all.iter().any(|group| group.uuid == uuid) || unreadable.iter().any(|group| group.uuid == uuid)
+            all.iter().any(|group| group.uuid == uuid)
+                || unreadable.iter().any(|group| group.uuid == uuid)
+                || broken.iter().any(|record| record.uuid == Some(uuid))
         });
         let readings = readings_of(previous);
         let work: Vec<_> = all
@@ -108,7 +110,7 @@ impl MagnumCluster {
         let told = broken.iter().map(|record| format!("{}: {}", record.label(), record.reason)).collect();
         for record in self.memory.newly_broken(told).into_iter().flatten() {
             tracing::warn!(
-                "Magnum's record of a node group cannot be read, which is left as it is: {record}"
+                "Magnum's record of a node group cannot be read; the group is left as it is: {record}"
             );
         }
     }

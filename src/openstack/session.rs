@@ -288,8 +288,8 @@ impl Session {
             && !self.short_life_told.swap(true, Ordering::Relaxed)
         {
             tracing::warn!(
-                "Keystone's tokens are valid for {life:?} only; compare its clock with this machine's, and see its \
-                 [token] expiration"
+                "the token is valid for {life:?} only; compare Keystone's clock with this machine's, and see its [token] \
+                 expiration"
             );
         }
         tracing::debug!(project = token.project, "logged in");

@@ -646,5 +646,5 @@ async fn an_observation_that_does_not_end_is_given_up_and_told() {
         ok(json!({"nodegroups": [{"uuid": uuid, "name": "g"}], "next": "http://x"}))
     });
     let error = scene.cluster.observe(None).await.unwrap_err();
-    assert!(error.to_string().contains("within 120 s"), "{error}");
+    assert!(error.to_string().contains("within 120s"), "{error}");
 }

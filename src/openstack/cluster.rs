@@ -31,9 +31,10 @@ use crate::{
     },
 };
 
-/// How long an observation may take. Then it is given up and begun anew: a cloud that answers on and on without an end
-/// would hold it for ever otherwise, and nobody would be told.
-const MOST_TIME: Duration = Duration::from_secs(120);
+/// How many answers one after the other an observation may wait for, each as long as a request may take. Then it is given
+/// up and begun anew: a cloud that answers on and on without an end would hold it for ever otherwise, and nobody would be
+/// told.
+const MOST_WAITS: u32 = 12;
 
 /// One cluster and those of its node groups that are scaled.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub struct MagnumCluster {
     /// Counts the observations at rest; see `observation`.
     pub(super) turn: AtomicUsize,
     nova_failing: AtomicBool,
+    /// How long an observation may take.
+    most_time: Duration,
 }
 
 impl MagnumCluster {
@@ -54,6 +57,7 @@ impl MagnumCluster {
     #[must_use]
     pub fn new(session: Arc<Session>, name_or_uuid: String, selection: GroupSelection) -> Self {
         Self {
+            most_time: session.read_timeout().saturating_mul(MOST_WAITS),
             name_or_uuid,
             selection,
             magnum: Magnum::new(Arc::clone(&session)),
@@ -174,9 +178,8 @@ pub(super) const fn answer(servers: Option<&Servers>) -> NovaAnswer<'_> {
 #[async_trait]
 impl Cloud for MagnumCluster {
     async fn observe(&self, previous: Option<&Observation>) -> Result<Observation, CloudError> {
-        timeout(MOST_TIME, self.observe_all(previous)).await.unwrap_or_else(|_| {
-            let seconds = MOST_TIME.as_secs();
-            Err(CloudError::Incomplete(format!("the cluster could not be read within {seconds} s")))
+        timeout(self.most_time, self.observe_all(previous)).await.unwrap_or_else(|_| {
+            Err(CloudError::Incomplete(format!("the cluster could not be read within {:?}", self.most_time)))
         })
     }
 

@@ -157,6 +157,10 @@ impl Requester {
         }
     }
 
+    pub(super) const fn read_timeout(&self) -> Duration {
+        self.timeouts.read
+    }
+
     /// What must not be shown of this answer to this request: the login's secret, and the token on either side.
     pub(super) fn secrets(&self, request: &Request<Bytes>, answer: &Response<Bytes>) -> Secrets {
         let tokens = [request.headers().get("x-auth-token"), answer.headers().get("x-subject-token")];

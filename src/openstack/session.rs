@@ -311,6 +311,11 @@ impl Session {
         self.current.load().as_ref().and_then(|token| token.project.clone())
     }
 
+    /// How long a request that only reads may take.
+    pub(super) const fn read_timeout(&self) -> Duration {
+        self.requester.read_timeout()
+    }
+
     /// Sends a call with the token; once more with a new one where the service rejects it.
     pub(super) async fn send(&self, call: &Call) -> Result<Response<Bytes>, CloudError> {
         let mut request = call.request()?;

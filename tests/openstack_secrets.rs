@@ -109,7 +109,7 @@ fn quoting(status: u16, way: usize, raw: bool) -> impl Fn(&Asked) -> Answer + Se
             .header("x-openstack-request-id", &format!("req-{token}"))
             .header("x-compute-request-id", &token)
             .header("content-type", if raw { "text/html" } else { "application/json" })
-            .header("location", &format!("http://u:{CATALOG}@elsewhere/x?token={token}#{token}"))
+            .header("location", &format!("http://u:{CATALOG}@elsewhere/x/{token}?token={token}#{token}"))
     }
 }
 

@@ -17,6 +17,8 @@ const AUTH_URL_KEYS: &str = "auth-url in cloud.conf, auth_url in clouds.yaml, OS
 const REGION_KEYS: &str = "region, region_name, OS_REGION_NAME";
 /// How they name the interface.
 const INTERFACE_KEYS: &str = "os-endpoint-type, interface, OS_INTERFACE";
+/// How much is shown of where a redirect points to, in characters.
+const MOST_OF_A_TARGET: usize = 200;
 /// What servers say to plain HTTP on a port for TLS: nginx, Apache, Go, HAProxy.
 const PLAIN_TO_TLS: [&str; 3] = [
     "plain HTTP request was sent to HTTPS port",
@@ -179,21 +181,19 @@ fn target(answer: &Response<Bytes>, asked: &Url) -> Option<Url> {
 pub(super) fn redirect(answer: &Response<Bytes>, asked: &Url, secrets: &Secrets) -> String {
     let status = answer.status().as_u16();
     match target(answer, asked) {
-        Some(target) => format!("redirects to {} (HTTP {status})", secrets.scrub(&shown(&target))),
+        Some(target) => {
+            let target: String = secrets.scrub(&shown(&target)).chars().take(MOST_OF_A_TARGET).collect();
+            format!("redirects to {target} (HTTP {status})")
+        }
         None => format!("redirects to nowhere (HTTP {status})"),
     }
 }
 
 /// What is wrong with a redirect in place of a service's answer.
-pub(super) fn redirected_call(
-    service: Service,
-    answer: &Response<Bytes>,
-    asked: &Url,
-    secrets: &Secrets,
-) -> String {
+pub(super) fn redirected_call(service: Service, answer: &Response<Bytes>, asked: &Url) -> String {
     format!(
         "it {}; redirects are not followed, since they would carry the token along: {}",
-        redirect(answer, asked, secrets),
+        redirect(answer, asked, &Secrets::new([])),
         catalog_advice(service)
     )
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{Instant, sleep, timeout};
@@ -104,8 +104,9 @@ impl Requester {
         purpose: Purpose,
         request: &Request<Bytes>,
     ) -> Result<Response<Bytes>, CloudError> {
-        let answer = self.exchange(purpose, request).await?;
+        let mut answer = self.exchange(purpose, request).await?;
         if is_fine(answer.status()) {
+            self.scrub_location(request, &mut answer);
             Ok(answer)
         } else {
             Err(self.refusal(purpose.service, request, &answer))
@@ -166,6 +167,16 @@ impl Requester {
         let tokens = [request.headers().get("x-auth-token"), answer.headers().get("x-subject-token")];
         let tokens = tokens.into_iter().flatten().filter_map(|token| token.to_str().ok());
         Secrets::new([self.secret.expose_secret()].into_iter().chain(tokens))
+    }
+
+    /// Where a redirect points to may be shown later, when the request and its secrets are not at hand.
+    fn scrub_location(&self, request: &Request<Bytes>, answer: &mut Response<Bytes>) {
+        let Some(location) = answer.headers().get(header::LOCATION) else { return };
+        let scrubbed = location.to_str().ok().map(|location| self.secrets(request, answer).scrub(location));
+        match scrubbed.and_then(|location| HeaderValue::try_from(location).ok()) {
+            Some(location) => answer.headers_mut().insert(header::LOCATION, location),
+            None => answer.headers_mut().remove(header::LOCATION),
+        };
     }
 
     /// The proxy that a request goes through, in brackets behind a message.

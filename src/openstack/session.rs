@@ -21,7 +21,6 @@ use super::{
     diagnosis::{self, FailedLogin},
     keystone::{Token, login_request},
     request::{Purpose, RequestObserver, Requester, Timeouts},
-    secrets::Secrets,
     transport::Transport,
 };
 use crate::{
@@ -358,7 +357,7 @@ pub(super) fn parse<T: DeserializeOwned>(call: &Call, answer: &Response<Bytes>) 
 
 /// A redirect in place of an answer.
 pub(super) fn redirected(call: &Call, answer: &Response<Bytes>) -> CloudError {
-    let reason = diagnosis::redirected_call(call.service, answer, &call.url, &Secrets::new([]));
+    let reason = diagnosis::redirected_call(call.service, answer, &call.url);
     malformed(call, reason)
 }
 

@@ -93,8 +93,13 @@ fn check(status: u16, body: &[u8]) {
     }
 }
 
+/// `PROPTEST_CASES` asks for more than what a run of the whole suite has time for.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(150)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn recorded_answers_with_odd_values_are_survived(

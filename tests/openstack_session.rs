@@ -390,7 +390,7 @@ async fn lists_are_read_page_by_page_by_marker_and_never_by_link() {
         ok(json!({"nodegroups": [{"uuid": groups(number), "name": format!("g{number}")}], "next": next}))
     });
     let session = fake.session();
-    let list = Magnum::new(Arc::clone(&session)).node_groups("c1").await.unwrap();
+    let list = Magnum::new(Arc::clone(&session)).node_groups("c1").await.unwrap().groups;
     assert_eq!(list.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(), ["g0", "g1", "g2"]);
     fake.on("GET /nova/v2.1/servers", move |asked| {
         assert!(asked.query.starts_with("name=%5E%28s%29%3F-%28node%29%3F%28minion%29%3F-%5B0-9%5D%2B%24&limit=1000"));

@@ -270,6 +270,8 @@ fn nodes_are_found_by_provider_id_and_by_name_only_where_nodes_have_no_provider_
     let view = GroupView::new(&reading, &Ledger::default(), &Registrations::default(), Instant::now());
     assert_eq!(view.identify(&by_name(name)), Ok(first));
     assert_eq!(view.identify(&by_name("k8s-lab-pool-b-rlthnimsp5dl-minion-1")), Ok(first));
+    let with_domain = "k8s-lab-pool-b-rlthnimsp5dl-node-1.novalocal";
+    assert_eq!(view.identify(&by_name(with_domain)), Ok(first));
     for stranger in ["k8s-lab-pool-b-rlthnimsp5dl-node-7", "k8s-lab-rlthnimsp5dl-node-1", "node-1"] {
         assert!(
             matches!(view.identify(&by_name(stranger)), Err(RequestError::NotAMember { .. })),
@@ -283,6 +285,8 @@ fn nodes_are_found_by_provider_id_and_by_name_only_where_nodes_have_no_provider_
     let ours = Some("pool-b-531cd801".to_owned());
     assert_eq!(group(by_id(&format!("openstack://RegionOne/{}", machine(1)))), ours);
     assert_eq!(group(by_name(name)), ours);
+    assert_eq!(group(by_name(with_domain)), ours);
+    assert_eq!(group(by_name("k8s-lab-rlthnimsp5dl-node-1.novalocal")), None);
     for foreign in ["openstack:///ffffffff-0000-4000-8000-000000000000", "aws:///eu/i-1", "kind://x"] {
         assert_eq!(group(by_id(foreign)), None, "{foreign}");
     }

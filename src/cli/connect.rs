@@ -51,7 +51,8 @@ pub fn connect(
         read: options.openstack_timeout,
         resize: options.openstack_timeout.max(Timeouts::default().resize),
     };
-    let session = Session::with(loaded.config, Arc::new(transport), metrics.clone(), timeouts);
+    let session = Session::with(loaded.config, Arc::new(transport), metrics.clone(), timeouts)
+        .with_origin(loaded.origin);
     Ok(Arc::new(MagnumCluster::new(Arc::new(session), name, selection)))
 }
 

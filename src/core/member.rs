@@ -48,6 +48,19 @@ pub fn parse_server_name(name: &str) -> Option<(&str, MemberIndex)> {
     Some((stack, number))
 }
 
+/// Takes a node's name apart as [`parse_server_name`] does a server's. Where DHCP gives out a domain, nodes are named with
+/// it: `<server>.novalocal`. A name that can be read in two such ways is not read at all.
+#[must_use]
+pub fn parse_node_name(name: &str) -> Option<(&str, MemberIndex)> {
+    if let Some(parts) = parse_server_name(name) {
+        return Some(parts);
+    }
+    // A stack's name may have dots itself.
+    let mut servers = name.match_indices('.').filter_map(|(dot, _)| parse_server_name(name.get(..dot)?));
+    let found = servers.next()?;
+    servers.next().is_none().then_some(found)
+}
+
 /// What Nova says of a member's server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ServerPresence {
@@ -126,6 +139,24 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(parse_server_name(name), parts, "{name}");
+        }
+    }
+    #[test]
+    fn a_node_name_may_end_with_the_domain_of_its_network() {
+        let index = MemberIndex::new;
+        for (name, parts) in [
+            ("k8s-abc-node-12", Some(("k8s-abc", index(12)))),
+            ("k8s-abc-node-12.novalocal", Some(("k8s-abc", index(12)))),
+            ("k8s-abc-minion-0.openstack.example.org", Some(("k8s-abc", index(0)))),
+            ("my.k8s-abc-node-3", Some(("my.k8s-abc", index(3)))),
+            ("my.k8s-abc-node-3.novalocal", Some(("my.k8s-abc", index(3)))),
+            ("k8s-node-1.a-node-2.novalocal", None),
+            ("k8s-abc-node-1x.novalocal", None),
+            ("k8s-abc-master-0.novalocal", None),
+            (".novalocal", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_node_name(name), parts, "{name}");
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
     instance::{Instance, InstanceError, InstanceErrorClass, InstanceId, InstanceState, SERVER_GONE},
     ledger::Ledger,
     machine_id::{MachineId, PlaceholderId},
-    member::{Member, MemberIndex, ServerPresence, parse_server_name},
+    member::{Member, MemberIndex, ServerPresence, parse_node_name},
     node_group::{Bounds, NodeGroupUuid},
     registration::Registrations,
     request::{NodeReference, RequestError},
@@ -118,7 +118,7 @@ impl GroupView {
 
     /// The instance whose server has this name.
     fn by_server_name(&self, name: &str) -> Option<InstanceId> {
-        let (_, index) = parse_server_name(name).filter(|(stack, _)| *stack == self.stack_name)?;
+        let (_, index) = parse_node_name(name).filter(|(stack, _)| *stack == self.stack_name)?;
         let found = self.instances.iter().find(|instance| instance.member == Some(index))?;
         matches!(found.id, InstanceId::Server(_)).then_some(found.id)
     }
@@ -326,7 +326,7 @@ impl Snapshot {
         let id = match node.identity().ok()? {
             Some(id) => id,
             None => {
-                let (stack, _) = parse_server_name(&node.name)?;
+                let (stack, _) = parse_node_name(&node.name)?;
                 let group = self.groups.get(*self.by_stack.get(stack)?)?;
                 return Some((group, group.by_server_name(&node.name)?));
             }

@@ -93,7 +93,8 @@ impl Status {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        // Magnum's record may have none.
+        f.write_str(if self.text.is_empty() { "in no status" } else { &self.text })
     }
 }
 
@@ -126,5 +127,10 @@ mod tests {
         ] {
             assert!(!Status::parse(dropped).allows_resize(), "{dropped}");
         }
+    }
+    #[test]
+    fn no_status_is_told_as_such() {
+        assert_eq!(Status::parse("").to_string(), "in no status");
+        assert_eq!(Status::parse("UPDATE_FAILED").to_string(), "UPDATE_FAILED");
     }
 }

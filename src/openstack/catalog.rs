@@ -1,10 +1,12 @@
 //! The service catalog within a token: where the services are.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::Value;
 use url::Url;
 
+use super::diagnosis::Wanted;
 use crate::{
     config::cloud::Interface,
     core::cloud::{CloudError, Service},
@@ -23,27 +25,62 @@ const fn types_of(service: Service) -> &'static [&'static str] {
     }
 }
 
-/// All endpoints that a token's bearer may see.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(transparent)]
+/// All endpoints that a token's bearer may see. A broken entry, of a service that is none of ours most likely, is left
+/// out; the others are good nevertheless.
+#[derive(Debug, Clone, Default)]
 pub struct Catalog {
     services: Vec<CatalogService>,
+    broken: usize,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 struct CatalogService {
-    #[serde(rename = "type")]
     kind: String,
-    #[serde(default)]
     endpoints: Vec<Endpoint>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Endpoint {
     interface: String,
     region: Option<String>,
     region_id: Option<String>,
     url: String,
+}
+
+/// Without the URL: somebody may have put a password into it.
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {:?}", self.interface, self.region())
+    }
+}
+
+impl<'de> Deserialize<'de> for Catalog {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut broken = 0;
+        let mut services = Vec::new();
+        for service in each(&Value::deserialize(deserializer)?) {
+            let Some(kind) = service.get("type").and_then(Value::as_str) else {
+                broken += 1;
+                continue;
+            };
+            let all = each(service.get("endpoints").unwrap_or(&Value::Null));
+            let endpoints: Vec<Endpoint> = all.iter().filter_map(readable).collect();
+            broken += all.len() - endpoints.len();
+            services.push(CatalogService { kind: kind.to_owned(), endpoints });
+        }
+        if broken > 0 {
+            tracing::debug!(broken, "entries of the service catalog cannot be read and are left out");
+        }
+        Ok(Self { services, broken })
+    }
+}
+
+fn each(list: &Value) -> &[Value] {
+    list.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn readable<T: DeserializeOwned>(value: &Value) -> Option<T> {
+    T::deserialize(value).ok()
 }
 
 impl Endpoint {
@@ -78,7 +115,8 @@ impl Catalog {
         region: Option<&str>,
     ) -> Result<Url, CloudError> {
         let types = types_of(service);
-        let usual = types.first().copied().unwrap_or_default();
+        let kind = types.first().copied().unwrap_or_default();
+        let wanted = Wanted { service, kind, interface, region };
         let mut found = self.endpoints(types, interface, region);
         if regions(&found).len() > 1 {
             let magnum = regions(&self.endpoints(types_of(Service::ContainerInfra), interface, None));
@@ -87,28 +125,14 @@ impl Catalog {
                 _ => found.clear(),
             }
             if found.is_empty() {
-                return Err(CloudError::Unsuitable(format!(
-                    "the service catalog has service type {usual} ({service}) in several regions, and none is configured \
-                     (region_name, OS_REGION_NAME); it has {}",
-                    self.offers(types)
-                )));
+                return Err(wanted.in_several_regions(&self.offers(types)));
             }
         }
-        let wanted = || {
-            format!(
-                "the {interface} endpoint of service type {usual} ({service}) in {}",
-                region.map_or_else(|| "any region".to_owned(), |region| format!("region {region}"))
-            )
-        };
-        let Some(endpoint) = found.first() else {
-            return Err(CloudError::Unsuitable(format!(
-                "the service catalog lacks {}; it has {}",
-                wanted(),
-                self.offers(types)
-            )));
-        };
-        let url = Url::parse(&endpoint.url).ok().filter(|url| !url.cannot_be_a_base());
-        url.ok_or_else(|| CloudError::Unsuitable(format!("{} is not a URL: {:?}", wanted(), endpoint.url)))
+        let Some(endpoint) = found.first() else { return Err(wanted.missing(&self.offers(types))) };
+        let url = Url::parse(&endpoint.url).ok().filter(|url| {
+            matches!(url.scheme(), "http" | "https") && !url.cannot_be_a_base() && url.has_host()
+        });
+        url.ok_or_else(|| wanted.without_url())
     }
 
     /// The endpoints of the first of these types that has any of the interface and region.
@@ -132,15 +156,19 @@ impl Catalog {
             .collect();
         endpoints.sort();
         endpoints.dedup();
+        let broken = match self.broken {
+            0 => String::new(),
+            broken => format!("; {broken} broken entries are left out"),
+        };
         if !endpoints.is_empty() {
-            return format!("of that type: {}", endpoints.join(", "));
+            return format!("of that type: {}{broken}", endpoints.join(", "));
         }
         let mut kinds: Vec<_> = self.services.iter().map(|service| service.kind.as_str()).collect();
         kinds.sort_unstable();
         kinds.dedup();
         match kinds.as_slice() {
-            [] => "nothing at all (is the login scoped to a project?)".to_owned(),
-            kinds => format!("only the types {}", kinds.join(", ")),
+            [] => format!("nothing at all (is the login scoped to a project?){broken}"),
+            kinds => format!("only the types {}{broken}", kinds.join(", ")),
         }
     }
 }
@@ -210,7 +238,8 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "the service catalog lacks the admin endpoint of service type container-infra (magnum) in region R3; \
-             it has of that type: internalURL in R1, public in R1, public in R2"
+             it has of that type: internalURL in R1, public in R1, public in R2 (chosen by region, region_name, \
+             OS_REGION_NAME and os-endpoint-type, interface, OS_INTERFACE)"
         );
         let error =
             catalog().endpoint(Service::Orchestration, Interface::Public, None).unwrap_err().to_string();

@@ -6,14 +6,16 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
+use tokio::time::timeout;
 
 use super::{
     group_reading::{GroupReader, Parts},
     heat::{Heat, StackRef},
-    magnum::{ClusterRecord, Magnum, NodeGroupRecord},
+    magnum::{ClusterRecord, Magnum, NodeGroupList, NodeGroupRecord},
     members::NovaAnswer,
     memory::{GroupMemory, Memory},
     nova::{Nova, Servers},
@@ -29,6 +31,11 @@ use crate::{
     },
 };
 
+/// How many answers one after the other an observation may wait for, each as long as a request may take. Then it is given
+/// up and begun anew: a cloud that answers on and on without an end would hold it for ever otherwise, and nobody would be
+/// told.
+const MOST_WAITS: u32 = 12;
+
 /// One cluster and those of its node groups that are scaled.
 #[derive(Debug)]
 pub struct MagnumCluster {
@@ -41,6 +48,8 @@ pub struct MagnumCluster {
     /// Counts the observations at rest; see `observation`.
     pub(super) turn: AtomicUsize,
     nova_failing: AtomicBool,
+    /// How long an observation may take.
+    most_time: Duration,
 }
 
 impl MagnumCluster {
@@ -48,6 +57,7 @@ impl MagnumCluster {
     #[must_use]
     pub fn new(session: Arc<Session>, name_or_uuid: String, selection: GroupSelection) -> Self {
         Self {
+            most_time: session.read_timeout().saturating_mul(MOST_WAITS),
             name_or_uuid,
             selection,
             magnum: Magnum::new(Arc::clone(&session)),
@@ -64,7 +74,7 @@ impl MagnumCluster {
     pub(super) async fn list(
         &self,
         read_cluster: bool,
-    ) -> Result<(ClusterRecord, bool, Vec<NodeGroupRecord>), CloudError> {
+    ) -> Result<(ClusterRecord, bool, NodeGroupList), CloudError> {
         // Before anything goes in parallel: else each would fail at the login by itself.
         self.magnum.microversion().await?;
         if let Some(known) = self.memory.cluster() {
@@ -168,7 +178,9 @@ pub(super) const fn answer(servers: Option<&Servers>) -> NovaAnswer<'_> {
 #[async_trait]
 impl Cloud for MagnumCluster {
     async fn observe(&self, previous: Option<&Observation>) -> Result<Observation, CloudError> {
-        self.observe_all(previous).await
+        timeout(self.most_time, self.observe_all(previous)).await.unwrap_or_else(|_| {
+            Err(CloudError::Incomplete(format!("the cluster could not be read within {:?}", self.most_time)))
+        })
     }
 
     async fn read_group(&self, group: NodeGroupUuid) -> Result<Reading, CloudError> {

@@ -2,24 +2,45 @@
 
 use serde_json::Value;
 
+use super::secrets::Secrets;
+
 /// The longest message that is passed on, in characters.
 const MAX_MESSAGE: usize = 300;
+/// How much of a body is looked at, in bytes.
+const MAX_BODY: usize = 64 << 10;
 
 /// Finds the message in an error's body, whatever its shape (FINDINGS, «401 bodies»; Magnum's in
 /// `api/middleware/parsable_error.py:31-64`). Proxies in front of the services answer in HTML or plain text.
+///
+/// Secrets are taken out before anything else: what is shortened or rewritten first is not recognised any more.
 #[must_use]
-pub fn message(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
+pub fn message(body: &[u8], secrets: &Secrets) -> String {
+    let body = body.get(..MAX_BODY).unwrap_or(body);
     let message = serde_json::from_slice::<Value>(body)
         .ok()
-        .and_then(|json| of_json(&json))
-        .unwrap_or_else(|| strip_markup(&text));
+        .and_then(|json| of_json(&json, secrets))
+        .unwrap_or_else(|| strip_markup(&secrets.scrub(&String::from_utf8_lossy(body))));
     shorten(&message)
 }
 
-fn of_json(json: &Value) -> Option<String> {
+/// Whether a body is an error in one of the forms of OpenStack's services, not of something in front of them: gateways
+/// answer in JSON too.
+#[must_use]
+pub fn is_of_a_service(body: &[u8]) -> bool {
+    let body = body.get(..MAX_BODY).unwrap_or(body);
+    let Ok(Value::Object(json)) = serde_json::from_slice(body) else { return false };
+    let is_fault = |fault: &Value| fault.get("message").is_some_and(Value::is_string);
+    // Magnum; Keystone and Heat; Heat's web framework; Nova, whose only key is the kind of error.
+    json.get("errors").is_some_and(Value::is_array)
+        || json.get("error").is_some_and(is_fault)
+        || (json.contains_key("code") && json.contains_key("title"))
+        || (json.len() == 1 && json.values().all(|fault| is_fault(fault) && fault.get("code").is_some()))
+}
+
+fn of_json(json: &Value, secrets: &Secrets) -> Option<String> {
     let text = |value: Option<&Value>| {
-        value.and_then(Value::as_str).map(strip_markup).filter(|text| !text.is_empty())
+        let text = strip_markup(&secrets.scrub(value?.as_str()?));
+        Some(text).filter(|text| !text.is_empty())
     };
     // Magnum.
     if let Some(first) = json.get("errors").and_then(Value::as_array).and_then(|errors| errors.first()) {
@@ -77,6 +98,7 @@ mod tests {
 
     #[test]
     fn every_shape_that_the_services_answer() {
+        let none = Secrets::new([]);
         for (body, expected) in [
             (
                 r#"{"error": {"code": 401, "message": "The request you have made requires authentication.", "title": "Unauthorized"}}"#,
@@ -111,10 +133,51 @@ mod tests {
             ("", "no message"),
             ("{}", "{}"),
         ] {
-            assert_eq!(message(body.as_bytes()), expected, "{body}");
+            assert_eq!(message(body.as_bytes(), &none), expected, "{body}");
         }
-        let long = message("ü".repeat(1000).as_bytes());
+        let long = message("ü".repeat(1000).as_bytes(), &none);
         assert_eq!(long.chars().count(), MAX_MESSAGE + 1);
-        assert!(message(&[0xff, 0xfe, b'a']).contains('a'));
+        assert!(message(&[0xff, 0xfe, b'a'], &none).contains('a'));
+    }
+    #[test]
+    fn secrets_are_hidden_before_the_message_is_shortened_or_rewritten() {
+        for secret in ["S3cr3tPassword", r#"a"b\c"#, "two  blanks", "pa<b>ss</b>word"] {
+            let secrets = Secrets::new([secret]);
+            let quoted = serde_json::json!({"password": secret}).to_string();
+            for before in [0, MAX_MESSAGE - 5, MAX_BODY - 25] {
+                let text = format!("{}{quoted}", "-".repeat(before));
+                for body in [text.clone(), serde_json::json!({"error": {"message": text}}).to_string()] {
+                    let message = message(body.as_bytes(), &secrets);
+                    for beginning in [&secret[..4], "password\": \"S"] {
+                        assert!(!message.contains(beginning), "{message}");
+                    }
+                }
+            }
+        }
+    }
+    #[test]
+    fn gateways_are_told_from_services() {
+        for of_service in [
+            r#"{"error": {"code": 401, "message": "The request you have made requires authentication."}}"#,
+            r#"{"errors": [{"detail": "Cluster k8s could not be found."}]}"#,
+            r#"{"code": 404, "title": "Not Found", "error": {"message": "The Stack (nope) could not be found."}}"#,
+            r#"{"message": "The resource could not be found.", "code": "404 Not Found", "title": "Not Found"}"#,
+            r#"{"itemNotFound": {"code": 404, "message": "Instance 1 could not be found."}}"#,
+        ] {
+            assert!(is_of_a_service(of_service.as_bytes()), "{of_service}");
+        }
+        for of_gateway in [
+            r#"{"message": "no Route matched with those values"}"#,
+            r#"{"error_msg": "404 Route Not Found"}"#,
+            r#"{"error": "not found"}"#,
+            r#"{"fault": {"faultstring": "Unable to identify proxy for host"}}"#,
+            r#""not found""#,
+            "[]",
+            "{}",
+            "default backend - 404",
+            "",
+        ] {
+            assert!(!is_of_a_service(of_gateway.as_bytes()), "{of_gateway}");
+        }
     }
 }

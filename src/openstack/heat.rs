@@ -6,7 +6,7 @@ use http::header;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::session::{Call, Session, malformed, parse};
+use super::session::{Call, Session, malformed, parse, redirected};
 use crate::core::{
     cloud::{CloudError, Service},
     member::MemberIndex,
@@ -133,16 +133,12 @@ impl Heat {
                 .headers()
                 .get(header::LOCATION)
                 .and_then(|location| StackRef::from_url(location.to_str().ok()?))
-                .ok_or_else(|| malformed(&call, "the redirect names no stack".to_owned()))?
+                .ok_or_else(|| redirected(&call, &answer))?
         } else {
             let StackAnswer { stack } = parse(&call, &answer)?;
             StackRef { name: stack.stack_name, id: stack.id }
         };
-        if found.id == id {
-            Ok(found)
-        } else {
-            Err(malformed(&call, format!("it is another stack: {}", found.id)))
-        }
+        if found.id == id { Ok(found) } else { Err(malformed(&call, "it is another stack".to_owned())) }
     }
 
     /// The nested stack behind a stack's `kube_minions`; none while it is not made yet.
@@ -222,7 +218,7 @@ fn is_leaving(member: &ListedMember) -> bool {
 
 fn listed_member(resource: Resource) -> Option<ListedMember> {
     let Ok(index) = resource.resource_name.parse() else {
-        tracing::debug!(resource = resource.resource_name, "not a member of kube_minions");
+        tracing::debug!("a resource of kube_minions is not named by an index; passed over");
         return None;
     };
     Some(ListedMember {

@@ -11,12 +11,16 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use url::Url;
 
-use super::catalog::Catalog;
+use super::{catalog::Catalog, diagnosis::json_error};
 use crate::config::cloud::{ApplicationCredential, Credentials, Domain, Identity, Scope};
 
 /// A token is renewed this long before its end, or a tenth of its life where that is less
 /// (keystoneauth `identity/base.py:34`).
 const RENEWAL_MARGIN: Duration = Duration::from_secs(120);
+
+/// A token counts as valid for this long at least. One that is born expired, as by a wrong clock, would mean a login
+/// before every request; if it really is expired, the services say so.
+const SHORTEST_LIFE: Duration = Duration::from_secs(30);
 
 /// A token with what came with it.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub struct Token {
     pub renew_at: Instant,
     /// From when on it is of no use.
     pub expires_at: Instant,
+    /// Its lifetime, where that is too short to be meant.
+    pub short_life: Option<Duration>,
 }
 
 #[derive(Deserialize)]
@@ -38,19 +44,14 @@ struct Answer {
     token: AnswerToken,
 }
 
+/// Only what a token is of no use without has to be right.
 #[derive(Deserialize)]
 struct AnswerToken {
     expires_at: String,
-    issued_at: Option<String>,
+    issued_at: Option<Value>,
     #[serde(default)]
     catalog: Catalog,
-    project: Option<Project>,
-}
-
-#[derive(Deserialize)]
-struct Project {
-    id: String,
-    name: Option<String>,
+    project: Option<Value>,
 }
 
 impl Token {
@@ -67,20 +68,23 @@ impl Token {
             .ok_or_else(|| "there is no X-Subject-Token".to_owned())?
             .clone();
         header.set_sensitive(true);
-        let Answer { token } =
-            serde_json::from_slice(answer.body()).map_err(|error| format!("not a token: {error}"))?;
-        let time = |text: &str| {
-            text.parse::<Timestamp>().map_err(|error| format!("{text:?} is not a timestamp: {error}"))
-        };
-        let issued_at = token.issued_at.as_deref().map_or_else(|| Ok(Timestamp::now()), time)?;
-        let life = Duration::try_from(time(&token.expires_at)?.duration_since(issued_at)).unwrap_or_default();
+        let Answer { token } = serde_json::from_slice(answer.body())
+            .map_err(|error| format!("not a token: {}", json_error(&error)))?;
+        let expires_at: Timestamp =
+            token.expires_at.parse().map_err(|_| "the token's expires_at is not a timestamp".to_owned())?;
+        let issued_at = token.issued_at.as_ref().and_then(|time| time.as_str()?.parse().ok());
+        let issued_at = issued_at.unwrap_or_else(Timestamp::now);
+        let told_life = Duration::try_from(expires_at.duration_since(issued_at)).unwrap_or_default();
+        let life = told_life.max(SHORTEST_LIFE);
         let expires_at = asked_at + life;
+        let of_project = |key: &str| Some(token.project.as_ref()?.get(key)?.as_str()?.to_owned());
         Ok(Self {
             header,
             catalog: token.catalog,
-            project: token.project.map(|project| project.name.unwrap_or(project.id)),
+            project: of_project("name").or_else(|| of_project("id")),
             renew_at: expires_at - RENEWAL_MARGIN.min(life / 10),
             expires_at,
+            short_life: (told_life < SHORTEST_LIFE).then_some(told_life),
         })
     }
 }

@@ -1,14 +1,24 @@
 //! Magnum: clusters, node groups and the resize.
 
-use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+    sync::Arc,
+};
 
-use http::Method;
+use bytes::Bytes;
+use http::{Method, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use super::session::{Call, Session, extend_path, malformed, parse};
+use super::{
+    diagnosis::{json_error, shown},
+    paging::Pages,
+    session::{Call, Session, extend_path, malformed, parse, redirected},
+};
 use crate::core::{
     cloud::{CloudError, Service},
     member::MemberIndex,
@@ -93,15 +103,56 @@ fn from_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<NodeGr
     String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }
 
+/// A record of the list that cannot be read. Its group is there all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenRecord {
+    /// Its UUID, where that much can be read.
+    pub uuid: Option<NodeGroupUuid>,
+    /// Its name, likewise.
+    pub name: Option<String>,
+    /// Its role, likewise.
+    pub role: Option<String>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl BrokenRecord {
+    fn new(record: &Value, reason: String) -> Self {
+        let text = |key| record.get(key).and_then(Value::as_str).map(str::to_owned);
+        Self {
+            uuid: text("uuid").and_then(|uuid| uuid.parse().ok()),
+            name: text("name"),
+            role: text("role"),
+            reason,
+        }
+    }
+
+    /// Its name or UUID, for messages.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let uuid = || self.uuid.map(|uuid| uuid.to_string());
+        self.name.clone().or_else(uuid).unwrap_or_else(|| "without a name".to_owned())
+    }
+}
+
+/// The node groups of a cluster, each record by itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NodeGroupList {
+    /// Those that can be read.
+    pub groups: Vec<NodeGroupRecord>,
+    /// Those that cannot.
+    pub broken: Vec<BrokenRecord>,
+}
+
 #[derive(Deserialize)]
 struct Clusters {
-    clusters: Vec<ClusterRecord>,
+    clusters: Vec<Value>,
 }
 
 #[derive(Deserialize)]
 struct NodeGroups {
-    nodegroups: Vec<NodeGroupRecord>,
-    next: Option<String>,
+    nodegroups: Vec<Value>,
+    next: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -138,23 +189,59 @@ impl Magnum {
     }
 
     async fn negotiate(&self) -> Result<Microversion, CloudError> {
-        let (root, _) = addresses(self.session.endpoint(Service::ContainerInfra).await?);
-        let call = Call::get(Service::ContainerInfra, "versions", root, &[""]);
-        let root: Root = parse(&call, &self.session.send_openly(&call).await?)?;
-        let newest = root
-            .versions
-            .iter()
-            .find(|version| version.id == "v1")
-            .and_then(|version| version.max_version.as_deref()?.parse::<Microversion>().ok())
-            .ok_or_else(|| malformed(&call, "the version document has no max_version of v1".to_owned()))?;
+        let (root, api) = addresses(self.session.endpoint(Service::ContainerInfra).await?);
+        let newest = match self.newest_by_root(&root).await {
+            Ok(newest) => newest,
+            // Nobody answers: asking elsewhere would only take longer.
+            Err(error @ CloudError::Unreachable { .. }) => return Err(error),
+            Err(error) => self.newest_by_answers(&api, error).await?,
+        };
         if newest < OLDEST {
             return Err(CloudError::Unsuitable(format!(
                 "magnum at {} speaks API {newest}, which has no node groups; {OLDEST} is needed (Magnum 9.1, Train, \
                  or newer)",
-                call.url
+                shown(&root)
             )));
         }
         Ok(newest.min(NEWEST))
+    }
+
+    /// What the version document at the root says; it needs no token.
+    async fn newest_by_root(&self, root: &Url) -> Result<Microversion, CloudError> {
+        let call = Call::get(Service::ContainerInfra, "versions", root.clone(), &[""]);
+        let document: Root = parse(&call, &self.session.send_openly(&call).await?)?;
+        let v1 = document.versions.iter().find(|version| version.id == "v1");
+        v1.and_then(|version| version.max_version.as_deref()?.parse().ok())
+            .ok_or_else(|| malformed(&call, "the version document has no max_version of v1".to_owned()))
+    }
+
+    /// What the answers below `/v1` say, each of which names the newest version (facts, 1.1): some clouds show nothing but
+    /// that to the outside. `of_root` is why the root does not tell.
+    async fn newest_by_answers(&self, api: &Url, of_root: CloudError) -> Result<Microversion, CloudError> {
+        tracing::debug!("magnum's root does not tell its versions: {of_root}");
+        let document = Call::get(Service::ContainerInfra, "versions", api.clone(), &[]);
+        let list =
+            Call::get(Service::ContainerInfra, "versions", api.clone(), &["clusters"]).query("limit", "1");
+        let mut failure = of_root;
+        for call in [document, list] {
+            match self.session.send(&call).await {
+                Ok(answer) => match newest_in(&answer) {
+                    Some(newest) => return Ok(newest),
+                    None => {
+                        failure = malformed(&call, "it names no OpenStack-API-Maximum-Version".to_owned());
+                    }
+                },
+                Err(error) => failure = error,
+            }
+        }
+        // That the root says 404 does not mean that there is no cluster.
+        Err(match failure {
+            CloudError::Refused { status: 404, request, message, .. } => CloudError::Unsuitable(format!(
+                "there is no magnum at {} ({request}: HTTP 404: {message}); its URL in the service catalog is wrong",
+                shown(api)
+            )),
+            other => other,
+        })
     }
 
     async fn get(&self, kind: &'static str, path: &[&str]) -> Result<Call, CloudError> {
@@ -184,11 +271,11 @@ impl Magnum {
         let visible = match visible {
             Ok(Clusters { clusters }) if clusters.is_empty() => "none".to_owned(),
             Ok(Clusters { clusters }) => {
-                let names: Vec<_> = clusters
-                    .iter()
-                    .take(NAMES_IN_ERRORS)
-                    .map(|cluster| cluster.name.as_deref().unwrap_or(&cluster.uuid))
-                    .collect();
+                let label = |cluster: &Value| {
+                    let text = |key| cluster.get(key).and_then(Value::as_str).map(str::to_owned);
+                    text("name").or_else(|| text("uuid")).unwrap_or_else(|| "one without a name".to_owned())
+                };
+                let names: Vec<_> = clusters.iter().take(NAMES_IN_ERRORS).map(label).collect();
                 let more = if clusters.len() > NAMES_IN_ERRORS { ", …" } else { "" };
                 format!("{}{more}", names.join(", "))
             }
@@ -203,20 +290,29 @@ impl Magnum {
     /// All node groups of a cluster, without what only the detail shows.
     ///
     /// # Errors
-    /// When the list cannot be read, whole.
-    pub async fn node_groups(&self, cluster: &str) -> Result<Vec<NodeGroupRecord>, CloudError> {
+    /// When the list cannot be read, whole; a single record's trouble is in [`NodeGroupList::broken`].
+    pub async fn node_groups(&self, cluster: &str) -> Result<NodeGroupList, CloudError> {
         let first = self.get("nodegroups", &["clusters", cluster, "nodegroups"]).await?;
         let mut call = first.clone();
-        let mut groups: Vec<NodeGroupRecord> = Vec::new();
+        let mut list = NodeGroupList::default();
+        let mut pages = Pages::new();
+        let mut seen = BTreeSet::new();
         loop {
             let page: NodeGroups = self.session.fetch(&call).await?;
-            let last = page.nodegroups.last().map(|group| group.uuid);
-            groups.extend(page.nodegroups);
-            match (page.next, last) {
-                (Some(_), Some(last)) => {
-                    call = first.clone().query("limit", PAGE).query("marker", &last.to_string());
+            let marker =
+                page.nodegroups.last().and_then(|record| record.get("uuid")?.as_str().map(str::to_owned));
+            for record in &page.nodegroups {
+                match NodeGroupRecord::deserialize(record) {
+                    Ok(group) if seen.insert(group.uuid) => list.groups.push(group),
+                    // Pages overlap where a group was made or deleted meanwhile.
+                    Ok(_) => {}
+                    Err(error) => list.broken.push(BrokenRecord::new(record, json_error(&error))),
                 }
-                _ => return Ok(groups),
+            }
+            let more = page.next.is_some_and(|next| !next.is_null());
+            match pages.next(more, marker).map_err(|reason| malformed(&call, reason))? {
+                Some(marker) => call = first.clone().query("limit", PAGE).query("marker", &marker),
+                None => return Ok(list),
             }
         }
     }
@@ -231,7 +327,12 @@ impl Magnum {
         group: NodeGroupUuid,
     ) -> Result<NodeGroupRecord, CloudError> {
         let call = self.get("nodegroup", &["clusters", cluster, "nodegroups", &group.to_string()]).await?;
-        self.session.fetch(&call).await
+        let record: NodeGroupRecord = self.session.fetch(&call).await?;
+        if record.uuid == group {
+            Ok(record)
+        } else {
+            Err(malformed(&call, format!("it is another node group: {}", record.uuid)))
+        }
     }
 
     /// Asks for a count of nodes without the members named. Sent once, or again only where it was certainly not
@@ -260,10 +361,18 @@ impl Magnum {
         let answer = self.session.send(&call).await?;
         if answer.status().is_success() {
             Ok(())
+        } else if answer.status().is_redirection() {
+            Err(redirected(&call, &answer))
         } else {
             Err(malformed(&call, format!("HTTP {} instead of 202", answer.status().as_u16())))
         }
     }
+}
+
+/// The newest version that an answer names: `container-infra 1.10`.
+fn newest_in(answer: &Response<Bytes>) -> Option<Microversion> {
+    let newest = answer.headers().get("openstack-api-maximum-version")?.to_str().ok()?;
+    newest.split_whitespace().last()?.parse().ok()
 }
 
 /// The root with the version document and the `/v1` below it, of an endpoint that may name either.
@@ -315,7 +424,8 @@ mod tests {
         let list: NodeGroups =
             serde_json::from_str(include_str!("../../tests/fixtures/magnum-nodegroups-list.json")).unwrap();
         assert_eq!(list.nodegroups.len(), 3);
-        assert_eq!((list.nodegroups[2].name.as_str(), list.nodegroups[2].max_node_count), ("pool-b", None));
+        let last = NodeGroupRecord::deserialize(&list.nodegroups[2]).unwrap();
+        assert_eq!((last.name.as_str(), last.max_node_count), ("pool-b", None));
         assert!(list.next.is_none());
         let group: NodeGroupRecord =
             serde_json::from_str(include_str!("../../tests/fixtures/magnum-nodegroup-get.json")).unwrap();

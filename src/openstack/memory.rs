@@ -26,6 +26,7 @@ pub(super) struct Memory {
     cluster: Mutex<Option<ClusterRecord>>,
     groups: Mutex<BTreeMap<NodeGroupUuid, Arc<GroupMemory>>>,
     missing: Mutex<BTreeSet<String>>,
+    broken: Mutex<BTreeSet<String>>,
     tickets: AtomicU64,
 }
 
@@ -82,20 +83,34 @@ impl Memory {
         }
     }
 
-    /// Forgets all groups but these.
-    pub(super) fn retain(&self, groups: &[NodeGroupRecord]) {
-        lock(&self.groups).retain(|uuid, _| groups.iter().any(|group| group.uuid == *uuid));
+    /// The groups that are scaled, as last read.
+    pub(super) fn scaled(&self) -> Vec<Arc<GroupMemory>> {
+        lock(&self.groups).values().filter(|memory| memory.picture.is_some()).cloned().collect()
+    }
+
+    /// Forgets the groups that do not exist.
+    pub(super) fn retain(&self, exists: impl Fn(NodeGroupUuid) -> bool) {
+        lock(&self.groups).retain(|uuid, _| exists(*uuid));
     }
 
     /// Takes note of the groups that were named and are not there; the set, if it is not the same as before.
     pub(super) fn newly_missing(&self, missing: BTreeSet<String>) -> Option<BTreeSet<String>> {
-        let mut before = lock(&self.missing);
-        if *before == missing {
-            return None;
-        }
-        before.clone_from(&missing);
-        Some(missing)
+        changed(&self.missing, missing)
     }
+
+    /// Takes note of the records that cannot be read, likewise.
+    pub(super) fn newly_broken(&self, broken: BTreeSet<String>) -> Option<BTreeSet<String>> {
+        changed(&self.broken, broken)
+    }
+}
+
+fn changed(noted: &Mutex<BTreeSet<String>>, now: BTreeSet<String>) -> Option<BTreeSet<String>> {
+    let mut before = lock(noted);
+    if *before == now {
+        return None;
+    }
+    before.clone_from(&now);
+    Some(now)
 }
 
 impl GroupMemory {

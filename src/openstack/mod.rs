@@ -1,6 +1,6 @@
 //! Keystone, Magnum, Heat and Nova over HTTP, and with them the port [`Cloud`](crate::core::cloud::Cloud).
 //!
-//! From the wire inwards: [`transport`] carries one request; [`request`] tries it, with a time-out, again where that
+//! From the wire inwards: [`transport`] carries one request, through a [`proxy`] or not; [`request`] tries it, with a time-out, again where that
 //! is safe; [`session`] logs in and adds the token; [`magnum`], [`heat`] and [`nova`] know the calls; [`members`] makes
 //! one picture of what Heat and Nova say of a group; [`cluster`] decides what has to be read, and reads it. What the
 //! services link to is never followed: a URL is always made from the catalog's endpoint, since links may point to
@@ -8,6 +8,7 @@
 
 pub mod catalog;
 pub mod cluster;
+mod diagnosis;
 pub mod error_body;
 mod group_reading;
 pub mod heat;
@@ -17,10 +18,14 @@ pub mod members;
 mod memory;
 pub mod nova;
 mod observation;
+mod paging;
+pub mod proxy;
 pub mod request;
+pub mod secrets;
 mod selection;
 pub mod session;
 pub mod stacks;
+mod tls;
 pub mod transport;
 
 pub use cluster::MagnumCluster;

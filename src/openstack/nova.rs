@@ -6,8 +6,12 @@ use std::{
 };
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::session::{Call, Session};
+use super::{
+    paging::Pages,
+    session::{Call, Session, malformed, parse},
+};
 use crate::core::{
     cloud::{CloudError, Service},
     machine_id::MachineId,
@@ -49,6 +53,9 @@ impl Servers {
     }
 
     fn insert(&mut self, stack_names: &[&str], server: &ListedServer) {
+        if server.is_deleted() {
+            return;
+        }
         // Nova's search is a regular expression in the database's dialect; what it means is decided here.
         let Some((stack, index)) = parse_server_name(&server.name) else { return };
         if !stack_names.contains(&stack) {
@@ -63,7 +70,7 @@ impl Servers {
 
 #[derive(Deserialize)]
 struct ServersAnswer {
-    servers: Vec<ListedServer>,
+    servers: Vec<Value>,
     #[serde(default)]
     servers_links: Vec<Link>,
 }
@@ -72,6 +79,29 @@ struct ServersAnswer {
 struct ListedServer {
     id: String,
     name: String,
+    status: Option<String>,
+}
+
+impl ListedServer {
+    fn is_deleted(&self) -> bool {
+        self.status.as_deref().is_some_and(is_deleted)
+    }
+}
+
+/// Whether a server with this status is no more, though Nova still knows it: it was deleted, and is kept for a while where
+/// `reclaim_instance_interval` is set.
+fn is_deleted(status: &str) -> bool {
+    matches!(status, "DELETED" | "SOFT_DELETED")
+}
+
+#[derive(Deserialize)]
+struct ServerAnswer {
+    server: ShownServer,
+}
+
+#[derive(Deserialize)]
+struct ShownServer {
+    status: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -103,20 +133,23 @@ impl Nova {
             .query("limit", PAGE);
         let mut call = first.clone();
         let mut servers = Servers::default();
+        let mut pages = Pages::new();
         loop {
             let page: ServersAnswer = self.session.fetch(&call).await?;
-            for server in &page.servers {
-                servers.insert(stack_names, server);
+            // One that cannot be read is left out: no server is taken for gone before Nova was asked for it by its id.
+            for server in page.servers.iter().filter_map(|server| ListedServer::deserialize(server).ok()) {
+                servers.insert(stack_names, &server);
             }
+            let marker = page.servers.last().and_then(|server| server.get("id")?.as_str().map(str::to_owned));
             let more = page.servers_links.iter().any(|link| link.rel == "next");
-            match page.servers.last() {
-                Some(last) if more => call = first.clone().query("marker", &last.id),
-                _ => return Ok(servers),
+            match pages.next(more, marker).map_err(|reason| malformed(&call, reason))? {
+                Some(marker) => call = first.clone().query("marker", &marker),
+                None => return Ok(servers),
             }
         }
     }
 
-    /// Whether there is a server, whatever its name.
+    /// Whether there is a server, whatever its name. One that is deleted and only kept for a while is not there.
     ///
     /// # Errors
     /// When Nova does not tell.
@@ -124,7 +157,10 @@ impl Nova {
         let endpoint = self.session.endpoint(Service::Compute).await?;
         let call = Call::get(Service::Compute, "server", endpoint, &["servers", &server.to_string()]);
         match self.session.send(&call).await {
-            Ok(_) => Ok(true),
+            Ok(answer) => {
+                let ServerAnswer { server } = parse(&call, &answer)?;
+                Ok(!server.status.as_deref().is_some_and(is_deleted))
+            }
             Err(error) if error.not_found() => Ok(false),
             Err(error) => Err(error),
         }
@@ -147,7 +183,7 @@ pub(super) mod tests_support {
     pub(crate) fn servers(stack_names: &[&str], json: &str) -> Servers {
         let mut servers = Servers::default();
         for (id, name) in serde_json::from_str::<Vec<(String, String)>>(json).unwrap() {
-            servers.insert(stack_names, &ListedServer { id, name });
+            servers.insert(stack_names, &ListedServer { id, name, status: None });
         }
         servers
     }
@@ -176,7 +212,7 @@ mod tests {
         .enumerate()
         {
             let id = format!("ca5b234b-f9a6-42b0-a77d-19763600000{number}");
-            servers.insert(&stacks, &ListedServer { id, name: name.to_owned() });
+            servers.insert(&stacks, &ListedServer { id, name: name.to_owned(), status: None });
         }
         assert_eq!(servers.ids.len(), 4);
         let found = |stack, index| servers.of_member(stack, MemberIndex::new(index)).map(|id| id.to_string());

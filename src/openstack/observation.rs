@@ -13,13 +13,13 @@ use super::{
     cluster::{MagnumCluster, answer, is_complete, status_of},
     group_reading::{GroupReader, Parts},
     heat::StackRef,
-    magnum::NodeGroupRecord,
+    magnum::{BrokenRecord, NodeGroupList, NodeGroupRecord},
     members::{Listing, NovaAnswer, known},
     memory::{GroupMemory, Picture, Ticket},
     stacks::GroupStacks,
 };
 use crate::core::{
-    cloud::{CloudError, GroupObservation, Observation, Reading},
+    cloud::{CloudError, GroupObservation, Observation, Reading, Service},
     node_group::NodeGroupUuid,
     status::Status,
 };
@@ -61,9 +61,18 @@ impl MagnumCluster {
         previous: Option<&Observation>,
     ) -> Result<Observation, CloudError> {
         let ticket = self.memory.ticket();
-        let (mut cluster, cluster_is_fresh, all) = self.list(previous.is_none()).await?;
-        self.note_missing(&all);
-        self.memory.retain(&all);
+        let (mut cluster, cluster_is_fresh, list) = self.list(previous.is_none()).await?;
+        let NodeGroupList { groups: all, broken } = list;
+        self.note_broken(&broken);
+        let unreadable = self.unreadable(&all, &broken);
+        if broken.is_empty() {
+            self.note_missing(&all);
+        }
+        self.memory.retain(|uuid| {
+            all.iter().any(|group| group.uuid == uuid)
+                || unreadable.iter().any(|group| group.uuid == uuid)
+                || broken.iter().any(|record| record.uuid == Some(uuid))
+        });
         let readings = readings_of(previous);
         let work: Vec<_> = all
             .iter()
@@ -93,8 +102,51 @@ impl MagnumCluster {
         .await;
         Ok(Observation {
             cluster_name: cluster.name.unwrap_or(cluster.uuid),
-            groups: groups.into_iter().flatten().collect(),
+            groups: groups.into_iter().flatten().chain(unreadable).collect(),
         })
+    }
+
+    fn note_broken(&self, broken: &[BrokenRecord]) {
+        let told = broken.iter().map(|record| format!("{}: {}", record.label(), record.reason)).collect();
+        for record in self.memory.newly_broken(told).into_iter().flatten() {
+            tracing::warn!(
+                "Magnum's record of a node group cannot be read; the group is left as it is: {record}"
+            );
+        }
+    }
+
+    /// The groups that are scaled, or may be, and whose records cannot be read. They are there all the same: who is not
+    /// in an observation is taken for gone.
+    fn unreadable(&self, all: &[NodeGroupRecord], broken: &[BrokenRecord]) -> Vec<GroupObservation> {
+        let error = |record: &BrokenRecord, name: &str| CloudError::Malformed {
+            service: Service::ContainerInfra,
+            request: "the list of node groups".to_owned(),
+            reason: format!("the record of {name}: {}", record.reason),
+        };
+        let mut unreadable: Vec<GroupObservation> = Vec::new();
+        for record in broken {
+            let Some(uuid) = record.uuid else { continue };
+            let memory = self.memory.group(uuid);
+            let is_left_alone = memory.as_ref().is_some_and(|memory| memory.picture.is_none());
+            let known = all.iter().any(|group| group.uuid == uuid);
+            if known || is_left_alone || (memory.is_none() && !self.selection.may_include_broken(record)) {
+                continue;
+            }
+            let name = memory.map_or_else(|| record.label(), |memory| memory.record.name.clone());
+            unreadable.push(GroupObservation { uuid, reading: Err(error(record, &name)), name });
+        }
+        // Whose record does not even tell its UUID may be any of those that are missed.
+        if let Some(anonymous) = broken.iter().find(|record| record.uuid.is_none()) {
+            for memory in self.memory.scaled() {
+                let (uuid, name) = (memory.record.uuid, memory.record.name.clone());
+                let is_there = all.iter().any(|group| group.uuid == uuid)
+                    || unreadable.iter().any(|group| group.uuid == uuid);
+                if !is_there {
+                    unreadable.push(GroupObservation { uuid, reading: Err(error(anonymous, &name)), name });
+                }
+            }
+        }
+        unreadable
     }
 
     fn note_missing(&self, all: &[NodeGroupRecord]) {

@@ -7,12 +7,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    error_body,
+    diagnosis, error_body,
+    secrets::Secrets,
     transport::{Transport, TransportError},
 };
 use crate::core::cloud::{CloudError, Service};
@@ -75,6 +77,8 @@ pub(super) struct Requester {
     observer: Arc<dyn RequestObserver>,
     timeouts: Timeouts,
     random: Arc<Mutex<StdRng>>,
+    /// The login's, to be hidden wherever somebody quotes it.
+    secret: SecretString,
 }
 
 impl fmt::Debug for Requester {
@@ -88,14 +92,30 @@ impl Requester {
         transport: Arc<dyn Transport>,
         observer: Arc<dyn RequestObserver>,
         timeouts: Timeouts,
+        secret: SecretString,
     ) -> Self {
         let random = Arc::new(Mutex::new(StdRng::from_rng(&mut rand::rng())));
-        Self { transport, observer, timeouts, random }
+        Self { transport, observer, timeouts, random, secret }
     }
 
-    /// Sends a request, again where that is safe: nothing but what only reads, or what was never sent.
-    /// An answer below 400 comes back; any other becomes an error.
+    /// Sends a request as [`Requester::exchange`] does. An answer below 400 comes back; any other becomes an error.
     pub(super) async fn send(
+        &self,
+        purpose: Purpose,
+        request: &Request<Bytes>,
+    ) -> Result<Response<Bytes>, CloudError> {
+        let mut answer = self.exchange(purpose, request).await?;
+        if is_fine(answer.status()) {
+            self.scrub_location(request, &mut answer);
+            Ok(answer)
+        } else {
+            Err(self.refusal(purpose.service, request, &answer))
+        }
+    }
+
+    /// Sends a request, again where that is safe: nothing but what only reads, or what was never sent. Whatever answer
+    /// comes in the end is returned.
+    pub(super) async fn exchange(
         &self,
         purpose: Purpose,
         request: &Request<Bytes>,
@@ -114,10 +134,96 @@ impl Requester {
                 || !failure.may_be_repeated(purpose.repeatable)
                 || started.elapsed().saturating_add(pause) > RETRY_BUDGET;
             if give_up {
-                return Err(failure.into_error(purpose.service, request));
+                return match failure {
+                    // A proxy says so, never a service.
+                    Failure::Answer(answer)
+                        if answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED =>
+                    {
+                        let reason =
+                            "HTTP 407: it asks for a user and password; write http://USER:PASSWORD@HOST:PORT";
+                        Err(self.unreachable(purpose.service, request, reason.to_owned()))
+                    }
+                    Failure::Answer(answer) => Ok(answer),
+                    Failure::NotSent(reason) | Failure::Lost(reason) => {
+                        Err(self.unreachable(purpose.service, request, reason))
+                    }
+                    Failure::Unusable(reason) => Err(CloudError::Malformed {
+                        service: purpose.service,
+                        request: describe(request),
+                        reason,
+                    }),
+                };
             }
             sleep(pause).await;
         }
+    }
+
+    pub(super) const fn read_timeout(&self) -> Duration {
+        self.timeouts.read
+    }
+
+    /// What must not be shown of this answer to this request: the login's secret, and the token on either side.
+    pub(super) fn secrets(&self, request: &Request<Bytes>, answer: &Response<Bytes>) -> Secrets {
+        let tokens = [request.headers().get("x-auth-token"), answer.headers().get("x-subject-token")];
+        let tokens = tokens.into_iter().flatten().filter_map(|token| token.to_str().ok());
+        Secrets::new([self.secret.expose_secret()].into_iter().chain(tokens))
+    }
+
+    /// Where a redirect points to may be shown later, when the request and its secrets are not at hand.
+    fn scrub_location(&self, request: &Request<Bytes>, answer: &mut Response<Bytes>) {
+        let Some(location) = answer.headers().get(header::LOCATION) else { return };
+        let scrubbed = location.to_str().ok().map(|location| self.secrets(request, answer).scrub(location));
+        match scrubbed.and_then(|location| HeaderValue::try_from(location).ok()) {
+            Some(location) => answer.headers_mut().insert(header::LOCATION, location),
+            None => answer.headers_mut().remove(header::LOCATION),
+        };
+    }
+
+    /// The proxy that a request goes through, in brackets behind a message.
+    pub(super) fn through_proxy(&self, request: &Request<Bytes>) -> String {
+        let proxy = self.transport.proxy(request.uri());
+        proxy.map(|proxy| format!(" (through the proxy {proxy})")).unwrap_or_default()
+    }
+
+    fn unreachable(&self, service: Service, request: &Request<Bytes>, reason: String) -> CloudError {
+        let uri = request.uri();
+        // Without a user and password that the catalog may have put there.
+        let host = uri.authority().map_or("", http::uri::Authority::as_str);
+        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+        let url = format!("{}://{host}", uri.scheme_str().unwrap_or_default());
+        let reason = match self.transport.proxy(uri) {
+            Some(proxy) => format!("through the proxy {proxy}: {reason}"),
+            None => reason,
+        };
+        CloudError::Unreachable { service, url, reason }
+    }
+
+    /// The error that an answer of 400 and more is.
+    pub(super) fn refusal(
+        &self,
+        service: Service,
+        request: &Request<Bytes>,
+        answer: &Response<Bytes>,
+    ) -> CloudError {
+        let (status, method) = (answer.status().as_u16(), request.method());
+        let secrets = self.secrets(request, answer);
+        let mut message =
+            format!("{}{}", error_body::message(answer.body(), &secrets), self.through_proxy(request));
+        if status >= 500 || status == 429 {
+            let (request_id, retry_after) = (request_id(answer.headers(), &secrets), retry_after(answer));
+            let request = describe(request);
+            return CloudError::Unavailable { service, request, status, message, request_id, retry_after };
+        }
+        if diagnosis::is_plain_http_to_tls(answer) {
+            message = format!("{message}; its URL in the service catalog must begin with https://");
+        }
+        // Taken for the service's word it would mean that a group or a server is gone.
+        if status == 404 && method == Method::GET && !error_body::is_of_a_service(answer.body()) {
+            let reason = format!("{}, not {service}'s own answer: {message}", diagnosis::kind(answer));
+            return CloudError::Malformed { service, request: describe(request), reason };
+        }
+        let request_id = request_id(answer.headers(), &secrets);
+        CloudError::Refused { service, request: describe(request), status, message, request_id }
     }
 
     /// From now on the jitter is a known one, so that a test can be repeated exactly.
@@ -166,11 +272,20 @@ pub(super) fn describe(request: &Request<Bytes>) -> String {
     format!("{} {}", request.method(), request.uri().path())
 }
 
-/// `x-openstack-request-id`, or Nova's older name for it.
-fn request_id(headers: &HeaderMap) -> Option<String> {
+/// `x-openstack-request-id`, or Nova's older name for it, where it looks like one.
+fn request_id(headers: &HeaderMap, secrets: &Secrets) -> Option<String> {
+    let is_plain =
+        |id: &&str| id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b));
     ["x-openstack-request-id", "x-compute-request-id"]
         .iter()
-        .find_map(|name| headers.get(*name)?.to_str().ok().map(str::to_owned))
+        .find_map(|name| headers.get(*name)?.to_str().ok().filter(is_plain))
+        .map(|id| secrets.scrub(id))
+}
+
+/// Seconds only: no OpenStack service sends a date.
+fn retry_after(answer: &Response<Bytes>) -> Option<Duration> {
+    let seconds = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }
 
 enum Failure {
@@ -192,36 +307,8 @@ impl Failure {
         }
     }
 
-    /// Seconds only: no OpenStack service sends a date.
     fn retry_after(&self) -> Option<Duration> {
         let Self::Answer(answer) = self else { return None };
-        let seconds = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds))
-    }
-
-    fn into_error(self, service: Service, request: &Request<Bytes>) -> CloudError {
-        let retry_after = self.retry_after();
-        match self {
-            Self::NotSent(reason) | Self::Lost(reason) => {
-                let uri = request.uri();
-                let url = format!(
-                    "{}://{}",
-                    uri.scheme_str().unwrap_or_default(),
-                    uri.authority().map(ToString::to_string).unwrap_or_default()
-                );
-                CloudError::Unreachable { service, url, reason }
-            }
-            Self::Unusable(reason) => CloudError::Malformed { service, request: describe(request), reason },
-            Self::Answer(answer) => {
-                let (status, request) = (answer.status().as_u16(), describe(request));
-                let message = error_body::message(answer.body());
-                let request_id = request_id(answer.headers());
-                if status >= 500 || status == 429 {
-                    CloudError::Unavailable { service, request, status, message, request_id, retry_after }
-                } else {
-                    CloudError::Refused { service, request, status, message, request_id }
-                }
-            }
-        }
+        retry_after(answer)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::magnum::NodeGroupRecord;
+use super::magnum::{BrokenRecord, NodeGroupRecord};
 use crate::{
     config::node_groups::{GroupSelection, MASTER_ROLE, NodeGroupSpec},
     core::{cloud::CloudError, node_group::Bounds},
@@ -17,6 +17,22 @@ impl GroupSelection {
                 Self::All => true,
                 Self::Roles(roles) => roles.contains(role),
                 Self::Explicit(_) => self.spec_of(group).is_some(),
+            }
+    }
+
+    /// Whether a group may be one of those to be scaled, by what can be read of its record.
+    pub(super) fn may_include_broken(&self, record: &BrokenRecord) -> bool {
+        record.role.as_deref() != Some(MASTER_ROLE)
+            && match self {
+                Self::All => true,
+                Self::Roles(roles) => record.role.as_ref().is_none_or(|role| roles.contains(role)),
+                Self::Explicit(specs) => {
+                    let uuid = record.uuid.map(|uuid| uuid.to_string()).unwrap_or_default();
+                    let is_named = |spec: &NodeGroupSpec| {
+                        record.name.as_ref() == Some(&spec.group) || spec.group.eq_ignore_ascii_case(&uuid)
+                    };
+                    specs.iter().any(is_named)
+                }
             }
     }
 

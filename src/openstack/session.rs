@@ -1,19 +1,26 @@
 //! A login at Keystone that lasts: the token is fetched when needed, shared, and renewed in time.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use http::{HeaderName, Method, Request, Response, header};
-use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::{sync::Mutex, time::Instant};
 use url::Url;
 
 use super::{
+    diagnosis::{self, FailedLogin},
     keystone::{Token, login_request},
-    request::{Purpose, RequestObserver, Requester, Timeouts, describe},
+    request::{Purpose, RequestObserver, Requester, Timeouts},
     transport::Transport,
 };
 use crate::{
@@ -32,9 +39,12 @@ const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
 /// One login, shared by all clients.
 pub struct Session {
     config: CloudConfig,
+    /// Where the configuration comes from, for messages.
+    origin: Option<String>,
     requester: Requester,
     current: ArcSwapOption<Token>,
     login: Mutex<Login>,
+    short_life_told: AtomicBool,
 }
 
 /// What past logins came to. Who holds it is the one who logs in.
@@ -110,7 +120,10 @@ impl Call {
             None => Bytes::new(),
         };
         builder.body(body).map_err(|error| {
-            CloudError::Unsuitable(format!("no request can be made for {}: {error}", self.url))
+            CloudError::Unsuitable(format!(
+                "no request can be made for {}: {error}",
+                diagnosis::shown(&self.url)
+            ))
         })
     }
 }
@@ -137,12 +150,22 @@ impl Session {
         observer: Arc<dyn RequestObserver>,
         timeouts: Timeouts,
     ) -> Self {
+        let secret = config.credentials.secret().clone();
         Self {
             config,
-            requester: Requester::new(transport, observer, timeouts),
+            origin: None,
+            requester: Requester::new(transport, observer, timeouts, secret),
             current: ArcSwapOption::empty(),
             login: Mutex::default(),
+            short_life_told: AtomicBool::new(false),
         }
+    }
+
+    /// Names where the configuration comes from in what is said of a failed login: `/etc/cloud.conf [Global]`.
+    #[must_use]
+    pub fn with_origin(mut self, origin: String) -> Self {
+        self.origin = Some(origin);
+        self
     }
 
     /// Pauses before another try by a known series, so that a test can be repeated exactly.
@@ -235,44 +258,41 @@ impl Session {
 
     async fn fetch_token(&self) -> Result<Arc<Token>, CloudError> {
         let request = login_request(&self.config.auth_url, &self.config.credentials).map_err(|error| {
-            CloudError::Unsuitable(format!("{} is no usable URL: {error}", self.config.auth_url))
+            CloudError::Unsuitable(format!(
+                "{} is no usable URL: {error}",
+                diagnosis::shown(&self.config.auth_url)
+            ))
         })?;
         // A login changes nothing, so that it may be repeated although it is a POST.
         let purpose = Purpose { service: Service::Identity, kind: "token", repeatable: true };
         let asked_at = Instant::now();
-        let answer = self.requester.send(purpose, &request).await.map_err(|error| self.login_error(error))?;
-        let token = Token::from_answer(&answer, asked_at).map_err(|reason| CloudError::Malformed {
-            service: Service::Identity,
-            request: describe(&request),
-            reason,
-        })?;
+        let answer = self.requester.exchange(purpose, &request).await?;
+        let secrets = self.requester.secrets(&request, &answer);
+        let failed = FailedLogin {
+            auth_url: &self.config.auth_url,
+            credentials: &self.config.credentials,
+            origin: self.origin.as_deref(),
+            secrets: &secrets,
+            through_proxy: self.requester.through_proxy(&request),
+        };
+        if !answer.status().is_success() {
+            let explained = failed.explain(&answer);
+            return Err(
+                explained.unwrap_or_else(|| self.requester.refusal(Service::Identity, &request, &answer))
+            );
+        }
+        let token =
+            Token::from_answer(&answer, asked_at).map_err(|reason| failed.without_token(&answer, &reason))?;
+        if let Some(life) = token.short_life
+            && !self.short_life_told.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                "the token is valid for {life:?} only; compare Keystone's clock with this machine's, and see its [token] \
+                 expiration"
+            );
+        }
         tracing::debug!(project = token.project, "logged in");
         Ok(Arc::new(token))
-    }
-
-    fn login_error(&self, error: CloudError) -> CloudError {
-        match error {
-            CloudError::Refused { status: 401, message, .. } => CloudError::Authentication {
-                url: self.config.auth_url.to_string(),
-                user: self.config.credentials.label(),
-                message: self.scrub(&message),
-            },
-            CloudError::Refused { service, request, status, message, request_id } => {
-                let message = self.scrub(&message);
-                CloudError::Refused { service, request, status, message, request_id }
-            }
-            CloudError::Unavailable { service, request, status, message, request_id, retry_after } => {
-                let message = self.scrub(&message);
-                CloudError::Unavailable { service, request, status, message, request_id, retry_after }
-            }
-            other => other,
-        }
-    }
-
-    /// Keystone quotes the request in some of its errors, password and all (JSON schema validation).
-    fn scrub(&self, message: &str) -> String {
-        let secret = self.config.credentials.secret().expose_secret();
-        if secret.is_empty() { message.to_owned() } else { message.replace(secret, "***") }
     }
 
     /// The endpoint of a service.
@@ -288,6 +308,11 @@ impl Session {
     #[must_use]
     pub fn project(&self) -> Option<String> {
         self.current.load().as_ref().and_then(|token| token.project.clone())
+    }
+
+    /// How long a request that only reads may take.
+    pub(super) const fn read_timeout(&self) -> Duration {
+        self.requester.read_timeout()
     }
 
     /// Sends a call with the token; once more with a new one where the service rejects it.
@@ -307,7 +332,7 @@ impl Session {
         }
     }
 
-    /// Sends a call that needs no token.
+    /// Sends a call without a token.
     pub(super) async fn send_openly(&self, call: &Call) -> Result<Response<Bytes>, CloudError> {
         let purpose = Purpose { service: call.service, kind: call.kind, repeatable: true };
         self.requester.send(purpose, &call.request()?).await
@@ -321,11 +346,19 @@ impl Session {
 
 /// Reads an answer's JSON.
 pub(super) fn parse<T: DeserializeOwned>(call: &Call, answer: &Response<Bytes>) -> Result<T, CloudError> {
+    if answer.status().is_redirection() {
+        return Err(redirected(call, answer));
+    }
     serde_json::from_slice(answer.body()).map_err(|error| {
-        let (status, kind) = (answer.status(), answer.headers().get(header::CONTENT_TYPE));
-        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or("no content type");
-        malformed(call, format!("{error} (HTTP {}, {kind}, {} bytes)", status.as_u16(), answer.body().len()))
+        let reason = diagnosis::no_json(call.service, answer, &diagnosis::json_error(&error));
+        malformed(call, reason)
     })
+}
+
+/// A redirect in place of an answer.
+pub(super) fn redirected(call: &Call, answer: &Response<Bytes>) -> CloudError {
+    let reason = diagnosis::redirected_call(call.service, answer, &call.url);
+    malformed(call, reason)
 }
 
 /// An answer that makes no sense.

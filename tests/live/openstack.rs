@@ -98,6 +98,7 @@ impl OpenStack {
         let mut groups = Vec::new();
         for id in wire_ids {
             let record = records
+                .groups
                 .iter()
                 .find(|record| *id == format!("{}-{}", record.name, &record.uuid.to_string()[..8]))
                 .unwrap_or_else(|| panic!("Magnum has no node group {id}"));

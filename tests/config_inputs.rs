@@ -71,6 +71,8 @@ fn a_value_that_may_be_meant_otherwise_is_told_by_line_and_key() {
         "password=\"hunter2\"",
         "password=\"hun'ter#2;\"",
         "password=it's",
+        "password=\"'hunter2'\"",
+        "password=\"\\\"hunter2\\\"\"",
         "password=a\\\"b",
         "password=hunter2\nregion= # none",
     ] {
@@ -95,6 +97,7 @@ fn a_text_in_the_wrong_place_is_never_repeated() {
         ("[Global]\nCorrecthorse battery\n", "expected ="),
         ("[Global]\nhunter2_x=1\n", "this key"),
         ("[hunter2]\n", "no [Global] section"),
+        ("[Global \"hunter2\"]\n", "a subsection of [global] is ignored"),
         ("[Global]\nhunter2=\"x\n", "this key"),
         ("clouds:\n  a:\n    auth: {password: hunter2}\n", "clouds.yaml"),
         ("{\"password\": \"hunter2\"}", "JSON"),

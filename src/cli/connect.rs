@@ -76,10 +76,17 @@ fn path_without_line_ends(path: &Path) -> PathBuf {
     path.to_str().map_or_else(|| path.to_owned(), |text| without_line_ends(text).into())
 }
 
-/// Variables that are no text are nobody's configuration.
+/// Variables that are no text are nobody's configuration; of those that could be one it is told.
 fn environment() -> Environment {
     std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            let value = value.into_string().ok();
+            if value.is_none() && name.starts_with("OS_") {
+                tracing::warn!("environment: {name}: is not UTF-8 text; it is passed over");
+            }
+            Some((name, value?))
+        })
         .collect()
 }
 

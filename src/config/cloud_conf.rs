@@ -81,10 +81,9 @@ pub fn parse(text: &str, file: &Path) -> Result<CloudConf, ConfigError> {
         found |= is_global;
         if !is_global && !FOREIGN_SECTIONS.contains(&entry.section.as_str()) {
             let section = if entry.plausible { format!(" [{}]", entry.section) } else { String::new() };
-            let suggestion =
-                nearest(&entry.section, ["Global".to_owned()]).filter(|_| entry.section != "global");
-            let text =
-                unknown(&format!("unknown section{section}"), suggestion.map(|name| format!("[{name}]")));
+            let suggestion = nearest(&entry.section, ["Global".to_owned()]).map(|name| format!("[{name}]"));
+            let what = if entry.section == "global" { "a subsection of" } else { "unknown section" };
+            let text = unknown(&format!("{what}{section}"), suggestion);
             conf.settings.warn(&line_of(file, entry.line), None, text);
         }
     }

@@ -13,12 +13,9 @@ const ALIASES: &[(&str, &str)] = &[
     ("OS_TENANT_ID", "project_id"),
     ("OS_TENANT_NAME", "project_name"),
     ("OS_USERID", "user_id"),
-    ("OS_USER_NAME", "username"),
     ("OS_ENDPOINT_TYPE", "interface"),
     ("OS_AUTH_TOKEN", "token"),
     ("OS_AUTH_PLUGIN", "auth_type"),
-    ("OS_REGION", "region_name"),
-    ("OS_CA_CERT", "cacert"),
 ];
 
 /// Variables that say where settings are, not what they are.
@@ -87,8 +84,9 @@ fn is_foreign(variable: &str) -> bool {
 
 /// Only what is near to a known name: other programs have variables of that beginning, too.
 fn misspelt(variable: &str, place: &Place) -> Option<ConfigWarning> {
-    let names = NAMES.iter().map(|name| Spelling::Environment.of(name)).chain(["OS_CLOUD".to_owned()]);
-    let suggestion = nearest(variable, names)?;
+    let known = NAMES.iter().copied().chain(["cloud"]).map(str::to_owned);
+    let suggestion = nearest(variable.strip_prefix("OS_")?, known)?;
+    let suggestion = Spelling::Environment.of(&suggestion);
     let text = unknown("this unknown variable", Some(suggestion));
     Some(ConfigWarning { place: place.clone(), key: Some(variable.to_owned()), text })
 }

@@ -6,7 +6,10 @@
 
 use std::{iter::Peekable, str::Chars};
 
-use super::names::is_plausible;
+use super::{
+    names::is_plausible,
+    settings::{QUOTES_KEPT, is_in_quotes},
+};
 
 /// Said with every error that a file cut short would show as well.
 const HALF_WRITTEN: &str = "if the file is just being written, write it under another name and rename it";
@@ -35,6 +38,8 @@ pub struct Entry {
 pub enum Doubt {
     /// `;` or `#` began a comment right behind the value's text.
     Cut,
+    /// Quotes that are not double ones are a part of the value.
+    QuotesKept,
     /// Double quotes within the value were taken off.
     QuotesTakenOff,
     /// A backslash at the end of the line made the next line a part of the value.
@@ -52,6 +57,7 @@ impl Doubt {
                 "the value ends at the ; or # in it, which begins a comment; put the value in double quotes if the sign \
                  belongs to it"
             }
+            Self::QuotesKept => QUOTES_KEPT,
             Self::QuotesTakenOff => {
                 "the double quotes within the value are taken off; write \\\" for each if they belong to it"
             }
@@ -303,6 +309,9 @@ impl Scanner<'_> {
         value.truncate(kept);
         if quotes > 2 || (quotes > 0 && bare) {
             doubts.push(Doubt::QuotesTakenOff);
+        }
+        if quotes == 0 && is_in_quotes(&value) {
+            doubts.push(Doubt::QuotesKept);
         }
         doubts.dedup();
         Ok((value, doubts))

@@ -28,13 +28,13 @@ pub(super) fn of(text: &str) -> Option<&'static str> {
     if first.starts_with("$ANSIBLE_VAULT") {
         return Some("it looks like an Ansible vault; decrypt it first");
     }
+    if is_ini_section(first) {
+        return Some("it looks like a cloud.conf (INI); give it with --cloud-config");
+    }
     if text.lines().any(is_of_openrc) {
         return Some(
             "it looks like a shell file of OS_* variables (openrc); source it and give neither --cloud-config nor --os-cloud",
         );
-    }
-    if is_ini_section(first) {
-        return Some("it looks like a cloud.conf (INI); give it with --cloud-config");
     }
     yaml(text, first)
 }

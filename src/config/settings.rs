@@ -55,8 +55,8 @@ impl Settings {
         if text.len() < value.len() {
             self.warn(place, Some(key), LINE_END);
         }
-        if self.spelling != Spelling::CloudsYaml && is_in_quotes(text) {
-            self.warn(place, Some(key), "the quotes around the value are taken for a part of it");
+        if self.spelling == Spelling::Environment && is_in_quotes(text) {
+            self.warn(place, Some(key), QUOTES_KEPT);
         }
         if text.is_empty() {
             self.values.remove(name);
@@ -219,12 +219,16 @@ impl Settings {
 pub(super) const LINE_END: &str =
     "the line end at the end of the value is cut off (made with echo? use printf or echo -n)";
 
+/// Said of a value that has quotes around it.
+pub(super) const QUOTES_KEPT: &str = "the quotes around the value are taken for a part of it";
+
 /// A value without the line ends at its end. Blanks stay: they may belong to a password.
 pub(crate) fn without_line_ends(text: &str) -> &str {
     text.trim_end_matches(['\n', '\r'])
 }
 
-fn is_in_quotes(text: &str) -> bool {
+/// Whether a value begins and ends with quotes of some kind.
+pub(super) fn is_in_quotes(text: &str) -> bool {
     const PAIRS: &[(char, char)] =
         &[('\'', '\''), ('"', '"'), ('`', '`'), ('“', '”'), ('„', '“'), ('‘', '’'), ('«', '»')];
     let inner = |open: char, close: char| text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));

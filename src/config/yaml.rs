@@ -47,7 +47,9 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<Node, ConfigProblem> {
     let document: Spanned<Raw> = serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
         let location = error.location();
         let column = location.map_or(1, |place| place.column());
-        let likeness = likeness::of(text).filter(|likeness| !likeness.contains("clouds.yaml"));
+        let is_other =
+            |likeness: &&str| !["YAML", "JSON", "clouds.yaml"].iter().any(|own| likeness.contains(own));
+        let likeness = likeness::of(text).filter(is_other);
         let hint = likeness.unwrap_or(
             "see that quotes are closed, lines indented alike and that the file is not half-written",
         );

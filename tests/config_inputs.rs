@@ -225,6 +225,10 @@ fn the_environment_fills_what_a_file_leaves_out() {
         Credentials::ApplicationCredential { credential: ApplicationCredential::Id(id), .. } if id == "a"
     ));
     let told = warnings(&loaded);
+    let secret_alone = "[Global]\nauth-url=https://k\napplication-credential-secret=hunter2\n";
+    let id_beside = environment(&[("OS_APPLICATION_CREDENTIAL_ID", "a"), ("OS_PASSWORD", "x")]);
+    let beside = cloud_conf_with(secret_alone, &id_beside).unwrap().config.credentials;
+    assert!(matches!(beside, Credentials::ApplicationCredential { .. }));
     assert!(told.len() == 1 && told[0].contains("OS_APPLICATION_CREDENTIAL_ID: differs from"), "{told:?}");
 }
 
@@ -517,6 +521,7 @@ fn a_regions_own_values_go_before_the_clouds() {
         ("    region_name: r2\n", &[], ("r2", "https://a/", "p2", 0)),
         ("", &[("OS_REGION_NAME", "r2")], ("r2", "https://a/", "p2", 0)),
         ("", &[("OS_REGION_NAME", "r3")], ("r3", "https://a/", "p", 0)),
+        ("    region_name: r9\n", &[], ("r9", "https://a/", "p", 1)),
         ("    region_name: r2\n", &[("OS_REGION_NAME", "r1")], ("r2", "https://a/", "p2", 1)),
     ] {
         let loaded = beside(&clouds(region), Some("a"), variables).unwrap();

@@ -156,34 +156,19 @@ impl Entry {
         asked: Option<&str>,
         environment: &Environment,
     ) -> Result<Option<Node>, ConfigProblem> {
-        let mut regions = match self.0.remove("regions") {
-            Some(node) => regions_of(node)?,
-            None => Vec::new(),
-        };
-        let mut named = None;
-        if let Some(node) = self.0.remove("region_name") {
-            let mut names = regions_of(node)?;
-            match (names.pop(), names.is_empty()) {
-                (Some(only), true) => named = Some(only),
-                (Some(last), false) => {
-                    names.push(last);
-                    if regions.is_empty() {
-                        regions = names;
-                    }
-                }
-                (None, _) => {}
-            }
-        }
-        if let (None, [_]) = (&named, regions.as_slice()) {
-            named = regions.pop();
-        }
+        let (mut regions, named) = self.take_regions()?;
         let from_environment = variable(environment, "OS_REGION_NAME");
         let wanted = asked.or(named.as_ref().map(|region| region.name.as_str())).or(from_environment);
         let is_wanted = wanted.is_some();
         let position = regions.iter().position(|region| Some(region.name.as_str()) == wanted);
         let chosen = match (position, named) {
             (Some(at), _) => regions.swap_remove(at),
-            (None, Some(named)) => named,
+            (None, Some(named)) => {
+                if !regions.is_empty() {
+                    settings.warn(&named.place, Some("region_name"), "is none of the cloud's regions");
+                }
+                named
+            }
             (None, None) if regions.is_empty() || asked.is_some() => return Ok(None),
             (None, None) if is_wanted => {
                 let names: Vec<_> = regions.into_iter().map(|region| region.name).collect();
@@ -207,6 +192,23 @@ impl Entry {
         };
         settings.set("region_name", &chosen.name, "region_name", &chosen.place);
         Ok(chosen.values)
+    }
+
+    /// The regions to choose from, and the one that is chosen already. `region_name` may be a list of them, too.
+    fn take_regions(&mut self) -> Result<(Vec<Region>, Option<Region>), ConfigProblem> {
+        let mut take = |key| self.0.remove(key).map(regions_of).transpose().map(Option::unwrap_or_default);
+        let mut regions = take("regions")?;
+        let mut named = take("region_name")?;
+        if named.len() > 1 {
+            if regions.is_empty() {
+                regions = std::mem::take(&mut named);
+            }
+            named.clear();
+        }
+        if named.is_empty() && regions.len() == 1 {
+            std::mem::swap(&mut named, &mut regions);
+        }
+        Ok((regions, named.pop()))
     }
 }
 

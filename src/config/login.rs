@@ -67,6 +67,8 @@ impl Settings {
             Some(Method::ApplicationCredential)
         } else if has("token") {
             Some(Method::Token)
+        } else if has("application_credential_secret") {
+            Some(Method::ApplicationCredential)
         } else {
             None
         }

@@ -128,7 +128,7 @@ pub(super) fn nearest(key: &str, known: impl IntoIterator<Item = String>) -> Opt
     let plain = |text: &str| text.to_lowercase().replace(['-', '_', '.', ' '], "");
     let wanted = plain(match plain(key).as_str() {
         "user" | "login" => "username",
-        "pass" | "pwd" | "userpassword" => "password",
+        "pass" | "passwd" | "pwd" | "userpassword" => "password",
         "url" | "keystone" | "keystoneurl" | "identityurl" | "endpoint" => "authurl",
         "ca" | "cabundle" | "cafile" | "cacertfile" => "cacert",
         "project" => "projectname",
@@ -137,7 +137,8 @@ pub(super) fn nearest(key: &str, known: impl IntoIterator<Item = String>) -> Opt
         "skipverify" | "insecureskipverify" => "insecure",
         _ => key,
     });
-    let allowed = (wanted.len() / 3).clamp(1, 3);
+    // One slip in a short key, up to three in a long one.
+    let allowed = ((wanted.len() + 1) / 4).clamp(1, 3);
     known
         .into_iter()
         // `region` stands for the longer name in one source and is it in another.
@@ -188,6 +189,7 @@ mod tests {
             ("ca_cert", Some("cacert")),
             ("project", Some("auth.project_name")),
             ("colour", None),
+            ("veryfy", Some("verify")),
             ("networks", None),
         ] {
             assert_eq!(nearest(key, names()).as_deref(), expected, "{key}");

@@ -2,79 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a test's failure report")]
 
-use std::{fs, path::Path};
+mod config_fixture;
+
+use std::path::Path;
 
 use cluster_autoscaler_provider_magnum::config::{
-    self, CloudChoice, CloudConfig, ConfigError, Credentials, Environment, Loaded,
-    cloud::{ApplicationCredential, Domain, Identity, Interface, Scope},
+    self, CloudChoice, Credentials, Environment,
+    cloud::{ApplicationCredential, Domain, Interface, Scope},
+};
+use config_fixture::{
+    SECRET, cloud_conf, cloud_conf_with, clouds_yaml, default_domain, environment, id, named, password,
+    trust, write,
 };
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
-
-const SECRET: &str = "hunter2";
-
-fn environment(variables: &[(&str, &str)]) -> Environment {
-    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-}
-
-fn write(directory: &TempDir, name: &str, text: &str) -> String {
-    let file = directory.path().join(name);
-    fs::write(&file, text).unwrap();
-    file.display().to_string()
-}
-
-fn cloud_conf_with(text: &str, environment: &Environment) -> Result<Loaded, ConfigError> {
-    let directory = TempDir::new().unwrap();
-    let file = write(&directory, "cloud.conf", text);
-    config::load(&CloudChoice { cloud_config: Some(file.into()), os_cloud: None }, environment)
-}
-
-fn cloud_conf(lines: &str) -> Result<Loaded, ConfigError> {
-    let text = format!("[Global]\nauth-url=https://keystone:5000/v3\n{lines}\n");
-    cloud_conf_with(&text, &Environment::new())
-}
-
-/// A `clouds.yaml`, a `secure.yaml` and a `clouds-public.yaml` in one directory.
-fn clouds_yaml(
-    clouds: &str,
-    secure: &str,
-    public: &str,
-    os_cloud: Option<&str>,
-) -> Result<Loaded, ConfigError> {
-    let directory = TempDir::new().unwrap();
-    let environment = environment(&[
-        ("OS_CLIENT_CONFIG_FILE", &write(&directory, "clouds.yaml", clouds)),
-        ("OS_CLIENT_SECURE_FILE", &write(&directory, "secure.yaml", secure)),
-        ("OS_CLIENT_VENDOR_FILE", &write(&directory, "clouds-public.yaml", public)),
-        ("HOME", "/home/me"),
-    ]);
-    config::load(&CloudChoice { cloud_config: None, os_cloud: os_cloud.map(str::to_owned) }, &environment)
-}
-
-fn named(name: &str, domain: Domain) -> Identity {
-    Identity::Name { name: name.to_owned(), domain }
-}
-
-fn default_domain() -> Domain {
-    Domain::Name("Default".to_owned())
-}
-
-fn id(id: &str) -> Identity {
-    Identity::Id(id.to_owned())
-}
-
-fn trust() -> Scope {
-    Scope::Trust("t".to_owned())
-}
-
-fn password(config: &CloudConfig) -> (Identity, String, Scope) {
-    match &config.credentials {
-        Credentials::Password { user, password, scope } => {
-            (user.clone(), password.expose_secret().to_owned(), scope.clone())
-        }
-        other => panic!("{other:?}"),
-    }
-}
 
 #[test]
 fn magnums_own_file_logs_in_with_the_trust() {
@@ -86,7 +27,7 @@ fn magnums_own_file_logs_in_with_the_trust() {
     assert_eq!(config.region.as_deref(), Some("RegionOne"));
     assert_eq!(config.ca_file.as_deref(), Some(Path::new("/ca.pem")));
     assert!(!config.insecure);
-    assert_eq!(loaded.warnings, Vec::<String>::new());
+    assert_eq!(loaded.warnings, []);
 }
 
 #[test]
@@ -169,8 +110,9 @@ fn unknown_keys_and_sections_are_warnings() {
                  use-octavia=true\n[Kitchen]\nsink=1";
     let loaded = cloud_conf(lines).unwrap();
     assert_eq!(loaded.warnings.len(), 2, "{:?}", loaded.warnings);
-    assert!(loaded.warnings[0].contains("line 7: unknown key \"colour\""), "{:?}", loaded.warnings);
-    assert!(loaded.warnings[1].contains("unknown section [kitchen]"), "{:?}", loaded.warnings);
+    let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+    assert!(warnings[0].contains("cloud.conf, line 7: unknown key \"colour\""), "{warnings:?}");
+    assert!(warnings[1].contains("line 10: unknown section [kitchen]"), "{warnings:?}");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use cluster_autoscaler_provider_magnum::{
+    config::cloud::EndpointOverride,
     core::cloud::{CloudError, Service},
     openstack::{
         RequestObserver, Session, Timeouts, Transport,
@@ -340,6 +341,23 @@ async fn the_version_is_bounded_on_both_sides() {
         matches!(&error, CloudError::Unsuitable(text) if text.contains("1.8, which has no node groups")),
         "{error}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_configurations_own_endpoint_goes_before_the_catalogs() {
+    let fake = Fake::new();
+    let mut config = Fake::config();
+    let endpoint = |url: &str| Some(EndpointOverride::parse(url).unwrap());
+    config.endpoint_overrides.compute = endpoint("http://other/nova/v2.1");
+    config.endpoint_overrides.orchestration = endpoint("http://other/heat/v1/%(project_id)s");
+    let session = Session::new(config, fake.transport());
+    for (service, expected) in [
+        (Service::Compute, "http://other/nova/v2.1"),
+        (Service::Orchestration, "http://other/heat/v1/p1"),
+        (Service::ContainerInfra, "http://cloud/magnum/v1"),
+    ] {
+        assert_eq!(session.endpoint(service).await.unwrap().as_str(), expected);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,12 +1,16 @@
 //! From the command line to a cloud.
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{arguments::ServeArguments, error::StartError, simulate::StartedSimulator};
 use crate::{
     config::{
         self, CloudChoice, Environment,
         node_groups::{AutoDiscovery, GroupSelection, NodeGroupOptionError, NodeGroupSpec},
+        settings::without_line_ends,
     },
     core::cloud::Cloud,
     openstack::{HttpTransport, MagnumCluster, Session, Timeouts},
@@ -31,7 +35,7 @@ pub fn connect(
         }
         None => {
             let choice = CloudChoice {
-                cloud_config: options.cloud_config.clone(),
+                cloud_config: options.cloud_config.as_deref().map(path_without_line_ends),
                 os_cloud: options.os_cloud.clone(),
             };
             config::load(&choice, &environment())
@@ -39,10 +43,10 @@ pub fn connect(
     }
     .map_err(configuration)?;
     for warning in &loaded.warnings {
-        tracing::warn!("{}: {warning}", loaded.origin);
+        tracing::warn!("{warning}");
     }
     let name = match (simulator, &options.cluster_name) {
-        (_, Some(name)) => name.clone(),
+        (_, Some(name)) => without_line_ends(name).to_owned(),
         (Some(simulator), None) => simulator.cluster_name.clone(),
         (None, None) => return Err(StartError::Configuration("--cluster-name is missing".to_owned())),
     };
@@ -57,15 +61,33 @@ pub fn connect(
 }
 
 fn selection(nodes: &[String], discovery: &[String]) -> Result<GroupSelection, NodeGroupOptionError> {
-    let nodes = nodes.iter().map(|value| value.parse()).collect::<Result<Vec<NodeGroupSpec>, _>>()?;
-    let discovery = discovery.iter().map(|value| value.parse()).collect::<Result<Vec<AutoDiscovery>, _>>()?;
+    let nodes = nodes
+        .iter()
+        .map(|value| without_line_ends(value).parse())
+        .collect::<Result<Vec<NodeGroupSpec>, _>>()?;
+    let discovery = discovery
+        .iter()
+        .map(|value| without_line_ends(value).parse())
+        .collect::<Result<Vec<AutoDiscovery>, _>>()?;
     GroupSelection::new(nodes, discovery)
 }
 
-/// Variables that are no text are nobody's configuration.
+/// Options come from variables, too, and those from files that end with a line end.
+fn path_without_line_ends(path: &Path) -> PathBuf {
+    path.to_str().map_or_else(|| path.to_owned(), |text| without_line_ends(text).into())
+}
+
+/// Variables that are no text are nobody's configuration; of those that could be one it is told.
 fn environment() -> Environment {
     std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            let value = value.into_string().ok();
+            if value.is_none() && name.starts_with("OS_") {
+                tracing::warn!("environment: {name}: is not UTF-8 text; it is passed over");
+            }
+            Some((name, value?))
+        })
         .collect()
 }
 

@@ -5,6 +5,9 @@ use std::{fmt, path::PathBuf};
 use secrecy::SecretString;
 use url::Url;
 
+use super::auth_url;
+use crate::core::cloud::Service;
+
 /// Where the cloud is and who logs in.
 #[derive(Debug, Clone)]
 pub struct CloudConfig {
@@ -16,6 +19,8 @@ pub struct CloudConfig {
     pub region: Option<String>,
     /// Which of the endpoints of a service are used.
     pub interface: Interface,
+    /// Endpoints that are used instead of the catalog's.
+    pub endpoint_overrides: EndpointOverrides,
     /// PEM file with the only certificate authorities to trust; the system's where there is none.
     pub ca_file: Option<PathBuf>,
     /// The certificate to show to the services.
@@ -65,6 +70,70 @@ impl fmt::Display for Interface {
             Self::Internal => "internal",
             Self::Admin => "admin",
         })
+    }
+}
+
+/// Endpoints that the configuration names, so that the catalog is not asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EndpointOverrides {
+    /// Keystone; the login goes to [`CloudConfig::auth_url`] nevertheless.
+    pub identity: Option<EndpointOverride>,
+    /// Magnum.
+    pub container_infra: Option<EndpointOverride>,
+    /// Heat.
+    pub orchestration: Option<EndpointOverride>,
+    /// Nova.
+    pub compute: Option<EndpointOverride>,
+}
+
+impl EndpointOverrides {
+    /// The endpoint of a service, where it is named; `project` is the id of the token's project.
+    #[must_use]
+    pub fn url(&self, service: Service, project: &str) -> Option<Url> {
+        let mut url = match service {
+            Service::Identity => self.identity.as_ref(),
+            Service::ContainerInfra => self.container_infra.as_ref(),
+            Service::Orchestration => self.orchestration.as_ref(),
+            Service::Compute => self.compute.as_ref(),
+        }
+        .and_then(|endpoint| endpoint.url(project))?;
+        // Heat has nothing without the project in the path.
+        if service == Service::Orchestration && url.path().trim_end_matches('/').ends_with("/v1") {
+            let path = format!("{}/{project}", url.path().trim_end_matches('/'));
+            url.set_path(&path);
+        }
+        Some(url)
+    }
+}
+
+/// A URL in which `%(project_id)s`, `$(project_id)s` and the same with `tenant_id` stand for the project
+/// (keystoneauth `adapter.py`, `_StringFormatter`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointOverride(String);
+
+impl EndpointOverride {
+    /// Takes a URL of a service.
+    ///
+    /// # Errors
+    /// What is wrong with it, behind the setting's name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let endpoint = Self(text.trim().to_owned());
+        let filled = endpoint.filled("project");
+        auth_url::parse_http(&filled)?;
+        if ["%(", "$("].iter().any(|opening| filled.contains(opening)) {
+            return Err("has a placeholder that is not known; there is %(project_id)s".to_owned());
+        }
+        Ok(endpoint)
+    }
+
+    fn filled(&self, project: &str) -> String {
+        ["%(project_id)s", "%(tenant_id)s", "$(project_id)s", "$(tenant_id)s"]
+            .iter()
+            .fold(self.0.clone(), |text, placeholder| text.replace(placeholder, project))
+    }
+
+    fn url(&self, project: &str) -> Option<Url> {
+        Url::parse(&self.filled(project)).ok()
     }
 }
 

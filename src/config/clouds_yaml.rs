@@ -2,19 +2,47 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     path::{Path, PathBuf},
 };
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, Visitor},
-};
+use url::Url;
 
 use super::{
-    ConfigError, Environment, read_file,
-    settings::{NAMES, Settings, Spelling, parse_boolean},
+    ConfigError, ConfigProblem, Environment,
+    cloud_entry::Entry,
+    environment::variable,
+    files,
+    names::Spelling,
+    settings::Settings,
+    yaml::{self, Node, Value},
 };
+
+/// What is asked of a clouds.yaml.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Choice<'a> {
+    /// The cloud; the only one where none is named.
+    pub cloud: Option<&'a str>,
+    /// The region, if another source says it that goes before this one.
+    pub region: Option<&'a str>,
+}
+
+/// The files, each with its name and text.
+#[derive(Default)]
+pub struct Files {
+    /// clouds.yaml.
+    pub clouds: Option<(PathBuf, String)>,
+    /// secure.yaml, which goes before it.
+    pub secure: Option<(PathBuf, String)>,
+    /// clouds-public.yaml, which has the profiles.
+    pub public: Option<(PathBuf, String)>,
+}
+
+/// The texts hold passwords.
+impl std::fmt::Debug for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Files").finish_non_exhaustive()
+    }
+}
 
 /// Reads one cloud: the one named, or the only one. `file` goes before the search.
 ///
@@ -22,64 +50,159 @@ use super::{
 /// [`ConfigError`] when no file or no such cloud is found, or a file breaks the rules of its format.
 pub fn read(
     file: Option<&Path>,
-    name: Option<&str>,
+    choice: Choice<'_>,
     environment: &Environment,
 ) -> Result<Settings, ConfigError> {
-    let file = match file {
-        Some(file) => file.to_owned(),
-        None => find("clouds", "OS_CLIENT_CONFIG_FILE", environment).ok_or_else(|| ConfigError::NoCloud {
-            searched: directories(environment)
-                .iter()
-                .map(|dir| dir.display().to_string())
-                .collect::<Vec<_>>()
-                .join(", "),
-        })?,
+    parse(&find_files(file, environment)?, choice, environment)
+}
+
+/// Whether there is a cloud of this name in the files that would be read.
+pub(super) fn has_cloud(name: &str, environment: &Environment) -> bool {
+    find_files(None, environment)
+        .and_then(|files| Ok(clouds_of(&files)?.contains_key(name)))
+        .unwrap_or_default()
+}
+
+fn find_files(file: Option<&Path>, environment: &Environment) -> Result<Files, ConfigError> {
+    let with_text = |file: PathBuf| files::read(&file).map(|text| (file, text));
+    let find = |stem, variable| find(stem, variable, environment).map(with_text).transpose();
+    let files = Files {
+        clouds: match file {
+            Some(file) => Some(with_text(file.to_owned())?),
+            None => find("clouds", "OS_CLIENT_CONFIG_FILE")?,
+        },
+        secure: find("secure", "OS_CLIENT_SECURE_FILE")?,
+        public: find("clouds-public", "OS_CLIENT_VENDOR_FILE")?,
     };
-    let mut clouds = parse::<Clouds>(&file)?.clouds;
-    let name = choose(&file, name, &clouds)?;
-    let mut entry = clouds.remove(&name).flatten().unwrap_or_default();
-    if let Some(secure) = find("secure", "OS_CLIENT_SECURE_FILE", environment)
-        && let Some(over) = parse::<Clouds>(&secure)?.clouds.remove(&name).flatten()
-    {
-        entry = over.over(entry);
+    if files.clouds.is_none() && files.secure.is_none() {
+        let searched =
+            directories(environment).iter().map(|dir| dir.display().to_string()).collect::<Vec<_>>();
+        return Err(ConfigProblem::NoCloud { searched: searched.join(", ") }.into());
     }
-    let origin = format!("{}, cloud {name:?}", file.display());
-    let mut settings = Settings::new(origin, Spelling::CloudsYaml);
-    if let Some(profile) = entry.profile.clone() {
-        match find_profile(&profile, environment)? {
-            Some(base) => entry = entry.over(base),
-            None => settings
-                .warnings
-                .push(format!("profile {profile:?} is not in any clouds-public.yaml; it is ignored")),
+    Ok(files)
+}
+
+/// Reads one cloud of the files' texts.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(files: &Files, choice: Choice<'_>, environment: &Environment) -> Result<Settings, ConfigError> {
+    let mut clouds = clouds_of(files)?;
+    let Some((file, _)) = files.clouds.as_ref().or(files.secure.as_ref()) else {
+        return Err(ConfigProblem::NoCloud { searched: String::new() }.into());
+    };
+    let name = choose(file, choice.cloud, &clouds, environment)?;
+    let mut settings = Settings::new(format!("{}, cloud {name:?}", file.display()), Spelling::CloudsYaml);
+    let layers = clouds.remove(&name).unwrap_or_default();
+    fill(&mut settings, layers, files, choice, environment)
+        .map_err(|problem| ConfigError { problem, warnings: settings.warnings.clone() })?;
+    Ok(settings)
+}
+
+fn fill(
+    settings: &mut Settings,
+    layers: Vec<Node>,
+    files: &Files,
+    choice: Choice<'_>,
+    environment: &Environment,
+) -> Result<(), ConfigProblem> {
+    let mut entry = Entry::default();
+    // The last one is the one that goes before the others.
+    for layer in layers.into_iter().rev() {
+        entry = entry.over(Entry::of(layer, settings)?);
+    }
+    if let Some(profile) = entry.profile()? {
+        match profile_of(&profile.text, files)? {
+            Some(base) => entry = entry.over(Entry::of(base, settings)?),
+            None => settings.warn(&profile.place, Some("profile"), unknown_profile(&profile.text)),
         }
     }
-    entry.fill(&mut settings, environment);
-    Ok(settings)
+    entry.fill(settings, choice.region, environment)
+}
+
+/// The clouds by name, each with what clouds.yaml and then secure.yaml says of it.
+fn clouds_of(files: &Files) -> Result<BTreeMap<String, Vec<Node>>, ConfigProblem> {
+    let mut clouds: BTreeMap<String, Vec<Node>> = BTreeMap::new();
+    for (file, text) in [&files.clouds, &files.secure].into_iter().flatten() {
+        for (name, node) in section(text, file, "clouds")? {
+            clouds.entry(name).or_default().push(node);
+        }
+    }
+    Ok(clouds)
+}
+
+/// The entries of a document's section; none where the document or the section is empty.
+fn section(text: &str, file: &Path, key: &str) -> Result<Vec<(String, Node)>, ConfigProblem> {
+    let document = yaml::parse(text, file)?;
+    let node = match document.value {
+        Value::Null => return Ok(Vec::new()),
+        Value::Map(entries) => entries.into_iter().rev().find(|(name, _)| name == key).map(|(_, node)| node),
+        Value::Text(_) | Value::List(_) => {
+            return Err(yaml::not_a_map(text, file, key));
+        }
+    };
+    match node.map(|node| (node.value, node.place)) {
+        None | Some((Value::Null, _)) => Ok(Vec::new()),
+        Some((Value::Map(clouds), _)) => Ok(clouds),
+        Some((Value::Text(_) | Value::List(_), place)) => Err(ConfigProblem::Setting {
+            origin: place.to_string(),
+            reason: format!(
+                "{key} must have the name of each cloud as a key, with its settings indented below"
+            ),
+        }),
+    }
 }
 
 fn choose(
     file: &Path,
     name: Option<&str>,
-    clouds: &BTreeMap<String, Option<Cloud>>,
-) -> Result<String, ConfigError> {
+    clouds: &BTreeMap<String, Vec<Node>>,
+    environment: &Environment,
+) -> Result<String, ConfigProblem> {
     let names = clouds.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-    let refuse = |reason| Err(ConfigError::Choice { file: file.to_owned(), reason });
+    let refuse = |reason| Err(ConfigProblem::Choice { file: file.to_owned(), reason });
     match (name, clouds.keys().next()) {
         (_, None) => refuse("there is no cloud in it (nothing under `clouds:`)".to_owned()),
         (Some(name), _) if clouds.contains_key(name) => Ok(name.to_owned()),
         (Some(name), _) => refuse(format!("there is no cloud {name:?} in it; there is: {names}")),
         (None, Some(only)) if clouds.len() == 1 => Ok(only.clone()),
-        (None, _) => refuse(format!("choose one of its clouds with --os-cloud or OS_CLOUD: {names}")),
+        (None, _) => {
+            let hint = match variable(environment, "OS_CLOUD_NAME") {
+                Some(_) => {
+                    " (OS_CLOUD_NAME only names the cloud that OS_AUTH_URL and the other OS_* variables describe)"
+                }
+                None => "",
+            };
+            refuse(format!("choose one of its clouds with --os-cloud or OS_CLOUD: {names}{hint}"))
+        }
     }
 }
 
-fn find_profile(profile: &str, environment: &Environment) -> Result<Option<Cloud>, ConfigError> {
-    let Some(file) = find("clouds-public", "OS_CLIENT_VENDOR_FILE", environment) else { return Ok(None) };
-    Ok(parse::<PublicClouds>(&file)?.public_clouds.remove(profile).flatten())
+fn profile_of(profile: &str, files: &Files) -> Result<Option<Node>, ConfigProblem> {
+    let Some((file, text)) = &files.public else { return Ok(None) };
+    let profiles = section(text, file, "public-clouds")?;
+    Ok(profiles.into_iter().find(|(name, _)| name == profile).map(|(_, node)| node))
+}
+
+/// openstacksdk has the profiles of some vendors within, and fetches those that are a URL.
+fn unknown_profile(profile: &str) -> String {
+    let name = match Url::parse(profile) {
+        Ok(url) if url.has_host() => {
+            format!("the profile at {} is not fetched", url.host_str().unwrap_or_default())
+        }
+        _ => format!(
+            "profile {:?} is not in any clouds-public.yaml",
+            profile.chars().take(64).collect::<String>()
+        ),
+    };
+    format!(
+        "{name}, and no vendor's settings are built in; write the vendor's auth_url under auth, and its region_name, \
+         into the cloud's entry"
+    )
 }
 
 fn directories(environment: &Environment) -> Vec<PathBuf> {
-    let set = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name: &str| variable(environment, name).map(PathBuf::from);
     let user = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")));
     let mut directories = vec![PathBuf::from(".")];
     directories.extend(user.map(|user| user.join("openstack")));
@@ -88,8 +211,8 @@ fn directories(environment: &Environment) -> Vec<PathBuf> {
     directories
 }
 
-fn find(stem: &str, variable: &str, environment: &Environment) -> Option<PathBuf> {
-    if let Some(file) = environment.get(variable).filter(|file| !file.is_empty()) {
+fn find(stem: &str, name: &str, environment: &Environment) -> Option<PathBuf> {
+    if let Some(file) = variable(environment, name) {
         return Some(file.into());
     }
     directories(environment)
@@ -98,162 +221,4 @@ fn find(stem: &str, variable: &str, environment: &Environment) -> Option<PathBuf
             ["yaml", "yml", "json"].map(|ending| directory.join(format!("{stem}.{ending}")))
         })
         .find(|file| file.is_file())
-}
-
-/// Errors of the parser are told by place and kind only: it would quote the line, which may hold a password.
-fn parse<T: for<'de> Deserialize<'de> + Default>(file: &Path) -> Result<T, ConfigError> {
-    let text = read_file(file)?;
-    if text.trim().is_empty() {
-        return Ok(T::default());
-    }
-    serde_saphyr::from_str(&text).map_err(|error| {
-        let location = error.location();
-        ConfigError::Syntax {
-            file: file.to_owned(),
-            line: location.and_then(|place| usize::try_from(place.line()).ok()).unwrap_or(1),
-            reason: format!(
-                "not the YAML of a clouds.yaml (column {}); see that quotes are closed, lines indented alike and keys \
-                 unique, and that the file is not half-written",
-                location.map_or(1, |place| place.column())
-            ),
-        }
-    })
-}
-
-#[derive(Deserialize, Default)]
-struct Clouds {
-    #[serde(default)]
-    clouds: BTreeMap<String, Option<Cloud>>,
-}
-
-#[derive(Deserialize, Default)]
-struct PublicClouds {
-    #[serde(default, rename = "public-clouds")]
-    public_clouds: BTreeMap<String, Option<Cloud>>,
-}
-
-/// One cloud's entry. Scalars are kept as they are written: a password of digits stays one.
-#[derive(Default)]
-struct Cloud {
-    auth: BTreeMap<String, Option<String>>,
-    top: BTreeMap<String, Option<String>>,
-    regions: Vec<String>,
-    profile: Option<String>,
-}
-
-impl Cloud {
-    /// Deep merge: what this says goes before what `base` says.
-    fn over(mut self, base: Self) -> Self {
-        for (mine, theirs) in [(&mut self.auth, base.auth), (&mut self.top, base.top)] {
-            for (key, value) in theirs {
-                mine.entry(key).or_insert(value);
-            }
-        }
-        if self.regions.is_empty() {
-            self.regions = base.regions;
-        }
-        self.profile = self.profile.or(base.profile);
-        self
-    }
-
-    fn fill(self, settings: &mut Settings, environment: &Environment) {
-        // Keys on the top level go before those of the auth section (`loader.py:633-870`).
-        for (key, value) in self.auth.into_iter().chain(self.top) {
-            let Some(value) = value else { continue };
-            match key.as_str() {
-                "verify" => {
-                    // Anything that is no boolean is left as it is, to be complained about.
-                    let insecure = parse_boolean(&value).map_or(value, |verify| (!verify).to_string());
-                    settings.set("insecure", &insecure);
-                }
-                "endpoint_type" if settings.get("interface").is_some() => {}
-                "endpoint_type" => {
-                    settings.set("interface", &value);
-                }
-                "cacert" | "cert" | "key" => {
-                    settings.set(&key, &expand_home(&value, environment));
-                }
-                "tenant_id" | "tenant_name" => {
-                    let name = key.replace("tenant_", "project_");
-                    if settings.get(&name).is_none() {
-                        settings.set(&name, &value);
-                    }
-                }
-                _ => {
-                    settings.set(&key, &value);
-                }
-            }
-        }
-        if settings.get("region_name").is_none() {
-            match self.regions.as_slice() {
-                [] => {}
-                [only] => {
-                    settings.set("region_name", only);
-                }
-                [first, ..] => {
-                    settings.set("region_name", first);
-                    settings.warnings.push(format!(
-                        "several regions and no region_name; the first one, {first}, is taken"
-                    ));
-                }
-            }
-        }
-    }
-}
-
-fn expand_home(path: &str, environment: &Environment) -> String {
-    match (path.strip_prefix("~/"), environment.get("HOME")) {
-        (Some(rest), Some(home)) => format!("{home}/{rest}"),
-        _ => path.to_owned(),
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Region {
-    Name(String),
-    Detailed { name: String },
-}
-
-impl<'de> Deserialize<'de> for Cloud {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct CloudVisitor;
-
-        impl<'de> Visitor<'de> for CloudVisitor {
-            type Value = Cloud;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the settings of a cloud")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Cloud, A::Error> {
-                let mut cloud = Cloud::default();
-                while let Some(key) = map.next_key::<String>()? {
-                    match key.as_str() {
-                        "auth" => cloud.auth = map.next_value::<Option<_>>()?.unwrap_or_default(),
-                        "profile" | "cloud" => cloud.profile = map.next_value()?,
-                        "regions" => {
-                            cloud.regions = map
-                                .next_value::<Vec<Region>>()?
-                                .into_iter()
-                                .map(|(Region::Name(name) | Region::Detailed { name })| name)
-                                .collect();
-                        }
-                        "verify" | "endpoint_type" | "tenant_id" | "tenant_name" => {
-                            cloud.top.insert(key, map.next_value()?);
-                        }
-                        known if NAMES.contains(&known) => {
-                            cloud.top.insert(key, map.next_value()?);
-                        }
-                        _ => {
-                            map.next_value::<IgnoredAny>()?;
-                        }
-                    }
-                }
-                Ok(cloud)
-            }
-        }
-
-        deserializer.deserialize_map(CloudVisitor)
-    }
 }

@@ -6,6 +6,11 @@
 
 use std::{iter::Peekable, str::Chars};
 
+use super::{
+    names::is_plausible,
+    settings::{QUOTES_KEPT, is_in_quotes},
+};
+
 /// Said with every error that a file cut short would show as well.
 const HALF_WRITTEN: &str = "if the file is just being written, write it under another name and rename it";
 
@@ -22,14 +27,57 @@ pub struct Entry {
     pub value: Option<String>,
     /// Line of the key, counted from 1.
     pub line: usize,
+    /// Whether the key, or the section's name, is written as keys are, so that messages may repeat it.
+    pub plausible: bool,
+    /// Where the value that is read may be another than the one that is meant.
+    pub doubts: Vec<Doubt>,
 }
 
-/// The value may be a password.
+/// A rule of the format that many do not expect, and that took effect in a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// `;` or `#` began a comment right behind the value's text.
+    Cut,
+    /// Quotes that are not double ones are a part of the value.
+    QuotesKept,
+    /// Double quotes within the value were taken off.
+    QuotesTakenOff,
+    /// A backslash at the end of the line made the next line a part of the value.
+    Joined,
+    /// Within quotes, `\n` or `\t` became a line end or a tab.
+    Escaped,
+}
+
+impl Doubt {
+    /// What to tell.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Cut => {
+                "the value ends at the ; or # in it, which begins a comment; put the value in double quotes if the sign \
+                 belongs to it"
+            }
+            Self::QuotesKept => QUOTES_KEPT,
+            Self::QuotesTakenOff => {
+                "the double quotes within the value are taken off; write \\\" for each if they belong to it"
+            }
+            Self::Joined => {
+                "the backslash at the end of the line makes the next line a part of the value; put the value in double \
+                 quotes and write \\\\ if it belongs to it"
+            }
+            Self::Escaped => {
+                "\\n or \\t within the quotes is taken for a line end or a tab; write \\\\ for a backslash"
+            }
+        }
+    }
+}
+
+/// The value may be a password, and so may a key that is none.
 impl std::fmt::Debug for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Entry")
-            .field("section", &self.section)
-            .field("key", &self.key)
+            .field("line", &self.line)
+            .field("key", &self.key.as_ref().filter(|_| self.plausible))
             .finish_non_exhaustive()
     }
 }
@@ -57,30 +105,34 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, SyntaxError> {
         if next == '[' {
             let (name, subsection) = scanner.section()?;
             entries.push(Entry {
-                section: name.clone(),
+                section: name.to_lowercase(),
                 subsection: subsection.clone(),
                 key: None,
                 value: None,
                 line,
+                plausible: is_plausible(&name),
+                doubts: Vec::new(),
             });
-            section = Some((name, subsection));
+            section = Some((name.to_lowercase(), subsection));
             continue;
         }
-        let key = scanner.name().ok_or_else(|| {
+        let written = scanner.name().ok_or_else(|| {
             scanner.error(format!("expected a key or a [section], found {next:?}; {HALF_WRITTEN}"))
         })?;
         let Some((section, subsection)) = &section else {
-            return Err(scanner.error(format!(
-                "key {key:?} stands before any [section]; put [Global] above it ({HALF_WRITTEN})"
-            )));
+            return Err(scanner
+                .error(format!("text stands before any [section]; put [Global] above it ({HALF_WRITTEN})")));
         };
-        let value = scanner.value_after(&key)?;
+        let (value, doubts) = scanner.value_after(&written)?;
         entries.push(Entry {
             section: section.clone(),
             subsection: subsection.clone(),
-            key: Some(key),
+            key: Some(written.to_lowercase()),
+            // A word that stands alone is no key that anybody could have meant, unless it is known.
+            plausible: value.is_some() && is_plausible(&written),
             value,
             line,
+            doubts,
         });
     }
     Ok(entries)
@@ -125,13 +177,13 @@ impl Scanner<'_> {
         }
     }
 
-    /// A letter, then letters, digits and hyphens; in lower case.
+    /// A letter, then letters, digits and hyphens; as written.
     fn name(&mut self) -> Option<String> {
         let mut name = String::from(self.chars.next_if(|c| c.is_alphabetic())?);
         while let Some(c) = self.chars.next_if(|c| c.is_alphanumeric() || *c == '-') {
             name.push(c);
         }
-        Some(name.to_lowercase())
+        Some(name)
     }
 
     fn section(&mut self) -> Result<(String, Option<String>), SyntaxError> {
@@ -178,57 +230,97 @@ impl Scanner<'_> {
         }
     }
 
-    fn value_after(&mut self, key: &str) -> Result<Option<String>, SyntaxError> {
+    fn value_after(&mut self, key: &str) -> Result<(Option<String>, Vec<Doubt>), SyntaxError> {
         self.skip_spaces();
         match self.chars.peek() {
-            None | Some('\n' | ';' | '#') => Ok(None),
+            None | Some('\n' | ';' | '#') => Ok((None, Vec::new())),
             Some('=') => {
                 self.next();
-                self.skip_spaces();
-                self.value(key).map(Some)
+                let (value, doubts) = self.value(key)?;
+                Ok((Some(value), doubts))
             }
             Some('_') => Err(self.error(format!(
-                "expected = after {key:?}; keys have hyphens where OS_* variables have underscores"
+                "expected = after {}; keys have hyphens where OS_* variables have underscores",
+                named(key)
             ))),
-            Some(_) => Err(self.error(format!("expected = after {key:?}; {HALF_WRITTEN}"))),
+            // Not even a plausible word is repeated: it may be a file that is something else altogether.
+            Some(_) => Err(self.error(format!("expected = behind the line's first word; {HALF_WRITTEN}"))),
         }
     }
 
-    fn value(&mut self, key: &str) -> Result<String, SyntaxError> {
+    fn value(&mut self, key: &str) -> Result<(String, Vec<Doubt>), SyntaxError> {
         let start = self.line;
         let mut value = String::new();
+        let mut doubts = Vec::new();
         // Spaces count only when something follows them or when quoted.
         let mut kept = 0;
         let mut quoted = false;
+        let (mut quotes, mut bare) = (0, false);
+        let mut previous = '=';
+        self.skip_blanks_before_value(&mut previous);
         loop {
             match self.chars.peek() {
                 None | Some('\n') if quoted => {
                     return Err(SyntaxError {
                         line: start,
                         reason: format!(
-                            "the quote in the value of {key} is not closed (within quotes, a quote is \\\" and a \
-                             backslash \\\\); {HALF_WRITTEN}"
+                            "the quote in the value of {} is not closed (within quotes, a quote is \\\" and a \
+                             backslash \\\\); {HALF_WRITTEN}",
+                            named(key)
                         ),
                     });
                 }
                 None | Some('\n') => break,
-                Some(';' | '#') if !quoted => break,
+                Some(';' | '#') if !quoted => {
+                    if !matches!(previous, ' ' | '\t') {
+                        doubts.push(Doubt::Cut);
+                    }
+                    break;
+                }
                 Some(_) => {}
             }
-            match self.next() {
-                Some('"') => quoted = !quoted,
-                Some('\\') => self.escape(key, quoted).map(|escaped| value.extend(escaped))?,
-                Some(c @ (' ' | '\t')) if !quoted => {
+            let Some(c) = self.next() else { break };
+            previous = c;
+            match c {
+                '"' => {
+                    quoted = !quoted;
+                    quotes += 1;
+                }
+                '\\' => match self.escape(key, quoted)? {
+                    Some(escaped) => {
+                        if matches!(escaped, '\n' | '\t') {
+                            doubts.push(Doubt::Escaped);
+                        }
+                        value.push(escaped);
+                    }
+                    None => doubts.push(Doubt::Joined),
+                },
+                ' ' | '\t' if !quoted => {
                     value.push(c);
                     continue;
                 }
-                Some(c) => value.push(c),
-                None => break,
+                _ => {
+                    bare |= !quoted;
+                    value.push(c);
+                }
             }
             kept = value.len();
         }
         value.truncate(kept);
-        Ok(value)
+        if quotes > 2 || (quotes > 0 && bare) {
+            doubts.push(Doubt::QuotesTakenOff);
+        }
+        if quotes == 0 && is_in_quotes(&value) {
+            doubts.push(Doubt::QuotesKept);
+        }
+        doubts.dedup();
+        Ok((value, doubts))
+    }
+
+    fn skip_blanks_before_value(&mut self, previous: &mut char) {
+        while let Some(blank) = self.chars.next_if(|c| matches!(c, ' ' | '\t')) {
+            *previous = blank;
+        }
     }
 
     fn escape(&mut self, key: &str, quoted: bool) -> Result<Option<char>, SyntaxError> {
@@ -239,14 +331,21 @@ impl Scanner<'_> {
             (Some('t'), true) => Ok(Some('\t')),
             (Some('\n'), false) => Ok(None),
             (_, true) => Err(self.error(format!(
-                "in the value of {key}: within quotes, \\ stands only before \\, \", n and t; write \\\\ for a backslash"
+                "in the value of {}: within quotes, \\ stands only before \\, \", n and t; write \\\\ for a backslash",
+                named(key)
             ))),
             (_, false) => Err(self.error(format!(
-                "in the value of {key}: \\ outside quotes stands only before \" or at the end of a line; put the \
-                 value in quotes and write \\\\ for a backslash"
+                "in the value of {}: \\ outside quotes stands only before \" or at the end of a line; put the \
+                 value in quotes and write \\\\ for a backslash",
+                named(key)
             ))),
         }
     }
+}
+
+/// A key as messages name it.
+fn named(key: &str) -> String {
+    if is_plausible(key) { key.to_lowercase() } else { "this key".to_owned() }
 }
 
 #[cfg(test)]

@@ -3,18 +3,17 @@
 use secrecy::SecretString;
 
 use super::{
-    ConfigError,
+    ConfigProblem,
     cloud::{ApplicationCredential, Credentials, Domain, Identity, Scope},
     settings::Settings,
 };
 
 impl Settings {
     /// Who logs in, and for what.
-    pub(super) fn credentials(&mut self) -> Result<Credentials, ConfigError> {
+    pub(super) fn credentials(&mut self) -> Result<Credentials, ConfigProblem> {
         let method = self.method()?;
         if self.get("system_scope").is_some() {
-            let name = self.spelling.of("system_scope");
-            return Err(self.error(format!("{name} cannot reach a cluster; give a project")));
+            return Err(self.error("system_scope", "cannot reach a cluster; give a project"));
         }
         match method {
             Method::Password => self.password(),
@@ -32,45 +31,55 @@ impl Settings {
         }
     }
 
-    /// Where nothing is said, a password goes before an application credential and that before a token
-    /// (gophercloud `auth_options.go`, `ToTokenV3CreateMap`).
-    fn method(&mut self) -> Result<Method, ConfigError> {
-        let application_credential = self.get("application_credential_id").is_some()
-            || self.get("application_credential_name").is_some();
-        match self.get("auth_type") {
-            Some("password" | "v3password" | "v3trust") => return Ok(Method::Password),
-            Some("token" | "v3token") => return Ok(Method::Token),
-            Some("v3applicationcredential") => return Ok(Method::ApplicationCredential),
-            Some(other) => {
-                let name = self.spelling.of("auth_type");
-                return Err(self.error(format!(
-                    "{name} {other:?} is not supported; use password, v3applicationcredential or token"
-                )));
+    fn method(&mut self) -> Result<Method, ConfigProblem> {
+        if let Some(other) = self.get("auth_type").filter(|kind| Method::of_auth_type(kind).is_none()) {
+            let reason =
+                format!("{other:?} is not supported; use password, v3applicationcredential or token");
+            return Err(self.error("auth_type", &reason));
+        }
+        let method = self.said_method().ok_or_else(|| {
+            self.missing(&["password", "application_credential_id"], "nothing says who logs in")
+        })?;
+        if method == Method::Password && self.get("auth_type").is_none() {
+            for name in ["application_credential_id", "application_credential_name"] {
+                self.warn_of(name, "the application credential is not used, since there is a password");
             }
-            None => {}
         }
-        if self.get("password").is_some() || self.get("trustee_password").is_some() {
-            if application_credential {
-                self.warnings
-                    .push("the application credential is not used, since there is a password".to_owned());
+        if self.get("trust_id").is_none() {
+            for name in ["trustee_id", "trustee_password"] {
+                self.warn_of(name, "has no effect without a trust");
             }
-            return Ok(Method::Password);
         }
-        if application_credential {
-            return Ok(Method::ApplicationCredential);
-        }
-        if self.get("token").is_some() {
-            return Ok(Method::Token);
-        }
-        Err(self.missing(&["password", "application_credential_id"], "nothing says who logs in"))
+        Ok(method)
     }
 
-    fn password(&mut self) -> Result<Credentials, ConfigError> {
+    /// How to log in, as far as the settings say. Where they do not say it outright, a password goes before an
+    /// application credential and that before a token (gophercloud `auth_options.go`, `ToTokenV3CreateMap`; its
+    /// `clientconfig` prefers a token, which cannot be renewed). A trustee's password is one only with a trust.
+    pub(super) fn said_method(&self) -> Option<Method> {
+        let has = |name| self.get(name).is_some();
+        if let Some(kind) = self.get("auth_type") {
+            return Method::of_auth_type(kind);
+        }
+        if has("password") || (has("trustee_password") && has("trust_id")) {
+            Some(Method::Password)
+        } else if has("application_credential_id") || has("application_credential_name") {
+            Some(Method::ApplicationCredential)
+        } else if has("token") {
+            Some(Method::Token)
+        } else if has("application_credential_secret") {
+            Some(Method::ApplicationCredential)
+        } else {
+            None
+        }
+    }
+
+    fn password(&mut self) -> Result<Credentials, ConfigProblem> {
         // The trustee is who logs in with a trust (cloud-provider-openstack `client.go:296-308`).
         if self.get("trust_id").is_some() {
             for (trustee, name) in [("trustee_id", "user_id"), ("trustee_password", "password")] {
-                if let Some(value) = self.take(trustee) {
-                    self.set(name, &value);
+                if let Some(setting) = self.values.remove(trustee) {
+                    self.values.insert(name, setting);
                 }
             }
         }
@@ -82,7 +91,7 @@ impl Settings {
         Ok(Credentials::Password { user, password: password.into(), scope })
     }
 
-    fn application_credential(&mut self) -> Result<Credentials, ConfigError> {
+    fn application_credential(&mut self) -> Result<Credentials, ConfigProblem> {
         let credential =
             match (self.take("application_credential_id"), self.take("application_credential_name")) {
                 (Some(id), _) => ApplicationCredential::Id(id),
@@ -103,21 +112,13 @@ impl Settings {
                 self.missing(&["application_credential_secret"], "the application credential needs it")
             })?
             .into();
-        let ignored: Vec<_> = ["project_id", "project_name", "trust_id"]
-            .into_iter()
-            .filter(|name| self.get(name).is_some())
-            .map(|name| self.spelling.of(name))
-            .collect();
-        if !ignored.is_empty() {
-            self.warnings.push(format!(
-                "{} is not used: an application credential carries its project within",
-                ignored.join(", ")
-            ));
+        for name in ["project_id", "project_name", "trust_id"] {
+            self.warn_of(name, "is not used: an application credential carries its project within");
         }
         Ok(Credentials::ApplicationCredential { credential, secret })
     }
 
-    fn user(&mut self, why: &str) -> Result<Identity, ConfigError> {
+    fn user(&mut self, why: &str) -> Result<Identity, ConfigProblem> {
         if let Some(id) = self.take("user_id") {
             return Ok(Identity::Id(id));
         }
@@ -132,17 +133,10 @@ impl Settings {
     }
 
     /// A trust is the only scope there may be, so that it goes before a project (FINDINGS, Logging in).
-    fn scope(&mut self) -> Result<Scope, ConfigError> {
+    fn scope(&mut self) -> Result<Scope, ConfigProblem> {
         if let Some(trust) = self.take("trust_id") {
-            if self.get("project_id").is_some() || self.get("project_name").is_some() {
-                self.warnings.push(format!(
-                    "{} is not used: the trust names its project",
-                    self.spelling.of(if self.get("project_id").is_some() {
-                        "project_id"
-                    } else {
-                        "project_name"
-                    })
-                ));
+            for name in ["project_id", "project_name"] {
+                self.warn_of(name, "is not used: the trust names its project");
             }
             return Ok(Scope::Trust(trust));
         }
@@ -165,19 +159,34 @@ impl Settings {
     }
 
     /// The domain of a user or project, with the fall-backs of the other clients.
-    fn domain_of(&self, whose: &str) -> Option<Domain> {
+    pub(super) fn domain_of(&self, whose: &str) -> Option<Domain> {
         let get = |name: &str| self.get(name).map(str::to_owned);
         get(&format!("{whose}_domain_id"))
             .map(Domain::Id)
             .or_else(|| get(&format!("{whose}_domain_name")).map(Domain::Name))
             .or_else(|| get("domain_id").map(Domain::Id))
             .or_else(|| get("domain_name").map(Domain::Name))
+            .or_else(|| get("default_domain_id").map(Domain::Id))
+            .or_else(|| get("default_domain_name").map(Domain::Name))
             .or_else(|| get("default_domain").map(Domain::Id))
     }
 }
 
-enum Method {
+/// How to log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method {
     Password,
     ApplicationCredential,
     Token,
+}
+
+impl Method {
+    fn of_auth_type(kind: &str) -> Option<Self> {
+        match kind {
+            "password" | "v3password" | "v3trust" => Some(Self::Password),
+            "token" | "v3token" => Some(Self::Token),
+            "v3applicationcredential" => Some(Self::ApplicationCredential),
+            _ => None,
+        }
+    }
 }

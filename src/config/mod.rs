@@ -2,33 +2,67 @@
 //!
 //! [`load`] finds the cloud the way the command line promises: `--cloud-config FILE` (the `[Global]` file of
 //! cluster-autoscaler's Magnum provider and of the OpenStack cloud provider), else `--os-cloud` or `OS_CLOUD`
-//! (`clouds.yaml`), else the `OS_*` variables, else the only cloud of `clouds.yaml`. Whatever the source, the
-//! settings become one [`cloud::CloudConfig`] by the same rules ([`settings`]).
+//! (`clouds.yaml`), else the `OS_*` variables, else the only cloud of `clouds.yaml`. The variables fill what a file
+//! leaves out. Whatever the source, the settings become one [`cloud::CloudConfig`] by the same rules ([`settings`]).
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use thiserror::Error;
 
+use settings::Settings;
+
+mod auth_url;
 pub mod cloud;
 pub mod cloud_conf;
+mod cloud_entry;
 pub mod clouds_yaml;
 pub mod environment;
+mod files;
 pub mod gcfg;
+mod likeness;
 mod login;
+mod names;
 pub mod node_groups;
+mod precedence;
 pub mod settings;
+pub mod warning;
+mod yaml;
 
 pub use cloud::{CloudConfig, Credentials};
+pub use warning::{ConfigWarning, Place};
 
 /// The process's environment, or a test's.
 pub type Environment = BTreeMap<String, String>;
 
-/// Why there is no usable configuration. No message holds a password, secret or token (I8).
+/// There is no usable configuration. No message holds a password, secret or token (I8).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// Why.
+    pub problem: ConfigProblem,
+    /// What was passed over before: a misspelt key is often the cause.
+    pub warnings: Vec<ConfigWarning>,
+}
+
+impl std::error::Error for ConfigError {}
+
+impl From<ConfigProblem> for ConfigError {
+    fn from(problem: ConfigProblem) -> Self {
+        Self { problem, warnings: Vec::new() }
+    }
+}
+
+/// One line.
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.problem)?;
+        let warnings: Vec<_> = self.warnings.iter().map(ToString::to_string).collect();
+        if warnings.is_empty() { Ok(()) } else { write!(f, " (noticed before: {})", warnings.join("; ")) }
+    }
+}
+
+/// Why there is no usable configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ConfigError {
+pub enum ConfigProblem {
     /// A file that was named cannot be read.
     #[error("{}: {reason}", file.display())]
     Unreadable {
@@ -90,8 +124,8 @@ pub struct Loaded {
     pub config: CloudConfig,
     /// Its source, for a message: `/etc/kubernetes/cloud-config [Global]`.
     pub origin: String,
-    /// What was passed over: unknown keys and sections, settings that have no effect. For the log, after the origin.
-    pub warnings: Vec<String>,
+    /// What was passed over or may be meant otherwise.
+    pub warnings: Vec<ConfigWarning>,
 }
 
 /// Finds and reads the configuration of the cloud.
@@ -99,32 +133,52 @@ pub struct Loaded {
 /// # Errors
 /// [`ConfigError`] names the file or variable and what is missing.
 pub fn load(choice: &CloudChoice, environment: &Environment) -> Result<Loaded, ConfigError> {
-    let settings = if let Some(file) = &choice.cloud_config {
+    let variables = environment::read(environment);
+    let mut settings = if let Some(file) = &choice.cloud_config {
         cloud_conf::read(file, environment)?
-    } else if let Some(name) = chosen_cloud(choice, environment) {
-        clouds_yaml::read(None, Some(name), environment)?
+    } else if let Some(name) = chosen_cloud(choice, environment)? {
+        clouds_yaml::read(None, clouds_yaml::Choice { cloud: Some(name), region: None }, environment)?
     } else if environment::names_a_cloud(environment) {
-        environment::read(environment)
+        return finish(variables);
     } else {
-        clouds_yaml::read(None, None, environment)?
+        clouds_yaml::read(None, clouds_yaml::Choice::default(), environment)?
     };
+    settings.fill_up_from(variables);
+    finish(settings)
+}
+
+fn finish(mut settings: Settings) -> Result<Loaded, ConfigError> {
+    settings.leave_out_blank_files();
     let (config, origin, warnings) = settings.resolve()?;
     Ok(Loaded { config, origin, warnings })
 }
 
-/// `envvars` is the name that the other clients give to the cloud that the variables describe
-/// (openstacksdk `config/loader.py`).
-fn chosen_cloud<'a>(choice: &'a CloudChoice, environment: &'a Environment) -> Option<&'a str> {
-    choice
-        .os_cloud
-        .as_deref()
-        .or_else(|| environment.get("OS_CLOUD").map(String::as_str))
-        .filter(|name| !name.is_empty() && *name != "envvars")
-}
-
-/// Reads a text file; an error names it.
-fn read_file(file: &Path) -> Result<String, ConfigError> {
-    let unreadable = |reason| ConfigError::Unreadable { file: file.to_owned(), reason };
-    let bytes = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;
-    String::from_utf8(bytes).map_err(|_| unreadable("not a text file (invalid UTF-8)".to_owned()))
+/// The cloud of clouds.yaml that is asked for. `envvars`, or `OS_CLOUD_NAME`, is the name that the other clients give to
+/// the cloud that the variables describe (openstacksdk `config/loader.py`).
+fn chosen_cloud<'a>(
+    choice: &'a CloudChoice,
+    environment: &'a Environment,
+) -> Result<Option<&'a str>, ConfigError> {
+    let given = choice.os_cloud.as_deref().or_else(|| environment.get("OS_CLOUD").map(String::as_str));
+    let Some(name) = given.map(settings::without_line_ends).filter(|name| !name.is_empty()) else {
+        return Ok(None);
+    };
+    if name == "envvars" {
+        return Ok(None);
+    }
+    let of_variables = environment::variable(environment, "OS_CLOUD_NAME") == Some(name);
+    if !of_variables || !environment::names_a_cloud(environment) {
+        return Ok(Some(name));
+    }
+    if clouds_yaml::has_cloud(name, environment) {
+        return Err(ConfigProblem::Setting {
+            origin: "environment".to_owned(),
+            reason: format!(
+                "OS_CLOUD_NAME gives the cloud of the OS_* variables the name {name:?}, which a cloud of clouds.yaml has as \
+                 well; unset OS_CLOUD_NAME to use that one, or OS_CLOUD to use the variables"
+            ),
+        }
+        .into());
+    }
+    Ok(None)
 }

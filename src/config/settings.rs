@@ -2,86 +2,13 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
-use url::Url;
-
 use super::{
-    ConfigError,
-    cloud::{ClientCertificate, CloudConfig, Interface},
+    ConfigError, ConfigProblem, auth_url,
+    cloud::{ClientCertificate, CloudConfig, EndpointOverride, EndpointOverrides, Interface},
+    files,
+    names::{NAMES, Spelling},
+    warning::{ConfigWarning, Place},
 };
-
-/// How the source of the settings spells their names, for messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spelling {
-    /// `tenant-id`, in the `[Global]` section of a cloud-config file.
-    CloudConf,
-    /// `auth.project_id`, in clouds.yaml.
-    CloudsYaml,
-    /// `OS_PROJECT_ID`.
-    Environment,
-}
-
-/// All names, as this module has them.
-pub(super) const NAMES: &[&str] = &[
-    "auth_url",
-    "auth_type",
-    "username",
-    "user_id",
-    "password",
-    "project_id",
-    "project_name",
-    "domain_id",
-    "domain_name",
-    "user_domain_id",
-    "user_domain_name",
-    "project_domain_id",
-    "project_domain_name",
-    "default_domain",
-    "trust_id",
-    "trustee_id",
-    "trustee_password",
-    "application_credential_id",
-    "application_credential_name",
-    "application_credential_secret",
-    "token",
-    "system_scope",
-    "region_name",
-    "interface",
-    "cacert",
-    "cert",
-    "key",
-    "insecure",
-    "identity_api_version",
-];
-
-impl Spelling {
-    /// The name of a setting as the source spells it.
-    #[must_use]
-    pub fn of(self, name: &str) -> String {
-        match self {
-            Self::CloudConf => match name {
-                "region_name" => "region".to_owned(),
-                "interface" => "os-endpoint-type".to_owned(),
-                "cacert" => "ca-file".to_owned(),
-                "cert" => "cert-file".to_owned(),
-                "key" => "key-file".to_owned(),
-                "insecure" => "tls-insecure".to_owned(),
-                _ => name.replace("project_", "tenant_").replace('_', "-"),
-            },
-            Self::CloudsYaml => match name {
-                "insecure" => "verify".to_owned(),
-                "region_name"
-                | "interface"
-                | "cacert"
-                | "cert"
-                | "key"
-                | "auth_type"
-                | "identity_api_version" => name.to_owned(),
-                _ => format!("auth.{name}"),
-            },
-            Self::Environment => format!("OS_{}", name.to_ascii_uppercase()),
-        }
-    }
-}
 
 /// What a source says, before anything is made of it.
 pub struct Settings {
@@ -89,9 +16,18 @@ pub struct Settings {
     pub origin: String,
     /// How that source spells names.
     pub spelling: Spelling,
-    values: BTreeMap<&'static str, String>,
-    /// What was passed over, without the origin.
-    pub warnings: Vec<String>,
+    /// What was passed over, and what may be meant otherwise.
+    pub warnings: Vec<ConfigWarning>,
+    pub(super) values: BTreeMap<&'static str, Setting>,
+}
+
+/// One value with where it is written.
+#[derive(Clone)]
+pub(super) struct Setting {
+    pub(super) text: String,
+    /// The key as the source spells it.
+    pub(super) key: String,
+    pub(super) place: Place,
 }
 
 /// The values may be secrets.
@@ -111,113 +47,143 @@ impl Settings {
         Self { origin, spelling, values: BTreeMap::new(), warnings: Vec::new() }
     }
 
-    /// Takes a value; an empty one counts as not given, as with the other clients. False where the name is
-    /// not known.
-    pub(super) fn set(&mut self, name: &str, value: &str) -> bool {
+    /// Takes a value that is written at a place under a key. Line ends at its end do not count; an empty value counts
+    /// as not given, as with the other clients. False where the name is not known.
+    pub(super) fn set(&mut self, name: &str, value: &str, key: &str, place: &Place) -> bool {
         let Some(name) = NAMES.iter().find(|known| **known == name) else { return false };
-        if value.is_empty() {
+        let text = without_line_ends(value);
+        if text.len() < value.len() {
+            self.warn(place, Some(key), LINE_END);
+        }
+        if self.spelling == Spelling::Environment && is_in_quotes(text) {
+            self.warn(place, Some(key), QUOTES_KEPT);
+        }
+        if text.is_empty() {
             self.values.remove(name);
         } else {
-            self.values.insert(name, value.to_owned());
+            let setting = Setting { text: text.to_owned(), key: key.to_owned(), place: place.clone() };
+            self.values.insert(name, setting);
         }
         true
     }
 
-    /// Takes over whatever `other` says and this does not.
-    pub(super) fn fill_up_from(&mut self, other: Self) {
-        for (name, value) in other.values {
-            self.values.entry(name).or_insert(value);
+    pub(super) fn warn(&mut self, place: &Place, key: Option<&str>, text: impl Into<String>) {
+        let warning = ConfigWarning { place: place.clone(), key: key.map(str::to_owned), text: text.into() };
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
         }
-        self.warnings.extend(other.warnings.iter().map(|warning| format!("{}: {warning}", other.origin)));
+    }
+
+    /// Warns of a setting at its own place.
+    pub(super) fn warn_of(&mut self, name: &str, text: &str) {
+        if let Some(setting) = self.values.get(name).cloned() {
+            self.warn(&setting.place, Some(&setting.key), text);
+        }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(String::as_str)
+        self.values.get(name).map(|setting| setting.text.as_str())
     }
 
     pub(super) fn take(&mut self, name: &str) -> Option<String> {
-        self.values.remove(name)
+        self.values.remove(name).map(|setting| setting.text)
     }
 
-    pub(super) fn error(&self, reason: String) -> ConfigError {
-        ConfigError::Setting { origin: self.origin.clone(), reason }
+    /// An error about a setting, told where and as it is written.
+    pub(super) fn error(&self, name: &str, reason: &str) -> ConfigProblem {
+        let (origin, key) = match self.values.get(name) {
+            Some(setting) => (setting.place.to_string(), setting.key.clone()),
+            None => (self.origin.clone(), self.spelling.of(name)),
+        };
+        ConfigProblem::Setting { origin, reason: format!("{key} {reason}") }
     }
 
-    pub(super) fn missing(&self, names: &[&str], why: &str) -> ConfigError {
+    pub(super) fn missing(&self, names: &[&str], why: &str) -> ConfigProblem {
         let names: Vec<_> = names.iter().map(|name| self.spelling.of(name)).collect();
-        self.error(format!("{} is missing: {why}", names.join(" or ")))
+        let reason = format!("{} is missing: {why}", names.join(" or "));
+        ConfigProblem::Setting { origin: self.origin.clone(), reason }
     }
 
     /// Makes a configuration of the settings; with it come the origin and the warnings.
     ///
     /// # Errors
-    /// [`ConfigError::Setting`] names what is missing or wrong.
-    pub fn resolve(mut self) -> Result<(CloudConfig, String, Vec<String>), ConfigError> {
-        let auth_url = self.auth_url()?;
+    /// [`ConfigProblem::Setting`] names what is missing or wrong.
+    pub fn resolve(mut self) -> Result<(CloudConfig, String, Vec<ConfigWarning>), ConfigError> {
+        match self.build() {
+            Ok(config) => Ok((config, self.origin, self.warnings)),
+            Err(problem) => Err(ConfigError { problem, warnings: self.warnings }),
+        }
+    }
+
+    fn build(&mut self) -> Result<CloudConfig, ConfigProblem> {
+        let endpoint_overrides = self.endpoint_overrides()?;
+        let auth_url = self.auth_url(&endpoint_overrides)?;
         if let Some(version) = self.get("identity_api_version")
-            && !version.starts_with('3')
+            && !version.trim_start_matches(['v', 'V']).starts_with('3')
         {
-            let name = self.spelling.of("identity_api_version");
-            return Err(self.error(format!("{name} is {version:?}; only Keystone v3 is supported")));
+            let reason = format!("is {version:?}; only Keystone v3 is supported");
+            return Err(self.error("identity_api_version", &reason));
         }
         let credentials = self.credentials()?;
         let interface = self.interface()?;
         let insecure = self.boolean("insecure")?;
         let client_certificate = self.client_certificate()?;
-        let config = CloudConfig {
+        if insecure {
+            self.warn_of("cacert", "has no effect: certificates are not checked at all");
+        }
+        Ok(CloudConfig {
             auth_url,
             credentials,
             region: self.take("region_name"),
             interface,
+            endpoint_overrides,
             ca_file: self.take("cacert").map(PathBuf::from),
             client_certificate,
             insecure,
+        })
+    }
+
+    /// The login goes to `auth_url` whatever the endpoint of the identity service (keystoneauth), which stands in only
+    /// where there is none.
+    fn auth_url(&self, overrides: &EndpointOverrides) -> Result<url::Url, ConfigProblem> {
+        match (self.get("auth_url"), &overrides.identity) {
+            (Some(text), _) => auth_url::parse(text).map_err(|reason| self.error("auth_url", &reason)),
+            (None, Some(_)) => {
+                let name = "identity_endpoint_override";
+                let text = self.get(name).unwrap_or_default();
+                auth_url::parse(text).map_err(|reason| self.error(name, &reason))
+            }
+            (None, None) => Err(self.missing(&["auth_url"], "the URL of Keystone is not known")),
+        }
+    }
+
+    fn endpoint_overrides(&self) -> Result<EndpointOverrides, ConfigProblem> {
+        let parse = |name: &str| {
+            let parse =
+                |text: &str| EndpointOverride::parse(text).map_err(|reason| self.error(name, &reason));
+            self.get(name).map(parse).transpose()
         };
-        Ok((config, self.origin, self.warnings))
+        Ok(EndpointOverrides {
+            identity: parse("identity_endpoint_override")?,
+            container_infra: parse("container_infra_endpoint_override")?,
+            orchestration: parse("orchestration_endpoint_override")?,
+            compute: parse("compute_endpoint_override")?,
+        })
     }
 
-    /// The URL is not repeated in errors: somebody may have put a password into it.
-    fn auth_url(&self) -> Result<Url, ConfigError> {
-        let name = self.spelling.of("auth_url");
-        let text = self
-            .get("auth_url")
-            .ok_or_else(|| self.missing(&["auth_url"], "the URL of Keystone is not known"))?;
-        let mut url =
-            Url::parse(text.trim()).map_err(|error| self.error(format!("{name} is not a URL: {error}")))?;
-        if !matches!(url.scheme(), "http" | "https") || url.cannot_be_a_base() {
-            return Err(self.error(format!("{name} must begin with http:// or https://")));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(
-                self.error(format!("{name} must not hold a user or password; they have keys of their own"))
-            );
-        }
-        let path = url.path().trim_end_matches('/');
-        let path = ["/v3", "/v2.0"].iter().find_map(|version| path.strip_suffix(version)).unwrap_or(path);
-        let path = path.trim_end_matches('/').to_owned();
-        url.set_path(&path);
-        url.set_query(None);
-        url.set_fragment(None);
-        Ok(url)
-    }
-
-    fn interface(&self) -> Result<Interface, ConfigError> {
+    fn interface(&self) -> Result<Interface, ConfigProblem> {
         let Some(text) = self.get("interface") else { return Ok(Interface::default()) };
         Interface::parse(text).ok_or_else(|| {
-            let name = self.spelling.of("interface");
-            self.error(format!("{name} is {text:?}; it must be public, internal or admin"))
+            self.error("interface", &format!("is {text:?}; it must be public, internal or admin"))
         })
     }
 
-    fn boolean(&self, name: &str) -> Result<bool, ConfigError> {
+    fn boolean(&self, name: &str) -> Result<bool, ConfigProblem> {
         let Some(text) = self.get(name) else { return Ok(false) };
-        parse_boolean(text).ok_or_else(|| {
-            let name = self.spelling.of(name);
-            self.error(format!("{name} is {text:?}; it must be true or false"))
-        })
+        parse_boolean(text).ok_or_else(|| self.error(name, &format!("is {text:?}; it must be true or false")))
     }
 
-    fn client_certificate(&mut self) -> Result<Option<ClientCertificate>, ConfigError> {
+    fn client_certificate(&mut self) -> Result<Option<ClientCertificate>, ConfigProblem> {
         match (self.take("cert"), self.take("key")) {
             (None, None) => Ok(None),
             // A PEM file may hold both.
@@ -228,6 +194,45 @@ impl Settings {
             (None, Some(_)) => Err(self.missing(&["cert"], "a key without its certificate is of no use")),
         }
     }
+
+    /// Leaves out certificate files in which there is nothing: templates mount them always.
+    pub(super) fn leave_out_blank_files(&mut self) {
+        for (name, meaning) in [
+            (
+                "cacert",
+                "the file is empty; the system's certificate authorities are used. Leave the setting out",
+            ),
+            ("cert", "the file is empty; no client certificate is shown. Leave the setting out"),
+        ] {
+            if self.get(name).is_some_and(|file| files::is_blank(file.as_ref())) {
+                self.warn_of(name, meaning);
+                self.values.remove(name);
+                if name == "cert" {
+                    self.values.remove("key");
+                }
+            }
+        }
+    }
+}
+
+/// Said of a value or variable that ended with a line end.
+pub(super) const LINE_END: &str =
+    "the line end at the end of the value is cut off (made with echo? use printf or echo -n)";
+
+/// Said of a value that has quotes around it.
+pub(super) const QUOTES_KEPT: &str = "the quotes around the value are taken for a part of it";
+
+/// A value without the line ends at its end. Blanks stay: they may belong to a password.
+pub(crate) fn without_line_ends(text: &str) -> &str {
+    text.trim_end_matches(['\n', '\r'])
+}
+
+/// Whether a value begins and ends with quotes of some kind.
+pub(super) fn is_in_quotes(text: &str) -> bool {
+    const PAIRS: &[(char, char)] =
+        &[('\'', '\''), ('"', '"'), ('`', '`'), ('“', '”'), ('„', '“'), ('‘', '’'), ('«', '»')];
+    let inner = |open: char, close: char| text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+    PAIRS.iter().any(|(open, close)| inner(*open, *close).is_some())
 }
 
 /// The words that gcfg takes for true and false; YAML's and the environment's are among them.

@@ -31,6 +31,8 @@ pub struct Token {
     pub catalog: Catalog,
     /// The project that it is for: name, or id where there is no name.
     pub project: Option<String>,
+    /// The project's id, empty where the token is for none.
+    pub project_id: String,
     /// From when on a new one is fetched.
     pub renew_at: Instant,
     /// From when on it is of no use.
@@ -81,6 +83,7 @@ impl Token {
         Ok(Self {
             header,
             catalog: token.catalog,
+            project_id: of_project("id").unwrap_or_default(),
             project: of_project("name").or_else(|| of_project("id")),
             renew_at: expires_at - RENEWAL_MARGIN.min(life / 10),
             expires_at,

@@ -295,12 +295,15 @@ impl Session {
         Ok(Arc::new(token))
     }
 
-    /// The endpoint of a service.
+    /// The endpoint of a service: the configuration's own before the catalog's.
     ///
     /// # Errors
     /// As [`Session::token`]; [`CloudError::Unsuitable`] when the catalog has no such endpoint.
     pub async fn endpoint(&self, service: Service) -> Result<Url, CloudError> {
         let token = self.token().await?;
+        if let Some(url) = self.config.endpoint_overrides.url(service, &token.project_id) {
+            return Ok(url);
+        }
         token.catalog.endpoint(service, self.config.interface, self.config.region.as_deref())
     }
 

@@ -82,6 +82,7 @@ pub(crate) async fn drive(status: u16, body: &[u8]) -> Vec<String> {
             ca_file: None,
             client_certificate: None,
             insecure: false,
+            endpoint_overrides: Default::default(),
         };
         let session = Arc::new(Session::new(config, Arc::new(same)));
         if login {

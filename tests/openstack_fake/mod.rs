@@ -14,7 +14,7 @@ use bytes::Bytes;
 use cluster_autoscaler_provider_magnum::{
     config::{
         CloudConfig, Credentials,
-        cloud::{Identity, Interface, Scope},
+        cloud::{EndpointOverrides, Identity, Interface, Scope},
     },
     openstack::{RouterTransport, Session, Transport},
 };
@@ -188,6 +188,7 @@ impl Fake {
             },
             region: Some("R".to_owned()),
             interface: Interface::Public,
+            endpoint_overrides: EndpointOverrides::default(),
             ca_file: None,
             client_certificate: None,
             insecure: false,

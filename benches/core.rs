@@ -49,6 +49,7 @@ fn reading(group: u32) -> Reading {
             labels: BTreeMap::new(),
         },
         stack_name: format!("k8s-pool-{group}-abcdefghijkl"),
+        template: Default::default(),
         members: (0..NODES).map(member).collect(),
     }
 }

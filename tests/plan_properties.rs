@@ -80,6 +80,7 @@ prop_compose! {
                 labels: BTreeMap::new(),
             },
             stack_name: "k8s-pool-abc".into(),
+            template: Default::default(),
             members: members.into_iter().map(|(index, kind)| member(index, kind)).collect(),
         }
     }
@@ -275,6 +276,7 @@ fn settled_group(count: u32) -> Reading {
             labels: BTreeMap::new(),
         },
         stack_name: "k8s-pool-abc".into(),
+        template: Default::default(),
         members: (0..count).map(|index| member(index, 6)).collect(),
     }
 }

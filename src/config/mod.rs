@@ -16,6 +16,7 @@ pub mod cloud;
 pub mod cloud_conf;
 pub mod clouds_yaml;
 pub mod environment;
+pub mod file;
 pub mod gcfg;
 mod login;
 pub mod node_groups;

@@ -9,6 +9,7 @@ use super::{
     member::{Member, MemberIndex},
     node_group::{NodeGroup, NodeGroupUuid},
     status::{Action, Status},
+    template::NodeTemplate,
 };
 
 /// One node group with its members, read within one moment.
@@ -22,6 +23,8 @@ pub struct Reading {
     pub stack_name: String,
     /// Its members by rising index.
     pub members: Vec<Member>,
+    /// What a new node of it will be.
+    pub template: Arc<NodeTemplate>,
 }
 
 impl Reading {

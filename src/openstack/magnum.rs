@@ -13,6 +13,7 @@ use crate::core::{
     cloud::{CloudError, Service},
     member::MemberIndex,
     node_group::NodeGroupUuid,
+    template::{KubernetesFields, labels::Taint},
 };
 
 /// The newest version that is asked for: it has groups of size 0 and everything else that is needed here.
@@ -20,6 +21,8 @@ use crate::core::{
 const NEWEST: Microversion = Microversion { major: 1, minor: 10 };
 /// The oldest that is of use: the first with node groups.
 const OLDEST: Microversion = Microversion { major: 1, minor: 9 };
+/// The first that tells the labels and taints of a group's nodes (Magnum 23). Asked for that alone.
+const WITH_NODE_LABELS: Microversion = Microversion { major: 1, minor: 14 };
 /// Groups per page; Magnum's own limit is the same.
 const PAGE: &str = "1000";
 /// How many names of clusters an error lists.
@@ -104,6 +107,28 @@ struct NodeGroups {
     next: Option<String>,
 }
 
+/// What 1.14 adds to a node group's record. Each value is read by itself: one that makes no sense spoils no other.
+#[derive(Deserialize)]
+struct KubernetesRecord {
+    node_labels: Option<BTreeMap<String, Value>>,
+    node_taints: Option<Vec<Value>>,
+}
+
+impl From<KubernetesRecord> for KubernetesFields {
+    fn from(record: KubernetesRecord) -> Self {
+        let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let labels = record.node_labels.into_iter().flatten().map(|(key, value)| (key, text(value)));
+        let taints = record.node_taints.iter().flatten().filter_map(|taint| {
+            let part = |part: &str| taint.get(part).and_then(Value::as_str).unwrap_or_default();
+            match taint.as_str() {
+                Some(text) => text.parse().ok(),
+                None => Taint::new(part("key"), part("value"), part("effect")).ok(),
+            }
+        });
+        Self { labels: labels.collect(), taints: taints.collect() }
+    }
+}
+
 #[derive(Deserialize)]
 struct Root {
     versions: Vec<RootVersion>,
@@ -119,14 +144,14 @@ struct RootVersion {
 #[derive(Debug)]
 pub struct Magnum {
     session: Arc<Session>,
-    microversion: OnceCell<Microversion>,
+    newest: OnceCell<Microversion>,
 }
 
 impl Magnum {
     /// Calls within a session.
     #[must_use]
     pub fn new(session: Arc<Session>) -> Self {
-        Self { session, microversion: OnceCell::new() }
+        Self { session, newest: OnceCell::new() }
     }
 
     /// The version that is spoken: the server's newest, but not beyond 1.10. Asked for once.
@@ -134,7 +159,12 @@ impl Magnum {
     /// # Errors
     /// [`CloudError::Unsuitable`] when the server is too old to know node groups.
     pub async fn microversion(&self) -> Result<Microversion, CloudError> {
-        self.microversion.get_or_try_init(|| self.negotiate()).await.copied()
+        Ok(self.newest().await?.min(NEWEST))
+    }
+
+    /// The newest version that the server speaks.
+    async fn newest(&self) -> Result<Microversion, CloudError> {
+        self.newest.get_or_try_init(|| self.negotiate()).await.copied()
     }
 
     async fn negotiate(&self) -> Result<Microversion, CloudError> {
@@ -154,11 +184,20 @@ impl Magnum {
                 call.url
             )));
         }
-        Ok(newest.min(NEWEST))
+        Ok(newest)
     }
 
     async fn get(&self, kind: &'static str, path: &[&str]) -> Result<Call, CloudError> {
         let version = self.microversion().await?;
+        self.get_at(version, kind, path).await
+    }
+
+    async fn get_at(
+        &self,
+        version: Microversion,
+        kind: &'static str,
+        path: &[&str],
+    ) -> Result<Call, CloudError> {
         let (_, api) = addresses(self.session.endpoint(Service::ContainerInfra).await?);
         Ok(Call::get(Service::ContainerInfra, kind, api, path)
             .header("openstack-api-version", format!("container-infra {version}")))
@@ -232,6 +271,24 @@ impl Magnum {
     ) -> Result<NodeGroupRecord, CloudError> {
         let call = self.get("nodegroup", &["clusters", cluster, "nodegroups", &group.to_string()]).await?;
         self.session.fetch(&call).await
+    }
+
+    /// The labels and taints that Magnum gives to a group's nodes; none where the server is too old to tell.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(super) async fn kubernetes_fields(
+        &self,
+        cluster: &str,
+        group: NodeGroupUuid,
+    ) -> Result<Option<KubernetesFields>, CloudError> {
+        if self.newest().await? < WITH_NODE_LABELS {
+            return Ok(None);
+        }
+        let path = ["clusters", cluster, "nodegroups", &group.to_string()];
+        let call = self.get_at(WITH_NODE_LABELS, "nodegroup", &path).await?;
+        let record: KubernetesRecord = self.session.fetch(&call).await?;
+        Ok(Some(record.into()))
     }
 
     /// Asks for a count of nodes without the members named. Sent once, or again only where it was certainly not
@@ -308,6 +365,26 @@ mod tests {
         assert!(version("1.9") < version("1.10"));
         assert_eq!(version("1.12").min(NEWEST).to_string(), "1.10");
         assert_eq!("latest".parse::<Microversion>(), Err(()));
+    }
+
+    #[test]
+    fn node_labels_and_taints_are_read_one_by_one() {
+        let record: KubernetesRecord = serde_json::from_value(json!({
+            "node_labels": {"disk": "ssd", "rank": 1},
+            "node_taints": [
+                {"key": "dedicated", "value": "gpu", "effect": "NoSchedule"},
+                {"key": "x", "value": null, "effect": "NoExecute"},
+                "y=z:PreferNoSchedule",
+                {"key": "x", "effect": "Never"}, {}, 1, "nonsense",
+            ],
+        }))
+        .unwrap();
+        let fields = KubernetesFields::from(record);
+        assert_eq!(fields.labels, [("disk", "ssd"), ("rank", "1")].map(|(k, v)| (k.into(), v.into())).into());
+        let taints: Vec<_> = fields.taints.iter().map(ToString::to_string).collect();
+        assert_eq!(taints, ["dedicated=gpu:NoSchedule", "x:NoExecute", "y=z:PreferNoSchedule"]);
+        let none: KubernetesRecord = serde_json::from_value(json!({"node_taints": null})).unwrap();
+        assert_eq!(KubernetesFields::from(none), KubernetesFields::default());
     }
 
     #[test]

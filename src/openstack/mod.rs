@@ -9,6 +9,7 @@
 pub mod catalog;
 pub mod cluster;
 pub mod error_body;
+mod flavors;
 mod group_reading;
 pub mod heat;
 pub mod keystone;
@@ -21,6 +22,7 @@ pub mod request;
 mod selection;
 pub mod session;
 pub mod stacks;
+mod template_sources;
 pub mod transport;
 
 pub use cluster::MagnumCluster;

@@ -77,10 +77,11 @@ impl MagnumCluster {
         let at_rest = is_complete(&cluster) && work.iter().all(Work::is_at_rest);
         let turn = if at_rest { self.next_turn(&work) } else { Turn::default() };
         let uuid = cluster.uuid.clone();
-        let (record, details, (listed, servers)) = tokio::join!(
+        let (record, details, (listed, servers), ()) = tokio::join!(
             OptionFuture::from((!at_rest && !cluster_is_fresh).then(|| self.cluster())),
             join_all(work.iter().map(|work| self.magnum.node_group(&uuid, work.group.uuid))),
-            self.read_members(&work, &all, &turn)
+            self.read_members(&work, &all, &turn),
+            self.sources.keep_fresh(&uuid, work.iter().map(|work| work.group))
         );
         if let Some(record) = record {
             cluster = record?;
@@ -170,7 +171,7 @@ impl MagnumCluster {
             Err(error) if error.not_found() => return None,
             Err(error) => return observation(Err(error)),
         };
-        let bounds = match self.selection.bounds(&detail) {
+        let bounds = match self.bounds(&detail) {
             Ok(Some(bounds)) => bounds,
             Ok(None) => {
                 self.memory.remember(GroupMemory { ticket, record: detail, picture: None });
@@ -195,7 +196,7 @@ impl MagnumCluster {
             known: &known_members,
             before: work.before(),
         };
-        match parts.picture(&self.nova).await {
+        match parts.picture(self).await {
             Ok(picture) => {
                 let reading = Arc::clone(&picture.reading);
                 self.memory.remember(GroupMemory { ticket, record: detail, picture: Some(picture) });

@@ -290,6 +290,11 @@ impl Session {
         self.current.load().as_ref().and_then(|token| token.project.clone())
     }
 
+    /// The region that was asked for.
+    pub(super) fn region(&self) -> Option<&str> {
+        self.config.region.as_deref()
+    }
+
     /// Sends a call with the token; once more with a new one where the service rejects it.
     pub(super) async fn send(&self, call: &Call) -> Result<Response<Bytes>, CloudError> {
         let mut request = call.request()?;

@@ -1,6 +1,9 @@
 //! What the operator says of node groups beside Magnum: the settings file, whose syntax is `config::file`'s.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use wildmatch::WildMatch;
 
@@ -167,6 +170,13 @@ impl Settings {
         self.rules.iter().filter(move |rule| rule.pattern.matches(name))
     }
 
+    /// The patterns that are none of these groups' names: likely misspelt.
+    #[must_use]
+    pub fn idle_patterns(&self, names: &[&str]) -> BTreeSet<String> {
+        let idle = |rule: &&GroupRule| !names.iter().any(|name| rule.pattern.matches(name));
+        self.rules.iter().filter(idle).map(|rule| rule.pattern.to_string()).collect()
+    }
+
     /// Whether anything has a price.
     #[must_use]
     pub fn has_prices(&self) -> bool {
@@ -218,6 +228,8 @@ mod tests {
         assert_eq!(taints, ["x=2:NoSchedule", "x=2:NoExecute"]);
         let other = settings.group("gpu-10");
         assert_eq!((other.max, other.price_per_hour), (Some(10), None));
+        assert_eq!(settings.idle_patterns(&["gpu-1"]), BTreeSet::new());
+        assert_eq!(settings.idle_patterns(&["pool"]), BTreeSet::from(["gpu-?".to_owned()]));
         assert!(settings.has_prices());
         assert!(!Settings::default().has_prices());
     }

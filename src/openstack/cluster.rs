@@ -37,7 +37,7 @@ use crate::{
 pub struct MagnumCluster {
     name_or_uuid: String,
     pub(super) selection: GroupSelection,
-    settings: Arc<Settings>,
+    pub(super) settings: Arc<Settings>,
     region: Option<String>,
     pub(super) sources: TemplateSources,
     pub(super) magnum: Arc<Magnum>,

@@ -26,6 +26,7 @@ pub(super) struct Memory {
     cluster: Mutex<Option<ClusterRecord>>,
     groups: Mutex<BTreeMap<NodeGroupUuid, Arc<GroupMemory>>>,
     missing: Mutex<BTreeSet<String>>,
+    idle: Mutex<BTreeSet<String>>,
     tickets: AtomicU64,
 }
 
@@ -89,13 +90,22 @@ impl Memory {
 
     /// Takes note of the groups that were named and are not there; the set, if it is not the same as before.
     pub(super) fn newly_missing(&self, missing: BTreeSet<String>) -> Option<BTreeSet<String>> {
-        let mut before = lock(&self.missing);
-        if *before == missing {
-            return None;
-        }
-        before.clone_from(&missing);
-        Some(missing)
+        newly(&self.missing, missing)
     }
+
+    /// Takes note of the names in the settings file that no group has; the set, if it is not the same as before.
+    pub(super) fn newly_idle(&self, idle: BTreeSet<String>) -> Option<BTreeSet<String>> {
+        newly(&self.idle, idle)
+    }
+}
+
+fn newly(before: &Mutex<BTreeSet<String>>, now: BTreeSet<String>) -> Option<BTreeSet<String>> {
+    let mut before = lock(before);
+    if *before == now {
+        return None;
+    }
+    before.clone_from(&now);
+    Some(now)
 }
 
 impl GroupMemory {

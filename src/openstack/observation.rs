@@ -18,10 +18,13 @@ use super::{
     memory::{GroupMemory, Picture, Ticket},
     stacks::GroupStacks,
 };
-use crate::core::{
-    cloud::{CloudError, GroupObservation, Observation, Reading},
-    node_group::NodeGroupUuid,
-    status::Status,
+use crate::{
+    config::node_groups::MASTER_ROLE,
+    core::{
+        cloud::{CloudError, GroupObservation, Observation, Reading},
+        node_group::NodeGroupUuid,
+        status::Status,
+    },
 };
 
 /// A group within an observation.
@@ -104,6 +107,15 @@ impl MagnumCluster {
         {
             let missing = missing.into_iter().collect::<Vec<_>>().join(", ");
             tracing::warn!(missing, "node groups named by --nodes are not in the cluster, or are masters");
+        }
+        let workers: Vec<_> = all
+            .iter()
+            .filter(|group| group.role.as_deref() != Some(MASTER_ROLE))
+            .map(|group| group.name.as_str())
+            .collect();
+        for idle in self.memory.newly_idle(self.settings.idle_patterns(&workers)).into_iter().flatten() {
+            let workers = workers.join(", ");
+            tracing::warn!("{idle:?} in the settings file is the name of no node group; there is: {workers}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! The settings file (`--config`): YAML, its keys named as the options of the command line are.
 //!
-//! [`values`] reads single values, this module what they are part of. Whoever adds a setting adds a field here; the known
+//! The module `values` reads single values, this module what they are part of. Whoever adds a setting adds a field here; the known
 //! keys of an error and its suggestion come from the fields.
 
 mod values;

@@ -87,6 +87,25 @@ fn every_key_has_its_effect() {
 }
 
 #[test]
+fn the_examples_of_the_documents_are_good() {
+    let page = include_str!("../../../docs/templates.md");
+    let example = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let gpu = parse(example).unwrap().group("gpu-1");
+    assert_eq!(
+        (gpu.max, gpu.gpu_type.as_deref(), gpu.reservation.kube.cpu_millis),
+        (Some(4), Some("a100"), Some(100))
+    );
+    let page = include_str!("../../../README.md");
+    let example: String = page
+        .lines()
+        .skip_while(|line| *line != "    node-groups:")
+        .take_while(|line| !line.is_empty())
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    assert_eq!(parse(&example).unwrap().group("gpu-1").taints.len(), 1);
+}
+
+#[test]
 fn nothing_is_a_setting_too() {
     for text in ["", "\n", "# only a comment\n", "---\n", "{}", "node-groups: []", "prices: {}"] {
         assert_eq!(parse(text).as_ref(), Ok(&Settings::default()), "{text:?}");

@@ -16,6 +16,7 @@ pub mod keystone;
 pub mod magnum;
 pub mod members;
 mod memory;
+mod node_labels;
 pub mod nova;
 mod observation;
 pub mod request;

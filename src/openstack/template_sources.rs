@@ -92,7 +92,7 @@ impl TemplateSources {
             let running = progress.task.as_ref().is_some_and(|task| !task.is_finished());
             let new = !wanted.flavors.is_subset(&progress.asked.flavors)
                 || !wanted.groups.is_subset(&progress.asked.groups);
-            if running || !(new || known.due.is_some_and(|due| due <= Instant::now())) {
+            if running || !(new || known.due.is_none_or(|due| due <= Instant::now())) {
                 return;
             }
             progress.asked = wanted.clone();

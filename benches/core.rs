@@ -50,6 +50,7 @@ fn reading(group: u32) -> Reading {
             labels: BTreeMap::new(),
         },
         stack_name: format!("k8s-pool-{group}-abcdefghijkl"),
+        template: Default::default(),
         members: (0..NODES).map(member).collect(),
         servers: Some((0..NODES).map(|index| (machine(group, index), MemberIndex::new(index))).collect()),
     }

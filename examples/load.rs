@@ -283,20 +283,12 @@ async fn after_refresh(
         measurements.time("NodeGroupNodes", client.node_group_nodes(request)).await?;
         let request = NodeGroupTemplateNodeInfoRequest { id: id.clone() };
         let template = client.node_group_template_node_info(request);
-        optional(measurements.time("NodeGroupTemplateNodeInfo", template).await)?;
+        measurements.time("NodeGroupTemplateNodeInfo", template).await?;
         let defaults = Some(NodeGroupAutoscalingOptions::default());
         let request = NodeGroupAutoscalingOptionsRequest { id: id.clone(), defaults };
-        optional(measurements.time("NodeGroupGetOptions", client.node_group_get_options(request)).await)?;
+        measurements.time("NodeGroupGetOptions", client.node_group_get_options(request)).await?;
     }
     Ok(())
-}
-
-/// UNIMPLEMENTED is an answer that cluster-autoscaler understands here.
-fn optional<T>(result: Result<T, Status>) -> Result<(), Status> {
-    match result {
-        Err(status) if status.code() != Code::Unimplemented => Err(status),
-        _ => Ok(()),
-    }
 }
 
 /// NodeGroupNodes from many clients at once.

@@ -51,6 +51,24 @@ fn incomplete_or_unreadable_tls_files_are_two() {
 }
 
 #[test]
+fn a_settings_file_that_cannot_be_used_is_two_and_says_where() {
+    let options =
+        |file: &str| [&CLUSTER[..], &["--address", "127.0.0.1:0", "--config", file]].concat().join("\n");
+    let serve_with = |file: &str| serve(&options(file).lines().collect::<Vec<_>>());
+    assert_ends(&serve_with("/nonexistent/config.yaml"), 2, "/nonexistent/config.yaml");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "gpu-label: a\nnode-group: []\n").unwrap();
+    let path = file.path().display().to_string();
+    assert_ends(
+        &serve_with(&path),
+        2,
+        &format!("{path}, line 2: unknown key \"node-group\"; did you mean \"node-groups\"?"),
+    );
+    let label = serve(&[&CLUSTER[..], &["--gpu-label", "a b"]].concat());
+    assert_eq!(label.status.code(), Some(2));
+}
+
+#[test]
 fn a_cluster_that_is_not_there_is_two() {
     let output = serve(&["--address", "127.0.0.1:0", "--simulate", "--cluster-name", "elsewhere"]);
     assert_ends(&output, 2, "elsewhere");
@@ -70,7 +88,9 @@ fn help_names_each_environment_variable() {
     let output = serve(&["--help"]);
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8_lossy(&output.stdout);
-    for variable in ["MAGNUM_AUTOSCALER_ADDRESS", "OS_CLOUD", "MAGNUM_AUTOSCALER_SIMULATE"] {
+    for variable in
+        ["MAGNUM_AUTOSCALER_ADDRESS", "OS_CLOUD", "MAGNUM_AUTOSCALER_SIMULATE", "MAGNUM_AUTOSCALER_CONFIG"]
+    {
         assert!(help.contains(variable), "{variable}");
     }
 }

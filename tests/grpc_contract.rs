@@ -10,9 +10,8 @@ use cluster_autoscaler_provider_magnum::grpc::{
         CleanupRequest, ExternalGrpcNode, GetAvailableGpuTypesRequest, GpuLabelRequest, NodeGroup,
         NodeGroupAutoscalingOptionsRequest, NodeGroupDecreaseTargetSizeRequest, NodeGroupDeleteNodesRequest,
         NodeGroupForNodeRequest, NodeGroupIncreaseSizeRequest, NodeGroupNodesRequest,
-        NodeGroupTargetSizeRequest, NodeGroupTemplateNodeInfoRequest, NodeGroupsRequest,
-        PricingNodePriceRequest, PricingPodPriceRequest, RefreshRequest,
-        cloud_provider_client::CloudProviderClient, instance_status::InstanceState,
+        NodeGroupTargetSizeRequest, NodeGroupsRequest, PricingNodePriceRequest, PricingPodPriceRequest,
+        RefreshRequest, cloud_provider_client::CloudProviderClient, instance_status::InstanceState,
     },
     tls::Security,
 };
@@ -201,29 +200,22 @@ async fn what_is_no_member_is_refused_and_nothing_goes() {
 }
 
 #[tokio::test]
-async fn what_is_optional_says_so_and_the_rest_answers() {
+async fn without_settings_prices_are_not_offered_and_the_rest_answers() {
     let fixture = Fixture::start().await;
     let client = &mut fixture.client().await;
-    let id = WORKERS.to_owned();
     let codes = [
         client.pricing_node_price(PricingNodePriceRequest::default()).await.unwrap_err().code(),
         client.pricing_pod_price(PricingPodPriceRequest::default()).await.unwrap_err().code(),
-        client
-            .node_group_template_node_info(NodeGroupTemplateNodeInfoRequest { id: id.clone() })
-            .await
-            .unwrap_err()
-            .code(),
-        client
-            .node_group_get_options(NodeGroupAutoscalingOptionsRequest { id, defaults: None })
-            .await
-            .unwrap_err()
-            .code(),
     ];
-    assert_eq!(codes, [Code::Unimplemented; 4]);
+    assert_eq!(codes, [Code::Unimplemented; 2]);
+    let request =
+        NodeGroupAutoscalingOptionsRequest { id: WORKERS.to_owned(), defaults: Some(Default::default()) };
+    let options = client.node_group_get_options(request).await.unwrap().into_inner();
+    assert_eq!(options.node_group_autoscaling_options, None, "the defaults, to each version");
     let label = client.gpu_label(GpuLabelRequest {}).await.unwrap().into_inner().label;
     assert_eq!(label, "magnum.openstack.org/gpu");
     let types = client.get_available_gpu_types(GetAvailableGpuTypesRequest {}).await.unwrap();
-    assert!(types.into_inner().gpu_types.is_empty());
+    assert_eq!(types.into_inner().gpu_types.into_keys().collect::<Vec<_>>(), ["a100"]);
     client.refresh(RefreshRequest {}).await.unwrap();
     client.cleanup(CleanupRequest {}).await.unwrap();
 }

@@ -145,6 +145,12 @@ impl Scene {
                 json!({"servers": servers.collect::<Vec<_>>()})
             }),
         );
+        on(
+            "GET /nova/v2.1/flavors/detail",
+            Box::new(
+                |_| json!({"flavors": [{"id": "2", "name": "m1.node", "vcpus": 4, "ram": 8192, "disk": 20}]}),
+            ),
+        );
         let cluster = MagnumCluster::new(fake.session(), "k8s".to_owned(), selection);
         Self { fake, world, cluster }
     }
@@ -241,7 +247,7 @@ async fn the_first_observation_reads_everything_in_few_round_trips() {
     let started = Instant::now();
     let first = scene.observe(None).await;
     assert!(started.elapsed() <= Duration::from_millis(300), "{:?}", started.elapsed());
-    assert_eq!(scene.fake.asked().len(), 1 + 1 + 2 + 2 * 5 + 1);
+    assert_eq!(scene.fake.asked().len(), 1 + 1 + 2 + 2 * 5 + 1 + 1);
     assert_eq!(first.cluster_name, "k8s");
     assert_eq!(first.groups.len(), 2);
     for number in 0..2 {
@@ -249,6 +255,7 @@ async fn the_first_observation_reads_everything_in_few_round_trips() {
         assert_eq!(reading.group.bounds, Bounds { min: 0, max: 10 });
         assert_eq!(reading.stack_name, format!("s{number}"));
         assert!(reading.group.has_cloud_provider());
+        assert_eq!((reading.template.capacity.cpu_millis, reading.template.guess()), (4000, None));
         assert_eq!(reading.counted().count(), 2);
         assert_eq!(member(&first, number, 3).server.unwrap().to_string(), server(number, 3));
         assert_eq!(member(&first, number, 3).presence, ServerPresence::Present);

@@ -83,6 +83,7 @@ prop_compose! {
                 labels: BTreeMap::new(),
             },
             stack_name: "k8s-pool-abc".into(),
+            template: Default::default(),
             members: members.into_iter().map(|(index, kind)| member(index, kind)).collect(),
             servers: None,
         };
@@ -359,6 +360,7 @@ fn settled_group(count: u32) -> Reading {
             labels: BTreeMap::new(),
         },
         stack_name: "k8s-pool-abc".into(),
+        template: Default::default(),
         members: (0..count).map(|index| member(index, 6)).collect(),
         servers: None,
     }

@@ -64,6 +64,7 @@ fn reading(status: &str, node_count: u32, members: Vec<Member>) -> Reading {
             labels: BTreeMap::from([("cloud_provider_enabled".into(), "true".into())]),
         },
         stack_name: "k8s-lab-pool-b-rlthnimsp5dl".into(),
+        template: Default::default(),
         members,
         servers: None,
     }

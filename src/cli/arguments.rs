@@ -14,6 +14,7 @@ use clap::{
 };
 
 use crate::{
+    core::template::labels::check_key,
     engine::EngineOptions,
     grpc::tls::SecurityOptions,
     telemetry::logs::{self, LogFormat},
@@ -68,6 +69,16 @@ pub struct ServeArguments {
         value_parser = parse_address
     )]
     pub admin_address: SocketAddr,
+
+    /// YAML file with settings of single node groups: bounds, labels, taints, reserved resources, options, prices
+    ///
+    /// docs/templates.md describes it. A key that is not known is an error.
+    #[arg(long, env = "MAGNUM_AUTOSCALER_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Label that marks nodes with a GPU; its value is the GPU's kind [default: magnum.openstack.org/gpu]
+    #[arg(long, env = "MAGNUM_AUTOSCALER_GPU_LABEL", value_name = "KEY", value_parser = parse_label_key)]
+    pub gpu_label: Option<String>,
 
     /// Where the cloud is and what to scale.
     #[command(flatten, next_help_heading = "Cloud")]
@@ -355,6 +366,10 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let text =
         text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
     text.parse().map_err(|_| "expected IP:PORT, like 127.0.0.1:8086, [::]:8086 or :8086".to_owned())
+}
+
+fn parse_label_key(text: &str) -> Result<String, String> {
+    check_key(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn parse_positive_duration(text: &str) -> Result<Duration, String> {

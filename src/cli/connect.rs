@@ -12,13 +12,13 @@ use crate::{
         node_groups::{AutoDiscovery, GroupSelection, NodeGroupOptionError, NodeGroupSpec},
         settings::without_line_ends,
     },
-    core::cloud::Cloud,
+    core::{cloud::Cloud, settings::Settings},
     openstack::{HttpTransport, MagnumCluster, Session, Timeouts},
     telemetry::metrics::Metrics,
 };
 
 /// The cluster to scale: in the simulator if one was started, else where `--cloud-config`, `--os-cloud` or `OS_*` say.
-/// Each request is told to `metrics`. Talks to nobody yet.
+/// Each request is told to `metrics`; node templates are made by `settings`. Talks to nobody yet.
 ///
 /// # Errors
 /// [`StartError::Configuration`] when the files or options cannot be used.
@@ -26,6 +26,7 @@ pub fn connect(
     arguments: &ServeArguments,
     simulator: Option<&StartedSimulator>,
     metrics: &Arc<Metrics>,
+    settings: Arc<Settings>,
 ) -> Result<Arc<dyn Cloud>, StartError> {
     let options = &arguments.cloud;
     let selection = selection(&options.nodes, &options.node_group_auto_discovery).map_err(configuration)?;
@@ -57,7 +58,22 @@ pub fn connect(
     };
     let session = Session::with(loaded.config, Arc::new(transport), metrics.clone(), timeouts)
         .with_origin(loaded.origin);
-    Ok(Arc::new(MagnumCluster::new(Arc::new(session), name, selection)))
+    Ok(Arc::new(MagnumCluster::new(Arc::new(session), name, selection).with_settings(settings)))
+}
+
+/// What `--config` says, corrected by the options of the command line.
+///
+/// # Errors
+/// [`StartError::Configuration`] when the file cannot be read or a setting makes no sense.
+pub fn settings(arguments: &ServeArguments) -> Result<Settings, StartError> {
+    let mut settings = match &arguments.config {
+        Some(file) => config::settings_file::read(file).map_err(configuration)?,
+        None => Settings::default(),
+    };
+    if let Some(label) = &arguments.gpu_label {
+        settings.devices.gpu_label.clone_from(label);
+    }
+    Ok(settings)
 }
 
 fn selection(nodes: &[String], discovery: &[String]) -> Result<GroupSelection, NodeGroupOptionError> {

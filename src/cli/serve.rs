@@ -17,14 +17,17 @@ use tracing::{info, warn};
 
 use super::{
     arguments::ServeArguments,
-    connect::connect,
+    connect::{connect, settings},
     error::StartError,
     first_reading::{FirstReading, is_fatal},
     signals::StopSignals,
     simulate::{StartedSimulator, announce, start_simulator},
 };
 use crate::{
-    core::cloud::{CloudError, Observation},
+    core::{
+        cloud::{CloudError, Observation},
+        settings::Settings,
+    },
     engine::{Engine, Recorder},
     grpc::{
         call_layer::CallObserver,
@@ -49,13 +52,14 @@ const ANNOUNCE_AFTER: Duration = Duration::from_secs(2);
 pub async fn serve(arguments: &ServeArguments) -> Result<(), StartError> {
     let mut signals = StopSignals::listen()?;
     require_cluster(arguments)?;
+    let settings = Arc::new(settings(arguments)?);
     let security = arguments.tls.security_options().load(arguments.address.ip())?;
     let plaintext = matches!(security, Security::Plaintext);
     let server = Server::bind(arguments.address, security)?;
     let admin = AdminServer::bind(arguments.admin_address).await?;
     let metrics = Arc::new(Metrics::new()?);
     let simulator = simulator(arguments).await?;
-    let cloud = connect(arguments, simulator.as_ref(), &metrics)?;
+    let cloud = connect(arguments, simulator.as_ref(), &metrics, Arc::clone(&settings))?;
 
     let (cloud, readings) = FirstReading::listen(cloud);
     let recorder: Arc<dyn Recorder> = metrics.clone();
@@ -67,7 +71,7 @@ pub async fn serve(arguments: &ServeArguments) -> Result<(), StartError> {
     }
     let engine = Engine::start(cloud, options, recorder);
     let places = Places { grpc: server.address(), plaintext, admin: admin.address() };
-    let running = Running::start(server, admin, engine, metrics);
+    let running = Running::start(server, admin, engine, metrics, settings);
     running.until_stopped(&mut signals, readings, &places, simulator.is_some()).await
 }
 
@@ -133,12 +137,18 @@ struct Running {
 }
 
 impl Running {
-    fn start(server: Server, admin: AdminServer, engine: Arc<Engine>, metrics: Arc<Metrics>) -> Self {
+    fn start(
+        server: Server,
+        admin: AdminServer,
+        engine: Arc<Engine>,
+        metrics: Arc<Metrics>,
+        settings: Arc<Settings>,
+    ) -> Self {
         let snapshots: Arc<dyn SnapshotSource> = engine.clone();
         metrics.watch(Arc::clone(&snapshots));
         let stop = CancellationToken::new();
         let observer: Arc<dyn CallObserver> = metrics.clone();
-        let service = CloudProviderService::new(Arc::clone(&engine));
+        let service = CloudProviderService::new(Arc::clone(&engine)).with_settings(settings);
         let server = tokio::spawn(server.run(service, observer, stop.clone().cancelled_owned()));
         // Probes and scrapers are served to the very end.
         let admin = tokio::spawn(admin.run(metrics, snapshots, std::future::pending()));

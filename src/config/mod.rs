@@ -1,4 +1,4 @@
-//! Where the cloud is, who logs in, and which node groups are meant.
+//! Where the cloud is, who logs in, which node groups are meant, and what is set for single ones ([`mod@file`]).
 //!
 //! [`load`] finds the cloud the way the command line promises: `--cloud-config FILE` (the `[Global]` file of
 //! cluster-autoscaler's Magnum provider and of the OpenStack cloud provider), else `--os-cloud` or `OS_CLOUD`
@@ -25,6 +25,7 @@ mod names;
 pub mod node_groups;
 mod precedence;
 pub mod settings;
+pub mod settings_file;
 pub mod warning;
 mod yaml;
 

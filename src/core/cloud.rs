@@ -10,6 +10,7 @@ use super::{
     member::{Member, MemberIndex},
     node_group::{NodeGroup, NodeGroupUuid},
     status::{Action, Status},
+    template::NodeTemplate,
 };
 
 /// One node group with its members, read within one moment.
@@ -26,6 +27,8 @@ pub struct Reading {
     /// The servers that Nova lists by the names that the group's members have, with the index in the name; none when
     /// Nova did not answer.
     pub servers: Option<BTreeMap<MachineId, MemberIndex>>,
+    /// What a new node of it will be.
+    pub template: Arc<NodeTemplate>,
 }
 
 impl Reading {

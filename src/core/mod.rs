@@ -5,16 +5,21 @@
 //! [`snapshot::Snapshot`] to read from, and, when something is to be done, a [`plan::Plan`].
 
 pub mod cloud;
+pub mod flavor;
 pub mod instance;
 pub mod ledger;
 pub mod machine_id;
 pub mod member;
 pub mod node_group;
 pub mod plan;
+pub mod pricing;
+pub mod quantity;
 pub mod registration;
 pub mod request;
+pub mod settings;
 pub mod settle;
 pub mod snapshot;
 pub mod status;
+pub mod template;
 pub mod verify;
 pub mod witnesses;

@@ -16,6 +16,7 @@ use super::{
     registration::Registrations,
     request::{NodeReference, RequestError},
     status::{Action, Progress},
+    template::NodeTemplate,
 };
 
 /// One node group as cluster-autoscaler sees it.
@@ -42,6 +43,8 @@ pub struct GroupView {
     pub status: String,
     /// Why the group could not be read the last time; the view is an older one then.
     pub trouble: Option<String>,
+    /// What a new node of the group will be.
+    pub template: Arc<NodeTemplate>,
 }
 
 impl GroupView {
@@ -89,6 +92,7 @@ impl GroupView {
             stack_name: reading.stack_name.clone(),
             status: group.status.to_string(),
             trouble: None,
+            template: Arc::clone(&reading.template),
         }
     }
 

@@ -194,6 +194,8 @@ fn members_by_server(reading: &Reading) -> Result<BTreeMap<MachineId, MemberInde
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use uuid::Uuid;
 
     use super::*;
@@ -236,6 +238,7 @@ mod tests {
             servers: nova.map(|servers| {
                 servers.iter().map(|(number, index)| (server(*number), MemberIndex::new(*index))).collect()
             }),
+            template: Arc::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! - [`externalgrpc`]: the generated messages and service
 //! - [`service`]: the 15 methods
 //! - [`wire`]: what a snapshot looks like on the wire
+//! - `template`, `options`, `pricing`: what cluster-autoscaler asks of a group beside its size
 //! - [`status`]: which error becomes which gRPC code
 //! - [`deadline`]: how much of the caller's patience is left
 //! - [`method`]: the methods that are served, by name
@@ -13,9 +14,12 @@
 pub mod call_layer;
 pub mod deadline;
 pub mod method;
+mod options;
+mod pricing;
 pub mod server;
 pub mod service;
 pub mod status;
+mod template;
 pub mod tls;
 pub mod wire;
 

@@ -19,20 +19,22 @@ use super::{
         PricingNodePriceResponse, PricingPodPriceRequest, PricingPodPriceResponse, RefreshRequest,
         RefreshResponse, cloud_provider_server::CloudProvider,
     },
-    status::{code_label, not_offered},
+    options,
+    pricing::{node_price, pod_price},
+    status::code_label,
+    template::EncodedTemplates,
     wire,
 };
 use crate::{
     core::{
+        pricing::PriceError,
         request::{NodeReference, RequestError},
+        settings::Settings,
         snapshot::GroupView,
     },
     engine::Engine,
 };
 
-/// Label of nodes with a GPU: cluster-autoscaler waits with such a node until the GPU shows in its allocatable
-/// resources. The in-tree provider's (`magnum_cloud_provider.go`, `GPULabel`), so that labelled groups stay so.
-const GPU_LABEL: &str = "magnum.openstack.org/gpu";
 /// How many nodes of a call are named in its log line.
 const NODES_IN_LOG: usize = 10;
 
@@ -40,6 +42,8 @@ const NODES_IN_LOG: usize = 10;
 #[derive(Clone)]
 pub struct CloudProviderService {
     engine: Arc<Engine>,
+    settings: Arc<Settings>,
+    templates: Arc<EncodedTemplates>,
 }
 
 impl fmt::Debug for CloudProviderService {
@@ -51,8 +55,18 @@ impl fmt::Debug for CloudProviderService {
 impl CloudProviderService {
     /// Answers from this engine.
     #[must_use]
-    pub const fn new(engine: Arc<Engine>) -> Self {
-        Self { engine }
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { engine, settings: Arc::default(), templates: Arc::default() }
+    }
+
+    /// With the operator's settings: prices, options of single groups and the GPU label.
+    #[must_use]
+    pub fn with_settings(self, settings: Arc<Settings>) -> Self {
+        Self { settings, ..self }
+    }
+
+    fn prices(&self) -> Result<&Settings, PriceError> {
+        if self.settings.has_prices() { Ok(&self.settings) } else { Err(PriceError::NotOffered) }
     }
 
     fn group(&self, id: &str) -> Result<Arc<GroupView>, Status> {
@@ -122,31 +136,38 @@ impl CloudProvider for CloudProviderService {
 
     async fn pricing_node_price(
         &self,
-        _request: Request<PricingNodePriceRequest>,
+        request: Request<PricingNodePriceRequest>,
     ) -> Result<Response<PricingNodePriceResponse>, Status> {
-        Err(not_offered("the price of a node"))
+        let settings = self.prices()?;
+        let price = node_price(settings, &*self.engine.snapshot()?, request.into_inner())?;
+        Ok(Response::new(PricingNodePriceResponse { price }))
     }
 
     async fn pricing_pod_price(
         &self,
-        _request: Request<PricingPodPriceRequest>,
+        request: Request<PricingPodPriceRequest>,
     ) -> Result<Response<PricingPodPriceResponse>, Status> {
-        Err(not_offered("the price of a pod"))
+        let settings = self.prices()?;
+        let price = pod_price(settings, &*self.engine.snapshot()?, request.get_ref())?;
+        Ok(Response::new(PricingPodPriceResponse { price }))
     }
 
     async fn gpu_label(
         &self,
         _request: Request<GpuLabelRequest>,
     ) -> Result<Response<GpuLabelResponse>, Status> {
-        Ok(Response::new(GpuLabelResponse { label: GPU_LABEL.to_owned() }))
+        Ok(Response::new(GpuLabelResponse { label: self.settings.devices.gpu_label.clone() }))
     }
 
     async fn get_available_gpu_types(
         &self,
         _request: Request<GetAvailableGpuTypesRequest>,
     ) -> Result<Response<GetAvailableGpuTypesResponse>, Status> {
-        // OpenStack tells of no GPU types; the in-tree provider's list is empty as well.
-        Ok(Response::new(GetAvailableGpuTypesResponse::default()))
+        // Only the keys count (`externalgrpc_cloud_provider.go`, `GetAvailableGPUTypes`).
+        let snapshot = self.engine.snapshot()?;
+        let types = snapshot.groups().iter().flat_map(|group| &group.template.gpu_types);
+        let gpu_types = types.map(|kind| (kind.clone(), prost_types::Any::default())).collect();
+        Ok(Response::new(GetAvailableGpuTypesResponse { gpu_types }))
     }
 
     async fn cleanup(&self, _request: Request<CleanupRequest>) -> Result<Response<CleanupResponse>, Status> {
@@ -221,18 +242,21 @@ impl CloudProvider for CloudProviderService {
 
     async fn node_group_template_node_info(
         &self,
-        _request: Request<NodeGroupTemplateNodeInfoRequest>,
+        request: Request<NodeGroupTemplateNodeInfoRequest>,
     ) -> Result<Response<NodeGroupTemplateNodeInfoResponse>, Status> {
-        // Never an empty template: cluster-autoscaler dereferences it unseen.
-        Err(not_offered("a template of a new node"))
+        let snapshot = self.engine.snapshot()?;
+        let group = snapshot.group(&request.get_ref().id)?;
+        Ok(Response::new(self.templates.answer(group, &snapshot)))
     }
 
     async fn node_group_get_options(
         &self,
-        _request: Request<NodeGroupAutoscalingOptionsRequest>,
+        request: Request<NodeGroupAutoscalingOptionsRequest>,
     ) -> Result<Response<NodeGroupAutoscalingOptionsResponse>, Status> {
-        // Cluster-autoscaler 1.35 and 1.36 take a start-up time of 0 from any answer (kubernetes/autoscaler#10245).
-        Err(not_offered("options of a single group"))
+        let NodeGroupAutoscalingOptionsRequest { id, defaults } = request.into_inner();
+        let set = self.settings.options(&self.group(&id)?.template.node_group);
+        let node_group_autoscaling_options = options::overlay(defaults, &set);
+        Ok(Response::new(NodeGroupAutoscalingOptionsResponse { node_group_autoscaling_options }))
     }
 }
 

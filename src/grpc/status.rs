@@ -4,7 +4,7 @@
 
 use tonic::{Code, Status};
 
-use crate::core::{cloud::CloudError, request::RequestError};
+use crate::core::{cloud::CloudError, pricing::PriceError, request::RequestError};
 
 impl From<RequestError> for Status {
     fn from(error: RequestError) -> Self {
@@ -12,9 +12,17 @@ impl From<RequestError> for Status {
     }
 }
 
-/// For a method that is optional in the protocol and that this service does not offer.
-pub(super) fn not_offered(what: &str) -> Status {
-    Status::unimplemented(format!("{what} is not offered; cluster-autoscaler does without"))
+impl From<PriceError> for Status {
+    fn from(error: PriceError) -> Self {
+        let code = match &error {
+            // The price expander, its only caller, passes over groups with any error; from 1.29 on it knows this one.
+            PriceError::NotOffered => Code::Unimplemented,
+            PriceError::UnknownNode { .. } => Code::NotFound,
+            PriceError::UnpricedGroup { .. } | PriceError::UnpricedPod => Code::FailedPrecondition,
+            PriceError::Period | PriceError::MalformedPod(_) => Code::InvalidArgument,
+        };
+        Self::new(code, error.to_string())
+    }
 }
 
 /// The gRPC code of a refusal.
@@ -216,6 +224,23 @@ mod tests {
             cloud_errors().into_iter().map(|(error, expected)| (RequestError::Cloud(error), expected)),
         );
         for (error, expected) in table {
+            let message = error.to_string();
+            let status = Status::from(error);
+            assert_eq!((status.code(), status.message()), (expected, message.as_str()));
+        }
+    }
+
+    #[test]
+    fn each_missing_price_has_its_code() {
+        let text = String::new;
+        for (error, expected) in [
+            (PriceError::NotOffered, Code::Unimplemented),
+            (PriceError::UnknownNode { node: node() }, Code::NotFound),
+            (PriceError::UnpricedGroup { group: group() }, Code::FailedPrecondition),
+            (PriceError::UnpricedPod, Code::FailedPrecondition),
+            (PriceError::Period, Code::InvalidArgument),
+            (PriceError::MalformedPod(text()), Code::InvalidArgument),
+        ] {
             let message = error.to_string();
             let status = Status::from(error);
             assert_eq!((status.code(), status.message()), (expected, message.as_str()));

@@ -82,7 +82,9 @@ fn summary(group: &GroupView) -> String {
         .collect();
     let states = if states.is_empty() { "no instance".to_owned() } else { states.join(", ") };
     let trouble = group.trouble.as_ref().map(|trouble| format!("; {trouble}")).unwrap_or_default();
-    format!("{}, target {} of {}: {states}{trouble}", group.status, group.target_size, group.bounds)
+    let guess =
+        group.template.guess().map(|reason| format!("; template guessed: {reason}")).unwrap_or_default();
+    format!("{}, target {} of {}: {states}{trouble}{guess}", group.status, group.target_size, group.bounds)
 }
 
 #[cfg(test)]
@@ -128,6 +130,7 @@ mod tests {
             instances,
             gives_provider_ids: true,
             stack_name: "k8s-abc".to_owned(),
+            template: Default::default(),
             status: "UPDATE_COMPLETE".to_owned(),
             trouble: trouble.map(str::to_owned),
         }
@@ -139,11 +142,12 @@ mod tests {
         assert_eq!((group.min_size, group.max_size), (1, i32::MAX));
         assert_eq!(
             group.debug,
-            "UPDATE_COMPLETE, target 2 of 1–4294967295: 1 running, 1 failed; heat refused GET /stacks"
+            "UPDATE_COMPLETE, target 2 of 1–4294967295: 1 running, 1 failed; heat refused GET /stacks; \
+             template guessed: nothing is known of the group"
         );
         assert_eq!(
             summary(&view(Vec::new(), None)),
-            "UPDATE_COMPLETE, target 2 of 1–4294967295: no instance"
+            "UPDATE_COMPLETE, target 2 of 1–4294967295: no instance; template guessed: nothing is known of the group"
         );
     }
 

@@ -20,14 +20,17 @@ use super::{
     memory::{GroupMemory, Memory},
     nova::{Nova, Servers},
     session::Session,
+    template_sources::TemplateSources,
 };
 use crate::{
     config::node_groups::GroupSelection,
     core::{
         cloud::{Cloud, CloudError, Observation, Reading},
         member::MemberIndex,
-        node_group::NodeGroupUuid,
+        node_group::{Bounds, NodeGroup, NodeGroupUuid},
+        settings::Settings,
         status::Status,
+        template::NodeTemplate,
     },
 };
 
@@ -41,7 +44,10 @@ const MOST_WAITS: u32 = 12;
 pub struct MagnumCluster {
     name_or_uuid: String,
     pub(super) selection: GroupSelection,
-    pub(super) magnum: Magnum,
+    pub(super) settings: Arc<Settings>,
+    region: Option<String>,
+    pub(super) sources: TemplateSources,
+    pub(super) magnum: Arc<Magnum>,
     pub(super) heat: Heat,
     pub(super) nova: Nova,
     pub(super) memory: Memory,
@@ -56,17 +62,38 @@ impl MagnumCluster {
     /// A cluster by its name or UUID. Nothing is read yet.
     #[must_use]
     pub fn new(session: Arc<Session>, name_or_uuid: String, selection: GroupSelection) -> Self {
+        let magnum = Arc::new(Magnum::new(Arc::clone(&session)));
         Self {
             most_time: session.read_timeout().saturating_mul(MOST_WAITS),
             name_or_uuid,
             selection,
-            magnum: Magnum::new(Arc::clone(&session)),
+            settings: Arc::default(),
+            region: session.region().map(str::to_owned),
+            sources: TemplateSources::new(Arc::clone(&session), Arc::clone(&magnum)),
+            magnum,
             heat: Heat::new(Arc::clone(&session)),
             nova: Nova::new(session),
             memory: Memory::default(),
             turn: AtomicUsize::new(0),
             nova_failing: AtomicBool::new(false),
         }
+    }
+
+    /// With what the operator says of its groups.
+    #[must_use]
+    pub fn with_settings(self, settings: Arc<Settings>) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// The sizes that a group may have; none for one that is not for scaling.
+    pub(super) fn bounds(&self, detail: &NodeGroupRecord) -> Result<Option<Bounds>, CloudError> {
+        self.selection.bounds(detail, &self.settings.group(&detail.name))
+    }
+
+    /// What a new node of a group will be.
+    pub(super) fn template(&self, group: &NodeGroup, detail: &NodeGroupRecord) -> NodeTemplate {
+        let role = detail.role.as_deref().unwrap_or_default();
+        self.sources.template(group, role, self.region.as_deref(), &self.settings)
     }
 
     /// The cluster's record and all its groups'. The former is read only if `read_cluster` or it is not known to be
@@ -214,7 +241,7 @@ impl Cloud for MagnumCluster {
                 (cluster, detail, None)
             }
         };
-        let bounds = self.selection.bounds(&detail)?.ok_or_else(|| not_scaled(&detail))?;
+        let bounds = self.bounds(&detail)?.ok_or_else(|| not_scaled(&detail))?;
         let (listing, servers) = match found {
             Some(found) => found,
             None => {
@@ -239,7 +266,7 @@ impl Cloud for MagnumCluster {
             known: &memory.as_ref().map(|memory| memory.known()).unwrap_or_default(),
             before,
         };
-        let picture = parts.picture(&self.nova).await?;
+        let picture = parts.picture(self).await?;
         let reading = Reading::clone(&picture.reading);
         self.memory.remember(GroupMemory { ticket, record: detail, picture: Some(picture) });
         Ok(reading)

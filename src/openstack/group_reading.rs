@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use super::{
+    cluster::MagnumCluster,
     heat::{Heat, ListedMember, RefsMap, StackRef},
     magnum::NodeGroupRecord,
     members::{KnownMembers, Listing, NovaAnswer, assemble},
@@ -154,7 +155,7 @@ pub(super) struct Parts<'a> {
 
 impl Parts<'_> {
     /// Makes one picture of it.
-    pub(super) async fn picture(self, nova: &Nova) -> Result<Picture, CloudError> {
+    pub(super) async fn picture(self, cluster: &MagnumCluster) -> Result<Picture, CloudError> {
         let (stacks, listing) = self.listed;
         let listing = believed(listing, self.detail)?;
         let group = node_group(self.detail, self.bounds);
@@ -166,13 +167,15 @@ impl Parts<'_> {
                 self.detail.name
             )));
         }
-        confirm_losses(nova, &mut members, self.known).await;
+        confirm_losses(&cluster.nova, &mut members, self.known).await;
         let servers = match self.nova {
             NovaAnswer::Listed(servers) => Some(servers.of_stack(&stack_name)),
             NovaAnswer::NotAsked => self.before.and_then(|before| before.reading.servers.clone()),
             NovaAnswer::Failed => None,
         };
-        let reading = Reading { cluster_status: self.cluster_status, group, stack_name, members, servers };
+        let template = Arc::new(cluster.template(&group, self.detail));
+        let cluster_status = self.cluster_status;
+        let reading = Reading { cluster_status, group, stack_name, members, servers, template };
         // Where nothing changed, comparing and keeping it costs nothing.
         let reading = match self.before {
             Some(before) if *before.reading == reading => Arc::clone(&before.reading),

@@ -16,6 +16,7 @@ use url::Url;
 
 use super::{
     diagnosis::{json_error, shown},
+    node_labels::KubernetesRecord,
     paging::Pages,
     session::{Call, Session, extend_path, malformed, parse, redirected},
 };
@@ -23,6 +24,7 @@ use crate::core::{
     cloud::{CloudError, Service},
     member::MemberIndex,
     node_group::NodeGroupUuid,
+    template::KubernetesFields,
 };
 
 /// The newest version that is asked for: it has groups of size 0 and everything else that is needed here.
@@ -30,6 +32,8 @@ use crate::core::{
 const NEWEST: Microversion = Microversion { major: 1, minor: 10 };
 /// The oldest that is of use: the first with node groups.
 const OLDEST: Microversion = Microversion { major: 1, minor: 9 };
+/// The first that tells the labels and taints of a group's nodes (Magnum 23). Asked for that alone.
+const WITH_NODE_LABELS: Microversion = Microversion { major: 1, minor: 14 };
 /// Groups per page; Magnum's own limit is the same.
 const PAGE: &str = "1000";
 /// How many names of clusters an error lists.
@@ -170,14 +174,14 @@ struct RootVersion {
 #[derive(Debug)]
 pub struct Magnum {
     session: Arc<Session>,
-    microversion: OnceCell<Microversion>,
+    newest: OnceCell<Microversion>,
 }
 
 impl Magnum {
     /// Calls within a session.
     #[must_use]
     pub fn new(session: Arc<Session>) -> Self {
-        Self { session, microversion: OnceCell::new() }
+        Self { session, newest: OnceCell::new() }
     }
 
     /// The version that is spoken: the server's newest, but not beyond 1.10. Asked for once.
@@ -185,7 +189,12 @@ impl Magnum {
     /// # Errors
     /// [`CloudError::Unsuitable`] when the server is too old to know node groups.
     pub async fn microversion(&self) -> Result<Microversion, CloudError> {
-        self.microversion.get_or_try_init(|| self.negotiate()).await.copied()
+        Ok(self.newest().await?.min(NEWEST))
+    }
+
+    /// The newest version that the server speaks.
+    async fn newest(&self) -> Result<Microversion, CloudError> {
+        self.newest.get_or_try_init(|| self.negotiate()).await.copied()
     }
 
     async fn negotiate(&self) -> Result<Microversion, CloudError> {
@@ -203,7 +212,7 @@ impl Magnum {
                 shown(&root)
             )));
         }
-        Ok(newest.min(NEWEST))
+        Ok(newest)
     }
 
     /// What the version document at the root says; it needs no token.
@@ -246,6 +255,15 @@ impl Magnum {
 
     async fn get(&self, kind: &'static str, path: &[&str]) -> Result<Call, CloudError> {
         let version = self.microversion().await?;
+        self.get_at(version, kind, path).await
+    }
+
+    async fn get_at(
+        &self,
+        version: Microversion,
+        kind: &'static str,
+        path: &[&str],
+    ) -> Result<Call, CloudError> {
         let (_, api) = addresses(self.session.endpoint(Service::ContainerInfra).await?);
         Ok(Call::get(Service::ContainerInfra, kind, api, path)
             .header("openstack-api-version", format!("container-infra {version}")))
@@ -333,6 +351,24 @@ impl Magnum {
         } else {
             Err(malformed(&call, format!("it is another node group: {}", record.uuid)))
         }
+    }
+
+    /// The labels and taints that Magnum gives to a group's nodes; none where the server is too old to tell.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(super) async fn kubernetes_fields(
+        &self,
+        cluster: &str,
+        group: NodeGroupUuid,
+    ) -> Result<Option<KubernetesFields>, CloudError> {
+        if self.newest().await? < WITH_NODE_LABELS {
+            return Ok(None);
+        }
+        let path = ["clusters", cluster, "nodegroups", &group.to_string()];
+        let call = self.get_at(WITH_NODE_LABELS, "nodegroup", &path).await?;
+        let record: KubernetesRecord = self.session.fetch(&call).await?;
+        Ok(Some(record.into()))
     }
 
     /// Asks for a count of nodes without the members named. Sent once, or again only where it was certainly not

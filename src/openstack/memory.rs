@@ -27,6 +27,7 @@ pub(super) struct Memory {
     groups: Mutex<BTreeMap<NodeGroupUuid, Arc<GroupMemory>>>,
     missing: Mutex<BTreeSet<String>>,
     broken: Mutex<BTreeSet<String>>,
+    idle: Mutex<BTreeSet<String>>,
     tickets: AtomicU64,
 }
 
@@ -101,6 +102,11 @@ impl Memory {
     /// Takes note of the records that cannot be read, likewise.
     pub(super) fn newly_broken(&self, broken: BTreeSet<String>) -> Option<BTreeSet<String>> {
         changed(&self.broken, broken)
+    }
+
+    /// Takes note of the names in the settings file that no group has, likewise.
+    pub(super) fn newly_idle(&self, idle: BTreeSet<String>) -> Option<BTreeSet<String>> {
+        changed(&self.idle, idle)
     }
 }
 

@@ -18,10 +18,13 @@ use super::{
     memory::{GroupMemory, Picture, Ticket},
     stacks::GroupStacks,
 };
-use crate::core::{
-    cloud::{CloudError, GroupObservation, Observation, Reading, Service},
-    node_group::NodeGroupUuid,
-    status::Status,
+use crate::{
+    config::node_groups::MASTER_ROLE,
+    core::{
+        cloud::{CloudError, GroupObservation, Observation, Reading, Service},
+        node_group::NodeGroupUuid,
+        status::Status,
+    },
 };
 
 /// A group within an observation.
@@ -86,10 +89,11 @@ impl MagnumCluster {
         let at_rest = is_complete(&cluster) && work.iter().all(Work::is_at_rest);
         let turn = if at_rest { self.next_turn(&work) } else { Turn::default() };
         let uuid = cluster.uuid.clone();
-        let (record, details, (listed, servers)) = tokio::join!(
+        let (record, details, (listed, servers), ()) = tokio::join!(
             OptionFuture::from((!at_rest && !cluster_is_fresh).then(|| self.cluster())),
             join_all(work.iter().map(|work| self.magnum.node_group(&uuid, work.group.uuid))),
-            self.read_members(&work, &all, &turn)
+            self.read_members(&work, &all, &turn),
+            self.sources.keep_fresh(&uuid, work.iter().map(|work| work.group))
         );
         if let Some(record) = record {
             cluster = record?;
@@ -155,6 +159,15 @@ impl MagnumCluster {
         {
             let missing = missing.into_iter().collect::<Vec<_>>().join(", ");
             tracing::warn!(missing, "node groups named by --nodes are not in the cluster, or are masters");
+        }
+        let workers: Vec<_> = all
+            .iter()
+            .filter(|group| group.role.as_deref() != Some(MASTER_ROLE))
+            .map(|group| group.name.as_str())
+            .collect();
+        for idle in self.memory.newly_idle(self.settings.idle_patterns(&workers)).into_iter().flatten() {
+            let workers = workers.join(", ");
+            tracing::warn!("{idle:?} in the settings file is the name of no node group; there is: {workers}");
         }
     }
 
@@ -222,7 +235,7 @@ impl MagnumCluster {
             Err(error) if error.not_found() => return None,
             Err(error) => return observation(Err(error)),
         };
-        let bounds = match self.selection.bounds(&detail) {
+        let bounds = match self.bounds(&detail) {
             Ok(Some(bounds)) => bounds,
             Ok(None) => {
                 self.memory.remember(GroupMemory { ticket, record: detail, picture: None });
@@ -247,7 +260,7 @@ impl MagnumCluster {
             known: &known_members,
             before: work.before(),
         };
-        match parts.picture(&self.nova).await {
+        match parts.picture(self).await {
             Ok(picture) => {
                 let reading = Arc::clone(&picture.reading);
                 self.memory.remember(GroupMemory { ticket, record: detail, picture: Some(picture) });

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::magnum::{BrokenRecord, NodeGroupRecord};
 use crate::{
     config::node_groups::{GroupSelection, MASTER_ROLE, NodeGroupSpec},
-    core::{cloud::CloudError, node_group::Bounds},
+    core::{cloud::CloudError, node_group::Bounds, settings::GroupSettings},
 };
 
 impl GroupSelection {
@@ -53,36 +53,44 @@ impl GroupSelection {
         specs.iter().filter(|spec| !found.contains(spec)).map(|spec| spec.group.clone()).collect()
     }
 
-    /// The sizes that a group may have: Magnum's own, narrowed by `--nodes` where that names it. None for a group
-    /// without a maximum that nobody named: it is not for scaling.
+    /// The sizes that a group may have: Magnum's own, narrowed by `--nodes` where that names it and by the settings
+    /// file. None for a group to which nobody gives a maximum: it is not for scaling.
     ///
     /// # Errors
-    /// [`CloudError::Unsuitable`] when the two leave no size.
-    pub(super) fn bounds(&self, detail: &NodeGroupRecord) -> Result<Option<Bounds>, CloudError> {
+    /// [`CloudError::Unsuitable`] when they leave no size.
+    pub(super) fn bounds(
+        &self,
+        detail: &NodeGroupRecord,
+        settings: &GroupSettings,
+    ) -> Result<Option<Bounds>, CloudError> {
         let min = detail.min_node_count.unwrap_or(0);
-        let Some(spec) = self.spec_of(detail) else {
-            return Ok(detail.max_node_count.map(|max| Bounds { min, max }));
-        };
-        let bounds = Bounds {
-            min: spec.bounds.min.max(min),
-            max: detail.max_node_count.map_or(spec.bounds.max, |max| max.min(spec.bounds.max)),
-        };
+        let spec = self.spec_of(detail);
+        let maxima = [detail.max_node_count, spec.map(|spec| spec.bounds.max), settings.max];
+        let Some(max) = maxima.into_iter().flatten().min() else { return Ok(None) };
+        let minima = [Some(min), spec.map(|spec| spec.bounds.min), settings.min];
+        let bounds = Bounds { min: minima.into_iter().flatten().max().unwrap_or(0), max };
         if bounds.min <= bounds.max {
             return Ok(Some(bounds));
         }
-        Err(CloudError::Unsuitable(format!(
-            "--nodes {}:{}:{} and Magnum's own bounds of the group ({min} to {}) have no size in common",
-            spec.bounds.min,
-            spec.bounds.max,
-            spec.group,
-            detail.max_node_count.map_or_else(|| "any".to_owned(), |max| max.to_string()),
-        )))
+        let size = |size: Option<u32>| size.map_or_else(|| "any".to_owned(), |size| size.to_string());
+        let mut sources = Vec::new();
+        if let Some(NodeGroupSpec { bounds, group }) = spec {
+            sources.push(format!("--nodes {}:{}:{group}", bounds.min, bounds.max));
+        }
+        if settings.min.is_some() || settings.max.is_some() {
+            let (min, max) = (settings.min.unwrap_or(0), size(settings.max));
+            sources.push(format!("the settings file's bounds of {} ({min} to {max})", detail.name));
+        }
+        sources.push(format!("Magnum's own bounds of the group ({min} to {})", size(detail.max_node_count)));
+        Err(CloudError::Unsuitable(format!("{} have no size in common", sources.join(" and "))))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    static NOTHING: std::sync::LazyLock<GroupSettings> = std::sync::LazyLock::new(GroupSettings::default);
 
     fn group(name: &str, role: &str, min: u32, max: Option<u32>) -> NodeGroupRecord {
         serde_json::from_value(serde_json::json!({
@@ -106,11 +114,34 @@ mod tests {
             (explicit(&["2:4:g"]), 0, None, Some((2, 4))),
             (explicit(&["2:4:531cd801-d372-468e-b865-e775c513c86f"]), 0, None, Some((2, 4))),
         ] {
-            let bounds = selection.bounds(&group("g", "worker", min, max)).unwrap();
+            let bounds = selection.bounds(&group("g", "worker", min, max), &NOTHING).unwrap();
             assert_eq!(bounds, expected.map(|(min, max)| Bounds { min, max }));
         }
-        let error = explicit(&["2:4:g"]).bounds(&group("g", "worker", 5, None)).unwrap_err().to_string();
+        let error = explicit(&["2:4:g"]).bounds(&group("g", "worker", 5, None), &NOTHING);
+        let error = error.unwrap_err().to_string();
         assert!(error.contains("2:4:g") && error.contains("5 to any"), "{error}");
+    }
+
+    #[test]
+    fn the_settings_file_narrows_the_bounds_further() {
+        let settings = |min, max| GroupSettings { min, max, ..GroupSettings::default() };
+        for (selection, min, max, settings, expected) in [
+            (GroupSelection::All, 1, Some(5), settings(Some(0), Some(10)), Some((1, 5))),
+            (GroupSelection::All, 1, Some(5), settings(Some(2), Some(4)), Some((2, 4))),
+            (GroupSelection::All, 1, Some(5), settings(None, Some(3)), Some((1, 3))),
+            (GroupSelection::All, 0, None, settings(None, Some(3)), Some((0, 3))),
+            (GroupSelection::All, 0, None, settings(Some(1), None), None),
+            (explicit(&["2:4:g"]), 0, Some(9), settings(Some(3), Some(9)), Some((3, 4))),
+        ] {
+            let bounds = selection.bounds(&group("g", "worker", min, max), &settings).unwrap();
+            assert_eq!(bounds, expected.map(|(min, max)| Bounds { min, max }));
+        }
+        let error = GroupSelection::All.bounds(&group("g", "worker", 0, Some(2)), &settings(Some(3), None));
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "the settings file's bounds of g (3 to any) and Magnum's own bounds of the group (0 to 2) have no size in \
+             common"
+        );
     }
 
     #[test]

@@ -318,6 +318,11 @@ impl Session {
         self.requester.read_timeout()
     }
 
+    /// The region that was asked for.
+    pub(super) fn region(&self) -> Option<&str> {
+        self.config.region.as_deref()
+    }
+
     /// Sends a call with the token; once more with a new one where the service rejects it.
     pub(super) async fn send(&self, call: &Call) -> Result<Response<Bytes>, CloudError> {
         let mut request = call.request()?;

@@ -1,6 +1,6 @@
 //! Magnum's records: the cluster and its node groups.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -53,6 +53,10 @@ pub(super) struct Group {
     pub(super) updated: Instant,
     /// What Magnum last read from Heat; failed updates leave it alone.
     pub(super) addresses: Vec<String>,
+    /// From 1.14 on.
+    pub(super) node_labels: BTreeMap<String, String>,
+    /// From 1.14 on: key, value and effect of each.
+    pub(super) node_taints: Vec<[String; 3]>,
 }
 
 impl World {

@@ -285,8 +285,8 @@ impl World {
     pub(super) fn create_group(&mut self, options: GroupOptions) -> GroupNumber {
         let number = self.next_group;
         self.next_group += 1;
-        let GroupOptions { name, node_count, min, max, flavor_id, stack_walk } = options;
-        self.insert_group(number, name, flavor_id, node_count, (min, max), Vec::new());
+        let stack_walk = options.stack_walk;
+        self.insert_group(number, options, Vec::new());
         if let Some(group) = self.groups.get_mut(&number) {
             group.state = State::started(Action::Create);
         }

@@ -1,6 +1,6 @@
 //! What the simulated cloud is made of and how long things take in it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// How many times its size a group of [`SimulatorOptions::sized`] may grow to.
 const SIZED_HEADROOM: u32 = 2;
@@ -30,6 +30,8 @@ pub struct SimulatorOptions {
     pub conductor_delay: Duration,
     /// Servers that the project may have, masters included; `None` for no limit.
     pub instance_quota: Option<u32>,
+    /// Newest minor version of Magnum's API: 10 as in Zed, up to 14 as in Magnum 23.
+    pub magnum_minor_version: u32,
     /// Life of a token.
     pub token_lifetime: Duration,
     /// Seed of all ids and of everything that a real cloud leaves to chance.
@@ -52,6 +54,10 @@ pub struct GroupOptions {
     /// From Heat's acceptance of an update until it reaches `kube_minions`. On the lab 0.5 s for a group with a
     /// stack of its own, and up to 20 s for the default group (FINDINGS, Heat).
     pub stack_walk: Duration,
+    /// Magnum's `node_labels`, shown from 1.14 on.
+    pub node_labels: BTreeMap<String, String>,
+    /// Magnum's `node_taints` as KEY, VALUE and EFFECT, shown from 1.14 on.
+    pub node_taints: Vec<[String; 3]>,
 }
 
 impl GroupOptions {
@@ -65,6 +71,8 @@ impl GroupOptions {
             max,
             flavor_id: "m1.node".to_owned(),
             stack_walk: Duration::from_millis(500),
+            node_labels: BTreeMap::new(),
+            node_taints: Vec::new(),
         }
     }
 }
@@ -86,6 +94,7 @@ impl Default for SimulatorOptions {
             status_sync: Duration::from_secs(1),
             conductor_delay: Duration::from_millis(100),
             instance_quota: None,
+            magnum_minor_version: 10,
             token_lifetime: Duration::from_secs(3600),
             seed: 0,
         }

@@ -108,9 +108,7 @@ impl World {
             stack.minions.members.insert(index, member);
         }
         let addresses = stack.minions.members.values().filter_map(|member| member.address.clone()).collect();
-        let GroupOptions { name, node_count, min, max, flavor_id, .. } = options;
-        let bounds = (min, max);
-        self.insert_group(number, name, flavor_id, node_count, bounds, addresses);
+        self.insert_group(number, options, addresses);
         self.stacks.insert(number, stack);
     }
 
@@ -134,7 +132,8 @@ impl World {
         let name = format!("{stack_name}-master-0");
         self.found_server(server, name, "m1.master".to_owned(), address.clone(), None);
         let (name, flavor_id) = ("default-master".to_owned(), "m1.master".to_owned());
-        self.insert_group(MASTER, name, flavor_id, 1, (0, None), vec![address]);
+        let options = GroupOptions { flavor_id, ..GroupOptions::new(name, 1, 0, None) };
+        self.insert_group(MASTER, options, vec![address]);
     }
 
     fn found_server(
@@ -156,12 +155,10 @@ impl World {
     pub(super) fn insert_group(
         &mut self,
         number: GroupNumber,
-        name: String,
-        flavor_id: String,
-        node_count: u32,
-        (min, max): (u32, Option<u32>),
+        options: GroupOptions,
         addresses: Vec<String>,
     ) {
+        let GroupOptions { name, node_count, min, max, flavor_id, node_labels, node_taints, .. } = options;
         let group = Group {
             uuid: self.chance.uuid(),
             name,
@@ -173,6 +170,8 @@ impl World {
             created: self.now,
             updated: self.now,
             addresses,
+            node_labels,
+            node_taints,
         };
         self.groups.insert(number, group);
     }

@@ -215,6 +215,7 @@ struct GroupMetrics {
     target_size: IntGaugeVec,
     instances: IntGaugeVec,
     unreadable: IntGaugeVec,
+    template_guessed: IntGaugeVec,
     resizes: IntCounterVec,
     dropped: IntCounterVec,
     wrong_removals: IntCounterVec,
@@ -246,6 +247,10 @@ impl GroupMetrics {
                 "magnum_autoscaler_node_group_unreadable",
                 "1 if the group could not be read the last time and its numbers are older ones.",
             )?,
+            template_guessed: gauges(
+                "magnum_autoscaler_node_group_template_guessed",
+                "1 if the group's template is the smallest node that can be, since neither its flavor nor the settings tell.",
+            )?,
             resizes: int_counters(
                 registry,
                 "magnum_autoscaler_resizes_total",
@@ -269,7 +274,14 @@ impl GroupMetrics {
 
     fn update(&self, snapshot: &Snapshot) {
         // A group that is gone leaves no number behind.
-        for gauges in [&self.min_size, &self.max_size, &self.target_size, &self.instances, &self.unreadable] {
+        for gauges in [
+            &self.min_size,
+            &self.max_size,
+            &self.target_size,
+            &self.instances,
+            &self.unreadable,
+            &self.template_guessed,
+        ] {
             gauges.reset();
         }
         for group in snapshot.groups() {
@@ -286,6 +298,7 @@ impl GroupMetrics {
         self.max_size.with_label_values(&[id]).set(group.bounds.max.into());
         self.target_size.with_label_values(&[id]).set(group.target_size.into());
         self.unreadable.with_label_values(&[id]).set(group.trouble.is_some().into());
+        self.template_guessed.with_label_values(&[id]).set(group.template.guess().is_some().into());
         for (state, count) in Tally::of(&group.instances).by_state() {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.instances.with_label_values(&[id, state]).set(count);

@@ -14,6 +14,7 @@ fn group(id: &str) -> Arc<GroupView> {
         instances: Vec::new(),
         gives_provider_ids: true,
         stack_name: "k8s-abc".to_owned(),
+        template: Default::default(),
         status: "UPDATE_COMPLETE".to_owned(),
         trouble: Some("heat is down".to_owned()),
     })

@@ -14,11 +14,14 @@ use async_trait::async_trait;
 use cluster_autoscaler_provider_magnum::{
     core::{
         cloud::{Cloud, CloudError, GroupObservation, Observation, Reading, Service},
+        flavor::Flavor,
         machine_id::MachineId,
         member::{Member, MemberIndex, ServerPresence},
         node_group::{Bounds, NodeGroup, NodeGroupUuid},
+        settings::{GroupSettings, Settings},
         settle::Patience,
         status::Status,
+        template::{Facts, NodeTemplate, devices::DeviceNames},
     },
     engine::{Engine, EngineOptions, Recorder},
     grpc::{
@@ -175,7 +178,34 @@ fn group(name: &str, uuid: &str, bounds: Bounds) -> NodeGroup {
 fn reading(mut group: NodeGroup, members: Vec<Member>) -> Reading {
     group.node_count = u32::try_from(members.len()).unwrap();
     let stack_name = format!("k8s-{}-abcdefgh", group.name);
-    Reading { cluster_status: Status::parse("UPDATE_COMPLETE"), group, stack_name, members, servers: None }
+    let template = Arc::new(template(&group));
+    let cluster_status = Status::parse("UPDATE_COMPLETE");
+    Reading { cluster_status, group, stack_name, members, servers: None, template }
+}
+
+/// Of a flavor with 2 vCPUs, 4 GiB, 20 GiB of disk and an A100.
+fn template(group: &NodeGroup) -> NodeTemplate {
+    let flavor = Flavor {
+        id: "1".to_owned(),
+        name: group.flavor_id.clone(),
+        vcpus: 2,
+        ram_mib: 4096,
+        disk_gib: 20,
+        extra_specs: [("pci_passthrough:alias".to_owned(), "a100:1".to_owned())].into(),
+    };
+    let facts = Facts {
+        id: &group.id(),
+        name: &group.name,
+        role: "worker",
+        magnum_labels: &group.labels,
+        has_cloud_provider: group.has_cloud_provider(),
+        region: Some("RegionOne"),
+        flavor: Ok(&flavor),
+        kubernetes: None,
+    };
+    let settings =
+        GroupSettings { taints: vec!["dedicated=x:NoSchedule".parse().unwrap()], ..GroupSettings::default() };
+    NodeTemplate::build(&facts, &settings, &DeviceNames::default())
 }
 
 fn member(index: u32, server: &str) -> Member {
@@ -209,6 +239,11 @@ impl Fixture {
 
     /// Without waiting for anything.
     pub fn start_on(cloud: Arc<MemoryCloud>, security: Security) -> Self {
+        Self::start_with(cloud, security, Settings::default())
+    }
+
+    /// With an operator's settings, and without waiting for anything.
+    pub fn start_with(cloud: Arc<MemoryCloud>, security: Security, settings: Settings) -> Self {
         let metrics = Arc::new(Metrics::new().unwrap());
         let (recorder, observer): (Arc<dyn Recorder>, Arc<dyn CallObserver>) =
             (metrics.clone(), metrics.clone());
@@ -223,7 +258,7 @@ impl Fixture {
         metrics.watch(engine.clone());
         let server = Server::bind("127.0.0.1:0".parse().unwrap(), security).unwrap();
         let (address, stop) = (server.address(), CancellationToken::new());
-        let service = CloudProviderService::new(engine.clone());
+        let service = CloudProviderService::new(engine.clone()).with_settings(Arc::new(settings));
         let running = server.run(service, observer, stop.clone().cancelled_owned());
         let server = tokio::spawn(async { running.await.unwrap() });
         Self { cloud, metrics, engine, address, stop, server }

@@ -19,12 +19,10 @@ use super::{
 };
 use crate::simulator::{faults::Staleness, world::World};
 
-/// The newest minor version, of Zed; the major version is always 1 (FINDINGS, Microversions).
-const NEWEST: u32 = 10;
 /// Most records on a page.
 const PAGE: usize = 1000;
 
-/// The minor version that a request asks for.
+/// The minor version that a request asks for; the major version is always 1 (FINDINGS, Microversions).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct MinorVersion(pub(super) u32);
 
@@ -73,15 +71,16 @@ async fn add_request_id(State(site): State<Site>, request: Request, next: Next) 
 }
 
 /// Reads `OpenStack-API-Version`, and says in every answer which version it is of.
-async fn negotiate(request: Request, next: Next) -> Response {
-    let Ok(version) = requested_version(header(request.headers(), "openstack-api-version")) else {
+async fn negotiate(State(site): State<Site>, request: Request, next: Next) -> Response {
+    let newest = newest(&site);
+    let Ok(version) = requested_version(header(request.headers(), "openstack-api-version"), newest) else {
         return magnum_not_acceptable("Invalid service type for OpenStack-API-Version header");
     };
-    let Some(minor) = version.filter(|minor| (1..=NEWEST).contains(minor)) else {
+    let Some(minor) = version.filter(|minor| (1..=newest).contains(minor)) else {
         let asked = header(request.headers(), "openstack-api-version").unwrap_or_default();
         let asked = asked.rsplit(' ').next().unwrap_or_default().to_owned();
-        let mut response = unsupported_version(&asked);
-        add_version_headers(&mut response, &asked);
+        let mut response = unsupported_version(&asked, newest);
+        add_version_headers(&mut response, &asked, newest);
         return response;
     };
     let mut request = request;
@@ -89,41 +88,45 @@ async fn negotiate(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     // Magnum's method routing answers before there is a version to speak of.
     if response.status() != StatusCode::NOT_ACCEPTABLE {
-        add_version_headers(&mut response, &format!("1.{minor}"));
+        add_version_headers(&mut response, &format!("1.{minor}"), newest);
     }
     response
 }
 
+fn newest(site: &Site) -> u32 {
+    site.simulator.read(Staleness::default(), |world| world.options.magnum_minor_version)
+}
+
 /// `Err` without the service type, `None` for a version that cannot be.
-fn requested_version(header: Option<&str>) -> Result<Option<u32>, ()> {
+fn requested_version(header: Option<&str>, newest: u32) -> Result<Option<u32>, ()> {
     let Some(header) = header else { return Ok(Some(1)) };
     let version = header.strip_prefix("container-infra ").ok_or(())?.trim();
     if version == "latest" {
-        return Ok(Some(NEWEST));
+        return Ok(Some(newest));
     }
     Ok(version.strip_prefix("1.").and_then(|minor| minor.parse().ok()))
 }
 
-fn unsupported_version(asked: &str) -> Response {
+fn unsupported_version(asked: &str, newest: u32) -> Response {
     let description = format!(
         "Version {asked} was requested but the minor version is not supported by this service. The supported \
-         version range is: [container-infra 1.1, container-infra 1.{NEWEST}]."
+         version range is: [container-infra 1.1, container-infra 1.{newest}]."
     );
     let error = json!({
         "code": "magnum.microversion-unsupported",
         "title": "Requested microversion is unsupported",
         "description": description,
-        "max_version": format!("1.{NEWEST}"),
+        "max_version": format!("1.{newest}"),
         "min_version": "1.1",
         "links": [{"rel": "help", "href": "http://docs.openstack.org/api-guide/compute/microversions.html"}],
     });
     json_answer(StatusCode::NOT_ACCEPTABLE, &json!({"errors": [error]}))
 }
 
-fn add_version_headers(response: &mut Response, version: &str) {
+fn add_version_headers(response: &mut Response, version: &str, newest: u32) {
     for (name, value) in [
         ("openstack-api-minimum-version", "container-infra 1.1".to_owned()),
-        ("openstack-api-maximum-version", format!("container-infra 1.{NEWEST}")),
+        ("openstack-api-maximum-version", format!("container-infra 1.{newest}")),
         ("openstack-api-version", format!("container-infra {version}")),
     ] {
         set_header(response, HeaderName::from_static(name), &value);
@@ -139,7 +142,7 @@ async fn versions(State(site): State<Site>) -> Response {
             "id": "v1",
             "links": [{"href": format!("{}/container-infra/v1/", site.base), "rel": "self"}],
             "status": "CURRENT",
-            "max_version": format!("1.{NEWEST}"),
+            "max_version": format!("1.{}", newest(&site)),
             "min_version": "1.1",
         }],
     }))
@@ -160,18 +163,24 @@ pub(super) fn no_group(name_or_uuid: &str) -> Response {
     magnum_error(StatusCode::NOT_FOUND, &format!("Nodegroup {name_or_uuid} could not be found."))
 }
 
-async fn list_clusters(State(site): State<Site>, Extension(staleness): Extension<Staleness>) -> Response {
-    let cluster = site.simulator.read(staleness, |world| magnum_bodies::cluster_in_list(world, &site.base));
+async fn list_clusters(
+    State(site): State<Site>,
+    Extension(staleness): Extension<Staleness>,
+    Extension(version): Extension<MinorVersion>,
+) -> Response {
+    let cluster =
+        site.simulator.read(staleness, |world| magnum_bodies::cluster_in_list(world, version, &site.base));
     ok(&json!({"clusters": [cluster]}))
 }
 
 async fn show_cluster(
     State(site): State<Site>,
     Extension(staleness): Extension<Staleness>,
+    Extension(version): Extension<MinorVersion>,
     Path(cluster): Path<String>,
 ) -> Response {
     site.simulator.read(staleness, |world| match require_cluster(world, &cluster) {
-        Ok(()) => ok(&magnum_bodies::cluster(world, &site.base)),
+        Ok(()) => ok(&magnum_bodies::cluster(world, version, &site.base)),
         Err(refusal) => *refusal,
     })
 }
@@ -240,7 +249,7 @@ async fn show_group(
             return *refusal;
         }
         match world.find_group(&group) {
-            Some((number, record)) => ok(&magnum_bodies::group(world, number, record, &site.base)),
+            Some((number, record)) => ok(&magnum_bodies::group(world, version, number, record, &site.base)),
             None => no_group(&group),
         }
     })

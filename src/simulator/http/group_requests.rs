@@ -60,7 +60,7 @@ pub(super) async fn create(
         }
         let number = world.create_group(options);
         let Some(group) = world.groups.get(&number) else { return no_group("") };
-        json_answer(StatusCode::ACCEPTED, &magnum_bodies::group(world, number, group, &site.base))
+        json_answer(StatusCode::ACCEPTED, &magnum_bodies::group(world, version, number, group, &site.base))
     })
 }
 
@@ -100,7 +100,7 @@ pub(super) async fn update(
         }
         let order = Order::SetBounds { min: changed.min, max: changed.max };
         world.cast(Cast { group: number, order, refused: false }, Duration::ZERO);
-        json_answer(StatusCode::ACCEPTED, &magnum_bodies::group(world, number, &changed, &site.base))
+        json_answer(StatusCode::ACCEPTED, &magnum_bodies::group(world, version, number, &changed, &site.base))
     })
 }
 

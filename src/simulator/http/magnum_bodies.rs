@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::container_infra::MinorVersion;
 use crate::simulator::{
     cluster::{DEFAULT_WORKER, Group, MASTER},
     credentials::CREDENTIALS,
@@ -43,11 +44,11 @@ fn cluster_node_count(world: &World) -> u32 {
 }
 
 /// The cluster as the list of clusters shows it.
-pub(super) fn cluster_in_list(world: &World, base: &str) -> Value {
+pub(super) fn cluster_in_list(world: &World, version: MinorVersion, base: &str) -> Value {
     let cluster = &world.cluster;
     let stack_id = world.stacks.get(&DEFAULT_WORKER).map(|stack| stack.id.to_string());
     let flavor_id = world.groups.get(&DEFAULT_WORKER).map(|group| group.flavor_id.clone());
-    json!({
+    let mut body = json!({
         "uuid": cluster.uuid,
         "name": cluster.name,
         "cluster_template_id": cluster.template,
@@ -64,13 +65,21 @@ pub(super) fn cluster_in_list(world: &World, base: &str) -> Value {
         "status": cluster.shown_status(),
         "health_status": null,
         "merge_labels": false,
-    })
+    });
+    // `cluster_id` takes the place of `stack_id` (facts, Magnum 1.1).
+    if version >= MinorVersion(13)
+        && let Some(fields) = body.as_object_mut()
+        && let Some(stack_id) = fields.remove("stack_id")
+    {
+        fields.insert("cluster_id".to_owned(), stack_id);
+    }
+    body
 }
 
 /// The cluster in full.
-pub(super) fn cluster(world: &World, base: &str) -> Value {
+pub(super) fn cluster(world: &World, version: MinorVersion, base: &str) -> Value {
     let cluster = &world.cluster;
-    let mut body = cluster_in_list(world, base);
+    let mut body = cluster_in_list(world, version, base);
     let Some(fields) = body.as_object_mut() else { return body };
     let addresses: Vec<&String> = workers(world).flat_map(|group| &group.addresses).collect();
     let details = json!({
@@ -126,7 +135,13 @@ pub(super) fn group_in_list(world: &World, number: GroupNumber, group: &Group) -
 }
 
 /// A group in full.
-pub(super) fn group(world: &World, number: GroupNumber, group: &Group, base: &str) -> Value {
+pub(super) fn group(
+    world: &World,
+    version: MinorVersion,
+    number: GroupNumber,
+    group: &Group,
+    base: &str,
+) -> Value {
     let mut body = group_in_list(world, number, group);
     let Some(fields) = body.as_object_mut() else { return body };
     let cluster = world.cluster.uuid;
@@ -150,6 +165,14 @@ pub(super) fn group(world: &World, number: GroupNumber, group: &Group, base: &st
     });
     if let Value::Object(details) = details {
         fields.extend(details);
+    }
+    if version >= MinorVersion(14) {
+        let taints = group
+            .node_taints
+            .iter()
+            .map(|[key, value, effect]| json!({"key": key, "value": value, "effect": effect}));
+        fields.insert("node_labels".to_owned(), json!(group.node_labels));
+        fields.insert("node_taints".to_owned(), taints.collect());
     }
     body
 }

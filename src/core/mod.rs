@@ -11,6 +11,7 @@ pub mod machine_id;
 pub mod member;
 pub mod node_group;
 pub mod plan;
+pub mod quote;
 pub mod request;
 pub mod settle;
 pub mod snapshot;

@@ -149,6 +149,7 @@ async fn a_log_whose_reader_stands_still_costs_no_call() {
             client.node_groups(NodeGroupsRequest {}).await.unwrap();
         }
     }
+    drop(client);
     service.grows().await;
     let unread = service.child.stderr.take();
     assert_eq!(service.stop().code(), Some(0));

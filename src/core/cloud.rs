@@ -73,8 +73,19 @@ pub struct GroupObservation {
 pub struct Observation {
     /// Name of the cluster.
     pub cluster_name: String,
-    /// The groups in Magnum's order; a group that is not here does not exist (any more).
+    /// The groups in Magnum's order; a group that is not here does not exist (any more), or is one of `unscaled`.
     pub groups: Vec<GroupObservation>,
+    /// Groups that are there and not scaled, since they have no maximum.
+    pub unscaled: Vec<UnscaledGroup>,
+}
+
+/// A group without a maximum.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnscaledGroup {
+    /// Its UUID.
+    pub uuid: NodeGroupUuid,
+    /// Its name.
+    pub name: String,
 }
 
 /// Which service an error comes from.
@@ -207,6 +218,24 @@ impl CloudError {
         match self {
             Self::Unavailable { retry_after, .. } => *retry_after,
             _ => None,
+        }
+    }
+
+    /// Whether it is the same trouble, whatever differs from one request to the next.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Unreachable { service, .. }, Self::Unreachable { service: others, .. })
+            | (Self::Malformed { service, .. }, Self::Malformed { service: others, .. }) => service == others,
+            (
+                Self::Unavailable { service, status, .. },
+                Self::Unavailable { service: others, status: others_status, .. },
+            )
+            | (
+                Self::Refused { service, status, .. },
+                Self::Refused { service: others, status: others_status, .. },
+            ) => (service, status) == (others, others_status),
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
     }
 

@@ -48,6 +48,12 @@ pub fn parse_server_name(name: &str) -> Option<(&str, MemberIndex)> {
     Some((stack, number))
 }
 
+/// The name that Magnum's templates give to a member's server, and by which its node registers.
+#[must_use]
+pub fn server_name(stack: &str, index: MemberIndex) -> String {
+    format!("{stack}-node-{index}")
+}
+
 /// What Nova says of a member's server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ServerPresence {

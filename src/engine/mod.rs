@@ -1,6 +1,7 @@
 //! What runs: the observer that keeps the snapshot fresh, and one resizer for each node group.
 
 mod acceptance;
+mod news;
 mod observer;
 mod recorder;
 mod registered_nodes;
@@ -8,6 +9,7 @@ mod report;
 mod resizer;
 mod state;
 mod supervision;
+mod unidentified;
 mod watch;
 
 use std::{
@@ -30,6 +32,7 @@ use self::{
     registered_nodes::RegisteredNodes,
     state::{Answer, GroupState, SharedState},
     supervision::Supervision,
+    unidentified::Unidentified,
 };
 use crate::core::{
     cloud::Cloud,
@@ -89,6 +92,7 @@ pub struct Engine {
     state: Arc<SharedState>,
     trigger: Arc<Trigger>,
     nodes: RegisteredNodes,
+    unidentified: Unidentified,
     options: EngineOptions,
     tickets: AtomicU64,
     stop: CancellationToken,
@@ -109,6 +113,7 @@ impl Engine {
             state: Arc::default(),
             trigger: Arc::new(Trigger::new()),
             nodes: RegisteredNodes::default(),
+            unidentified: Unidentified::default(),
             options: options.clone(),
             tickets: AtomicU64::new(1),
             stop: CancellationToken::new(),
@@ -155,6 +160,7 @@ impl Engine {
             return Err(RequestError::SnapshotTooOld { age, reason });
         }
         self.nodes.retain(|machine| snapshot.contains(machine));
+        self.unidentified.retain(&snapshot);
         Ok(())
     }
 
@@ -190,8 +196,8 @@ impl Engine {
         }
         let snapshot = self.snapshot()?;
         let view = snapshot.group(group)?;
-        let named: Vec<InstanceId> =
-            nodes.iter().map(|node| view.identify(node)).collect::<Result<_, _>>()?;
+        let named: Result<Vec<InstanceId>, _> = nodes.iter().map(|node| view.identify(node)).collect();
+        let named = named.inspect_err(|error| self.unidentified.refused(view, error))?;
         self.submit(view, deadline, |group, view| check_removal(group, view, &named, nodes, now())).await?;
         self.forget_failures(view.uuid, &named);
         Ok(())
@@ -229,6 +235,9 @@ impl Engine {
     pub fn group_of(&self, node: &NodeReference) -> Result<Option<Arc<GroupView>>, RequestError> {
         let snapshot = self.snapshot()?;
         let Some((group, id)) = snapshot.find(node) else { return Ok(None) };
+        if !node.provider_id.is_empty() {
+            self.unidentified.identified(group, &node.name);
+        }
         // Instances that never registered are asked for by the name that was emitted for them.
         if let InstanceId::Server(machine) = id
             && node.name != node.provider_id
@@ -236,6 +245,12 @@ impl Engine {
             self.nodes.learn(machine, &node.provider_id);
         }
         Ok(Some(Arc::clone(group)))
+    }
+
+    /// A word for people about what keeps cluster-autoscaler from removing nodes of the group; none where all is well.
+    #[must_use]
+    pub fn note_about(&self, group: &GroupView) -> Option<String> {
+        self.unidentified.note(group)
     }
 
     /// Ends once a part of the engine has panicked, a bug: nothing but a new process makes it whole.

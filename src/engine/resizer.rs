@@ -195,7 +195,8 @@ impl Resizer {
 
     async fn read(&self) -> Result<Arc<Reading>, CloudError> {
         let begun = Instant::now();
-        let reading = Arc::new(self.cloud.read_group(self.group).await?);
+        let reading = self.cloud.read_group(self.group).await;
+        let reading = Arc::new(reading.inspect_err(|error| self.state.note_trouble(self.group, error))?);
         self.state.apply_reading(&reading, begun.into_std(), begun.elapsed());
         Ok(reading)
     }
@@ -334,7 +335,7 @@ impl Resizer {
     fn land(&self, flight: &Flight, reading: &Reading, effect: &Effect, took: Duration) {
         let id = reading.group.id();
         let verdict = effect.verdict();
-        report::landed(flight, reading, effect, took);
+        report::landed(flight, reading, effect, took, &self.named(reading));
         self.recorder.resize_ended(&id, verdict.into());
         if verdict == Verdict::WrongRemoval {
             let count = u64::try_from(effect.missing_bystanders.len()).unwrap_or(u64::MAX);
@@ -354,7 +355,7 @@ impl Resizer {
                     group.acknowledge_queue();
                     group.ledger.queued.insert(0, queued);
                 } else {
-                    report::given_up(&id, &queued.request);
+                    report::given_up(&id, &queued.request, group.view().map(Arc::as_ref));
                     self.recorder.request_dropped(&id, Dropped::Lost);
                     show_failure(
                         group,

@@ -10,6 +10,7 @@
 //! - [`tls`]: mutual TLS from three files
 //! - [`server`]: the listening server with health and reflection
 
+mod accept;
 pub mod call_layer;
 pub mod deadline;
 pub mod method;

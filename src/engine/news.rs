@@ -159,7 +159,8 @@ impl News {
             let Some(member) = instance.member.and_then(member_of) else { continue };
             match &instance.error {
                 Some(error) => {
-                    if self.failures.insert(member.index, error.code) != Some(error.code) {
+                    let told = self.failures.insert(member.index, error.code);
+                    if told != Some(error.code) {
                         failed.entry(error.code).or_default().push(member);
                     }
                 }
@@ -196,8 +197,8 @@ impl News {
 fn tell_failure(id: &str, code: &'static str, members: &[&Member], name: impl Fn(&Member) -> String) {
     let names: Vec<String> = members.iter().map(|member| name(member)).collect();
     let count = u32::try_from(members.len()).unwrap_or(u32::MAX);
-    let reason = members.first().map(|member| member.reason.as_str()).filter(|reason| !reason.is_empty());
-    let reason = reason.map(|reason| format!(" (Heat: {reason})")).unwrap_or_default();
+    let reason = members.first().filter(|member| member.status.failed());
+    let reason = reason.map(|member| format!(" (Heat: {})", member.reason)).unwrap_or_default();
     tracing::warn!(
         "{id}: {count} {} failed, {code}: {}: {}{reason}",
         nodes(count),

@@ -10,6 +10,7 @@ use crate::core::{
     machine_id::MachineId,
     member::{Member, MemberIndex, server_name},
     plan::{Removal, Resize},
+    request::RequestError,
     snapshot::GroupView,
     verify::{Effect, Verdict},
 };
@@ -43,14 +44,19 @@ pub(super) fn waiting(reading: &Reading, obstacle: Obstacle) {
     match obstacle {
         Obstacle::JustStarted => {
             tracing::info!(
-                "{id}: waiting a few seconds, since a resize from before this process knew the group may be under way"
+                "{id}: accepted requests wait a few seconds, since a resize from before this process knew the group may be \
+                 under way"
             );
         }
         Obstacle::InDoubt => {
-            tracing::info!("{id}: members disappeared unexpectedly; reading again before resizing");
+            tracing::info!(
+                "{id}: accepted requests wait for another reading, since members disappeared unexpectedly"
+            );
         }
         Obstacle::Repeated => {
-            tracing::info!("{id}: waiting a few seconds, since the last resize was sent more than once");
+            tracing::info!(
+                "{id}: accepted requests wait a few seconds, since the last resize was sent more than once"
+            );
         }
         Obstacle::Unsettled => tracing::info!(
             "{id}: accepted requests wait until the group has settled ({status}{})",
@@ -174,6 +180,17 @@ fn unfinished(id: &str, reading: &Reading, took: Duration, named: &[MemberIndex]
 pub(super) fn given_up(group: &str, request: &Request, view: Option<&GroupView>) {
     let request = describe(request, view);
     tracing::error!("{group}: {request} was given up after several attempts without effect");
+}
+
+/// A request that was acknowledged and whose turn came too late.
+pub(super) fn not_carried_out(
+    group: &str,
+    request: &Request,
+    view: Option<&GroupView>,
+    error: &RequestError,
+) {
+    let request = describe(request, view);
+    tracing::error!("{group}: {request} was accepted and cannot be carried out: {error}");
 }
 
 fn describe(request: &Request, view: Option<&GroupView>) -> String {

@@ -385,7 +385,8 @@ impl Resizer {
             return;
         }
         self.recorder.request_dropped(&reading.group.id(), Dropped::Refused);
-        tracing::error!("{}: a request that was accepted cannot be carried out: {error}", reading.group.id());
+        let view = group.view().map(Arc::as_ref);
+        report::not_carried_out(&reading.group.id(), &queued.request, view, error);
         show_failure(group, &queued.request, &error.to_string());
     }
 }

@@ -5,8 +5,8 @@ use std::{
     collections::HashMap,
     future::Future,
     io,
-    net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -80,7 +80,7 @@ where
     T: Send + 'static,
 {
     let state = (incoming, JoinSet::new(), Complaints::default(), admit);
-    stream::unfold(state, async |(mut incoming, mut handshakes, complaints, admit)| {
+    stream::unfold(state, async |(mut incoming, mut handshakes, mut complaints, admit)| {
         loop {
             let next = tokio::select! {
                 connection = incoming.next() => match connection? {
@@ -104,7 +104,7 @@ where
 
 /// What was said of whom, lest a peer that tries on for ever fills the log.
 #[derive(Default)]
-struct Complaints(Mutex<HashMap<(IpAddr, &'static str), Complaint>>);
+struct Complaints(HashMap<(IpAddr, &'static str), Complaint>);
 
 struct Complaint {
     told_at: Instant,
@@ -115,7 +115,7 @@ type Admission<T> = (io::Result<SocketAddr>, Result<Result<T, Refusal>, tokio::t
 
 impl Complaints {
     /// The connection, or a word about why there is none.
-    fn heard<T>(&self, ended: Result<Admission<T>, JoinError>) -> Option<T> {
+    fn heard<T>(&mut self, ended: Result<Admission<T>, JoinError>) -> Option<T> {
         let (peer, outcome) = ended.ok()?;
         let (kind, reason) = match outcome {
             Ok(Ok(connection)) => return Some(connection),
@@ -126,8 +126,11 @@ impl Complaints {
             }
         };
         let address = peer.ok();
-        match self.untold(address.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip()), kind, Instant::now())
-        {
+        match self.untold(
+            address.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip()),
+            kind,
+            Instant::now(),
+        ) {
             Some(0) => warn!("refused a connection from {}: {reason}", shown(address)),
             Some(untold) => warn!(
                 "refused a connection from {}, as {untold} others from there since the last line about it: {reason}",
@@ -139,10 +142,9 @@ impl Complaints {
     }
 
     /// How often this was not told since it was last told; `None` when it is not to be told now either.
-    fn untold(&self, peer: IpAddr, kind: &'static str, now: Instant) -> Option<u64> {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn untold(&mut self, peer: IpAddr, kind: &'static str, now: Instant) -> Option<u64> {
         let is_over = |complaint: &Complaint| now.saturating_duration_since(complaint.told_at) >= QUIET_TIME;
-        if let Some(complaint) = told.get_mut(&(peer, kind)) {
+        if let Some(complaint) = self.0.get_mut(&(peer, kind)) {
             if !is_over(complaint) {
                 complaint.untold += 1;
                 return None;
@@ -150,13 +152,13 @@ impl Complaints {
             complaint.told_at = now;
             return Some(std::mem::take(&mut complaint.untold));
         }
-        if told.len() >= MOST_COMPLAINTS {
-            told.retain(|_, complaint| !is_over(complaint));
+        if self.0.len() >= MOST_COMPLAINTS {
+            self.0.retain(|_, complaint| !is_over(complaint));
         }
-        if told.len() >= MOST_COMPLAINTS {
+        if self.0.len() >= MOST_COMPLAINTS {
             return None;
         }
-        told.insert((peer, kind), Complaint { told_at: now, untold: 0 });
+        self.0.insert((peer, kind), Complaint { told_at: now, untold: 0 });
         Some(0)
     }
 }
@@ -227,7 +229,7 @@ mod tests {
 
     #[test]
     fn the_same_complaint_is_told_once_a_minute() {
-        let complaints = Complaints::default();
+        let mut complaints = Complaints::default();
         let (one, other) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
         let now = Instant::now();
         assert_eq!(complaints.untold(one, "plaintext", now), Some(0));
@@ -240,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_crowd_of_peers_does_not_fill_log_or_memory() {
-        let complaints = Complaints::default();
+        let mut complaints = Complaints::default();
         let now = Instant::now();
         let crowd = (0..10_000_u32).map(|number| IpAddr::from(number.to_be_bytes()));
         let told = crowd.filter(|peer| complaints.untold(*peer, "plaintext", now).is_some()).count();

@@ -167,6 +167,55 @@ async fn a_removal_names_its_node_and_is_nobody_elses() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_this_service_sends_again_is_nobody_elses() {
+    let scene = Scene::new(3, 10).await;
+    let node = scene.node(1);
+    scene.simulator.stop_conductor(Duration::from_secs(600));
+    scene.delete(1).await;
+    scene.until("it is sent again", |scene| scene.simulator.resizes().len() == 3).await;
+    scene.increase(1).await;
+    scene.until("the conductor is back", |scene| scene.simulator.resizes().len() > 5).await;
+    scene.until_at_rest().await;
+    scene.until_told(&["increasing size by 1, 2 → 3"]).await;
+    scene.until_at_rest().await;
+    assert!(!scene.log.lines(&["removing 1 node", &node]).is_empty());
+    for untrue in ["somebody else", "gone", "adopted"] {
+        scene.assert_told(0, &[untrue]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_of_a_lagging_replica_are_nobody_elses_resize() {
+    let scene = Scene::new(3, 10).await;
+    let stale = FaultRule::always(Fault::StaleRead(Duration::from_secs(4))).with_probability(0.5);
+    scene.simulator.set_faults(FaultPlan { seed: 7, rules: vec![stale] });
+    scene.increase(2).await;
+    scene.until_at_rest().await;
+    scene.simulator.set_faults(FaultPlan::none());
+    scene.until_at_rest().await;
+    scene.assert_told(0, &["WRONG REMOVAL"]);
+    let gone = scene.log.lines(&["gone although"]).len();
+    let again = scene.log.lines(&["there again"]).len();
+    assert_eq!(gone, again, "{}", scene.log.text());
+    scene.assert_told(0, &["while the resize"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resize_of_before_a_restart_is_adopted_and_its_end_is_told() {
+    let mut scene = Scene::new(2, 10).await;
+    scene.increase(2).await;
+    scene.until("it is under way", |scene| scene.view().status == "UPDATE_IN_PROGRESS").await;
+    scene.engine.stop().await;
+    scene.engine =
+        Engine::start(simulated::cloud(&scene.simulator), EngineOptions::default(), Arc::new(Nobody));
+    scene.until_told(&["INFO", "a resize to 4 that this process did not send is in progress; adopted"]).await;
+    scene.until_told(&["INFO", "the adopted resize ended, 4 nodes as asked"]).await;
+    scene.until_at_rest().await;
+    scene.assert_told(0, &["somebody else"]);
+    scene.assert_told(0, &["gone"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_that_fails_is_told_once_with_what_it_means_and_its_end() {
     let scene = Scene::new(2, 10).await;
     scene.simulator.set_node_rule("*-node-2", NodeRule::fail());

@@ -1,13 +1,14 @@
 //! What changed in a group from one look to the next, told when it is seen: members that nobody named and that are
 //! gone, other people's resizes, new bounds, nodes that failed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::report::{node, node_count, nodes};
 use crate::core::{
     cloud::Reading,
     instance::{InstanceId, InstanceState, advice},
     ledger::Ledger,
+    machine_id::MachineId,
     member::{Member, MemberIndex, ServerPresence, server_name},
     snapshot::GroupView,
     status::Progress,
@@ -15,6 +16,9 @@ use crate::core::{
 
 /// How many nodes a line names.
 const MOST_NAMED: usize = 10;
+
+/// How many nodes that are gone are remembered.
+const MOST_LOST: usize = 1000;
 
 /// What was told of a group.
 #[derive(Debug, Default)]
@@ -25,6 +29,8 @@ pub(super) struct News {
     foreign: Option<u32>,
     /// Whether a resize of somebody else is being followed.
     adopted: bool,
+    /// Nodes that were told to be gone; an answer of a lagging replica may have said so.
+    lost: HashSet<(MemberIndex, MachineId)>,
     /// The members that failed, and at what.
     failures: HashMap<MemberIndex, &'static str>,
 }
@@ -62,6 +68,10 @@ impl News {
     fn resized(&mut self, before: &Reading, after: &Reading, ledger: &Ledger, busy: bool) {
         let (id, count) = (after.group.id(), after.group.node_count);
         if count == before.group.node_count {
+            return;
+        }
+        // An answer from a lagging replica, as it was before.
+        if ledger.flight.as_ref().is_some_and(|flight| flight.before.group.node_count == count) {
             return;
         }
         if self.last_sent == Some(count) {
@@ -112,16 +122,21 @@ impl News {
     }
 
     /// Members that are gone although this service named them nowhere.
-    fn gone(&self, before: &Reading, after: &Reading, ledger: &Ledger) {
+    fn gone(&mut self, before: &Reading, after: &Reading, ledger: &Ledger) {
         let id = after.group.id();
         let named = |member: &Member| {
             ledger.flight_removes(member.index, member.server)
                 || ledger.queue_removes(InstanceId::of_member(after.group.uuid, member.index, member.server))
         };
+        self.there_again(after);
         let mut lost = Vec::new();
-        for member in before.counted().filter(|member| !named(member)) {
+        // What never had a server was no node yet.
+        for member in before.counted().filter(|member| !named(member) && !member.is_serverless()) {
             match after.counted().find(|other| other.index == member.index) {
-                None => lost.push(node(&before.stack_name, member.index, member.server)),
+                None => {
+                    self.lost.extend(member.server.map(|server| (member.index, server)));
+                    lost.push(node(&before.stack_name, member.index, member.server));
+                }
                 Some(now) if was_a_node(member) && now.server.is_some() && now.server != member.server => {
                     let (was, is) = (node(&before.stack_name, member.index, member.server), now.server);
                     let is = is.map(|server| server.to_string()).unwrap_or_default();
@@ -145,6 +160,24 @@ impl News {
             (None, None) => {
                 tracing::warn!("{id}: gone without any request of this service: {lost}");
             }
+        }
+    }
+
+    /// Nodes that were told to be gone and are not.
+    fn there_again(&mut self, after: &Reading) {
+        let counted: HashSet<_> =
+            after.counted().filter_map(|member| Some((member.index, member.server?))).collect();
+        let again: Vec<String> = self
+            .lost
+            .extract_if(|lost| counted.contains(lost))
+            .map(|(index, server)| node(&after.stack_name, index, Some(server)))
+            .collect();
+        if !again.is_empty() {
+            tracing::info!("{}: there again, or never gone: {}", after.group.id(), list(&again));
+        }
+        // What went long ago does not come back.
+        if self.lost.len() > MOST_LOST {
+            self.lost.clear();
         }
     }
 

@@ -42,12 +42,14 @@ impl TlsFiles {
     /// # Errors
     /// What is wrong with which file.
     pub(super) fn config(&self) -> Result<Arc<ServerConfig>, String> {
-        let certificates = certificates("--tls-cert", &self.certificate)?;
+        let chain = certificates("--tls-cert", &self.certificate)?;
         let key = PrivateKeyDer::from_pem_slice(&self.key)
             .map_err(|error| format!("--tls-key holds no private key in PEM: {error}"))?;
         let mut roots = RootCertStore::empty();
-        for authority in self::certificates("--tls-client-ca", &self.client_ca)? {
-            roots.add(authority).map_err(|error| format!("--tls-client-ca: {error}"))?;
+        // An old authority in a bundle that nobody can parse is nobody's authority.
+        let (usable, _) = roots.add_parsable_certificates(certificates("--tls-client-ca", &self.client_ca)?);
+        if usable == 0 {
+            return Err("--tls-client-ca holds no certificate that can be used".to_owned());
         }
         let provider = Arc::new(ring::default_provider());
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
@@ -57,7 +59,7 @@ impl TlsFiles {
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
             .with_client_cert_verifier(verifier)
-            .with_single_cert(certificates, key)
+            .with_single_cert(chain, key)
             .map_err(|error| format!("--tls-cert and --tls-key: {error}"))?;
         config.alpn_protocols.push(HTTP2.to_vec());
         Ok(Arc::new(config))

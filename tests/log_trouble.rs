@@ -83,7 +83,8 @@ impl Service {
         client.node_group_increase_size(NodeGroupIncreaseSizeRequest { delta: 1, id }).await.unwrap();
     }
 
-    fn stop(mut self) -> ExitStatus {
+    /// Tells it to stop. The test's own connections end meanwhile.
+    async fn stop(mut self) -> ExitStatus {
         let asked = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(asked.success());
         let begun = Instant::now();
@@ -92,7 +93,7 @@ impl Service {
                 return status;
             }
             assert!(begun.elapsed() < PATIENCE, "it does not stop");
-            thread::sleep(Duration::from_millis(10));
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 }
@@ -118,7 +119,7 @@ async fn a_log_on_a_full_device_costs_no_call() {
         let service = Service::start(full_device(), &["--log-format", format]);
         service.grows().await;
         assert!(service.lost_lines() > 0, "{format}");
-        assert_eq!(service.stop().code(), Some(0), "{format}");
+        assert_eq!(service.stop().await.code(), Some(0), "{format}");
     }
 }
 
@@ -133,7 +134,7 @@ async fn a_log_whose_reader_ends_costs_no_call() {
         drop(reader);
         service.grows().await;
         service.until("the line about it is lost", |service| service.lost_lines() > 0);
-        assert_eq!(service.stop().code(), Some(0), "{format}");
+        assert_eq!(service.stop().await.code(), Some(0), "{format}");
     }
 }
 
@@ -152,7 +153,7 @@ async fn a_log_whose_reader_stands_still_costs_no_call() {
     drop(client);
     service.grows().await;
     let unread = service.child.stderr.take();
-    assert_eq!(service.stop().code(), Some(0));
+    assert_eq!(service.stop().await.code(), Some(0));
     drop(unread);
 }
 

@@ -4,7 +4,7 @@ use std::{
     fmt::Write as _,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -166,6 +166,8 @@ impl Running {
                     }
                     // The engine has told of a failure and tries on.
                     if let Ok(observation) = reading {
+                        // What is scaled comes before what to try.
+                        let _ = self.engine.refresh(Instant::now() + ANNOUNCE_AFTER).await;
                         announce_cluster(&observation, places, simulated);
                     }
                 }

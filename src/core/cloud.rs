@@ -235,6 +235,8 @@ impl CloudError {
                 Self::Refused { service, status, .. },
                 Self::Refused { service: others, status: others_status, .. },
             ) => (service, status) == (others, others_status),
+            (Self::Unsuitable(text), Self::Unsuitable(others))
+            | (Self::Incomplete(text), Self::Incomplete(others)) => text == others,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
     }
@@ -272,4 +274,33 @@ pub trait Cloud: Send + Sync + 'static {
         count: u32,
         remove: &[MemberIndex],
     ) -> Result<(), CloudError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_trouble_is_known_by_another_request_id() {
+        let refused = |status, id: &str| CloudError::Refused {
+            service: Service::Orchestration,
+            request: "GET /stacks".to_owned(),
+            status,
+            message: "no".to_owned(),
+            request_id: Some(id.to_owned()),
+        };
+        assert!(refused(403, "req-1").is_like(&refused(403, "req-2")));
+        assert!(!refused(403, "req-1").is_like(&refused(404, "req-1")));
+        let unsuitable = |text: &str| CloudError::Unsuitable(text.to_owned());
+        assert!(unsuitable("a").is_like(&unsuitable("a")));
+        assert!(!unsuitable("a").is_like(&unsuitable("b")));
+        assert!(!unsuitable("a").is_like(&refused(403, "req-1")));
+        let down = |service| CloudError::Unreachable {
+            service,
+            url: "http://x".to_owned(),
+            reason: "cut".to_owned(),
+        };
+        assert!(down(Service::Compute).is_like(&down(Service::Compute)));
+        assert!(!down(Service::Compute).is_like(&down(Service::Identity)));
+    }
 }

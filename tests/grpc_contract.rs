@@ -1,6 +1,7 @@
 //! The contract with cluster-autoscaler, over loopback with a real client.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is the failure report")]
 
+mod captured_log;
 mod grpc_fixture;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use cluster_autoscaler_provider_magnum::grpc::{
 };
 use tonic::{Code, Request, Status, transport::Channel};
 
+use self::captured_log::CapturedLog;
 use self::grpc_fixture::{
     Fixture, Heard, IN_POOL, MemoryCloud, NEWEST, OLDEST, POOL, WORKERS, eventually, node,
 };
@@ -289,4 +291,68 @@ async fn a_caller_that_hangs_up_does_not_cancel_what_it_asked_for() {
     eventually("the hang-up", || fixture.shows_metric(canceled)).await;
     fixture.cloud.hang(false);
     eventually("the resize", || fixture.cloud.servers(WORKERS).len() == 3).await;
+}
+
+#[tokio::test]
+async fn nodes_without_a_provider_id_are_told_once_and_until_they_have_one() {
+    let (log, _capture) = CapturedLog::start();
+    let fixture = Fixture::start().await;
+    let mut client = fixture.client().await;
+    let node = |index: u32, provider_id: &str| ExternalGrpcNode {
+        name: format!("k8s-default-worker-abcdefgh-node-{index}"),
+        provider_id: provider_id.to_owned(),
+        ..ExternalGrpcNode::default()
+    };
+    for _ in 0..3 {
+        for index in 0..2 {
+            let refused = delete(&mut client, WORKERS, vec![node(index, "")]).await.unwrap_err();
+            assert_eq!(refused.code(), Code::FailedPrecondition);
+            assert!(refused.message().contains("cloud controller manager"), "{}", refused.message());
+        }
+    }
+    let warning = log.lines(&["WARN", "has no provider ID"]);
+    assert_eq!(warning.len(), 1, "{}", log.text());
+    for part in [WORKERS, "node-0", "cloud controller manager", "cloud_provider_enabled"] {
+        assert!(warning[0].contains(part), "{part}: {}", warning[0]);
+    }
+    let debug = async |client: &mut Client| {
+        let groups = client.node_groups(NodeGroupsRequest {}).await.unwrap().into_inner().node_groups;
+        groups.into_iter().find(|group| group.id == WORKERS).unwrap().debug
+    };
+    let told = debug(&mut client).await;
+    assert!(told.contains("2 nodes cannot be removed, they have no provider ID"), "{told}");
+
+    for (index, server) in [(0, OLDEST), (1, NEWEST)] {
+        group_of(&mut client, node(index, &format!("openstack:///{server}"))).await;
+    }
+    assert!(!debug(&mut client).await.contains("provider ID"));
+    assert_eq!(log.lines(&["INFO", WORKERS, "no node waits for its provider ID any more"]).len(), 1);
+}
+
+#[tokio::test]
+async fn a_name_of_a_million_characters_is_cut_in_message_and_log() {
+    let (log, _capture) = CapturedLog::start();
+    let fixture = Fixture::start().await;
+    let mut client = fixture.client().await;
+    let long = "\u{1}".repeat(1_000_000);
+    let in_provider_id = ExternalGrpcNode { provider_id: long.clone(), ..ExternalGrpcNode::default() };
+    let in_name = ExternalGrpcNode { name: long.clone(), ..ExternalGrpcNode::default() };
+    let server = format!("openstack:///{long}/{UNKNOWN_SERVER}");
+    let in_region =
+        ExternalGrpcNode { provider_id: server, name: long.clone(), ..ExternalGrpcNode::default() };
+    let refused = [
+        increase(&mut client, &long, 1).await,
+        delete(&mut client, WORKERS, vec![in_provider_id]).await,
+        delete(&mut client, WORKERS, vec![in_name]).await,
+        delete(&mut client, WORKERS, vec![in_region]).await,
+        delete(&mut client, &long, vec![node(OLDEST)]).await,
+    ];
+    for status in refused {
+        let message = status.unwrap_err().message().to_owned();
+        assert!(message.len() < 4096, "{} bytes: {}", message.len(), message.get(..100).unwrap_or_default());
+    }
+    assert_eq!(log.lines(&["…"]).len(), 5, "one for each call");
+    for line in log.text().lines() {
+        assert!(line.len() < 8192, "{} bytes", line.len());
+    }
 }

@@ -1,6 +1,7 @@
 //! The server around the service: health, reflection, limits, TLS, metrics and the way it stops.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is the failure report")]
 
+mod captured_log;
 mod grpc_fixture;
 
 use std::{fs, path::PathBuf, time::Duration};
@@ -27,6 +28,7 @@ use tonic_health::pb::{
 use tonic_prost::ProstCodec;
 use tonic_reflection::pb::{v1, v1alpha};
 
+use self::captured_log::CapturedLog;
 use self::grpc_fixture::{Fixture, MemoryCloud, WORKERS};
 
 #[tokio::test]
@@ -224,4 +226,55 @@ async fn files_that_are_no_key_are_refused_before_listening() {
     let certificates = Certificates::make();
     let error = Server::bind("127.0.0.1:0".parse().unwrap(), certificates.security("tls.crt")).unwrap_err();
     assert!(matches!(error, ServerError::Tls(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_caller_that_is_refused_leaves_a_line_with_its_address_and_the_reason() {
+    let (log, _capture) = CapturedLog::start();
+    let certificates = Certificates::make();
+    let fixture = Fixture::start_on(MemoryCloud::new(), certificates.security("tls.key"));
+    let encrypted = Endpoint::from_shared(format!("https://{}", fixture.address)).unwrap();
+    let config = certificates.client_config();
+    let stranger = Certificates::make();
+    let with = |config: ClientTlsConfig| encrypted.clone().tls_config(config).unwrap();
+    let callers = [
+        (with(config.clone()), "it shows no certificate"),
+        (with(config.identity(stranger.client.clone())), "not signed by the authority of --tls-client-ca"),
+        (fixture.endpoint(), "it does not speak TLS"),
+        (
+            with(stranger.client_config().identity(certificates.client)),
+            "does not accept this service's certificate",
+        ),
+    ];
+    for (caller, reason) in callers {
+        // Again and again, as cluster-autoscaler does.
+        for _ in 0..3 {
+            let _ = async {
+                CloudProviderClient::new(caller.connect().await?)
+                    .node_groups(NodeGroupsRequest {})
+                    .await
+                    .map_err(|_| ())
+                    .ok();
+                Ok::<_, tonic::transport::Error>(())
+            }
+            .await;
+        }
+        let parts = ["WARN", "refused a connection from 127.0.0.1:", reason];
+        grpc_fixture::eventually(reason, || !log.lines(&parts).is_empty()).await;
+        assert_eq!(log.lines(&parts).len(), 1, "{}", log.text());
+    }
+    // A probe of the port.
+    drop(tokio::net::TcpStream::connect(fixture.address).await.unwrap());
+    assert_eq!(log.lines(&["WARN", "refused"]).len(), 4, "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_caller_that_speaks_tls_to_a_plaintext_service_is_told_of() {
+    let (log, _capture) = CapturedLog::start();
+    let fixture = Fixture::start().await;
+    let config = Certificates::make().client_config();
+    let encrypted = Endpoint::from_shared(format!("https://{}", fixture.address)).unwrap();
+    assert!(encrypted.tls_config(config).unwrap().connect().await.is_err());
+    grpc_fixture::eventually("the line", || !log.lines(&["WARN", "127.0.0.1:", "it speaks TLS"]).is_empty())
+        .await;
 }

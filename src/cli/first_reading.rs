@@ -123,7 +123,7 @@ mod tests {
     }
 
     fn observation() -> Observation {
-        Observation { cluster_name: "k8s".to_owned(), groups: Vec::new() }
+        Observation { cluster_name: "k8s".to_owned(), groups: Vec::new(), unscaled: Vec::new() }
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ pub mod signals;
 pub mod simulate;
 pub mod terminal;
 
-use std::{process::ExitCode, thread};
+use std::{process::ExitCode, thread, time::Duration};
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -26,22 +26,27 @@ use self::{
     arguments::{Arguments, Command, LogArguments},
     error::StartError,
 };
-use crate::telemetry::logs;
+use crate::telemetry::{logs, standard_error};
 
 /// More threads bring nothing to a service that mostly waits, and each costs memory.
 const MOST_WORKER_THREADS: usize = 4;
+
+/// How long the end of the process waits for the last lines to be written.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Parses the command line and runs the command: 0 if it was stopped on request, 1 if it failed, 2 for wrong usage
 /// or configuration.
 #[must_use]
 pub fn run() -> ExitCode {
-    match execute(Arguments::parse_command_line().command) {
+    let code = match execute(Arguments::parse_command_line().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             terminal::error(&error);
             error.exit_code()
         }
-    }
+    };
+    standard_error::flush(LAST_LINES);
+    code
 }
 
 fn execute(command: Command) -> Result<(), StartError> {

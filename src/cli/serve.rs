@@ -4,7 +4,7 @@ use std::{
     fmt::Write as _,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -177,6 +177,8 @@ impl Running {
                     }
                     // The engine has told of a failure and tries on.
                     if let Ok(observation) = reading {
+                        // What is scaled comes before what to try.
+                        let _ = self.engine.refresh(Instant::now() + ANNOUNCE_AFTER).await;
                         announce_cluster(&observation, places, simulated);
                     }
                 }
@@ -228,20 +230,11 @@ fn server_ended<E: Into<StartError>>(which: &str, ended: Result<Result<(), E>, J
     }
 }
 
-/// Says what is scaled, and for the simulator what to try.
+/// Says where nothing is scaled, and for the simulator what to try. The engine tells of each group.
 fn announce_cluster(observation: &Observation, places: &Places, simulated: bool) {
     let cluster = &observation.cluster_name;
     if observation.groups.is_empty() {
         warn!("cluster {cluster} has no node group to scale: see --nodes and --node-group-auto-discovery");
-    }
-    for group in &observation.groups {
-        match &group.reading {
-            Ok(reading) => {
-                let (id, size, bounds) = (reading.group.id(), reading.size(), reading.group.bounds);
-                info!("cluster {cluster}: scaling {id}, {size} of {bounds} nodes");
-            }
-            Err(error) => warn!("cluster {cluster}: node group {} cannot be read: {error}", group.name),
-        }
     }
     if simulated {
         for line in suggestions(observation, places) {

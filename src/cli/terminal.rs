@@ -5,6 +5,8 @@ use std::{
     io::{self, Write as _},
 };
 
+use crate::{core::quote::one_line, telemetry::standard_error};
+
 /// A line on standard output.
 pub fn line(text: impl Display) {
     // Nobody may be reading any more; there is nobody else to tell.
@@ -15,5 +17,5 @@ pub fn line(text: impl Display) {
 pub fn error(error: impl Display) {
     let text = error.to_string();
     let words: Vec<&str> = text.split_whitespace().collect();
-    let _ = writeln!(io::stderr().lock(), "error: {}", words.join(" "));
+    standard_error::write(format!("error: {}\n", one_line(&words.join(" "), None)).into_bytes());
 }

@@ -89,8 +89,19 @@ pub struct GroupObservation {
 pub struct Observation {
     /// Name of the cluster.
     pub cluster_name: String,
-    /// The groups in Magnum's order; a group that is not here does not exist (any more).
+    /// The groups in Magnum's order; a group that is not here does not exist (any more), or is one of `unscaled`.
     pub groups: Vec<GroupObservation>,
+    /// Groups that are there and not scaled, since they have no maximum.
+    pub unscaled: Vec<UnscaledGroup>,
+}
+
+/// A group without a maximum.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnscaledGroup {
+    /// Its UUID.
+    pub uuid: NodeGroupUuid,
+    /// Its name.
+    pub name: String,
 }
 
 /// Which service an error comes from.
@@ -226,6 +237,26 @@ impl CloudError {
         }
     }
 
+    /// Whether it is the same trouble, whatever differs from one request to the next.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Unreachable { service, .. }, Self::Unreachable { service: others, .. })
+            | (Self::Malformed { service, .. }, Self::Malformed { service: others, .. }) => service == others,
+            (
+                Self::Unavailable { service, status, .. },
+                Self::Unavailable { service: others, status: others_status, .. },
+            )
+            | (
+                Self::Refused { service, status, .. },
+                Self::Refused { service: others, status: others_status, .. },
+            ) => (service, status) == (others, others_status),
+            (Self::Unsuitable(text), Self::Unsuitable(others))
+            | (Self::Incomplete(text), Self::Incomplete(others)) => text == others,
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+
     /// Whether the service says that the thing asked about does not exist.
     #[must_use]
     pub const fn not_found(&self) -> bool {
@@ -259,4 +290,33 @@ pub trait Cloud: Send + Sync + 'static {
         count: u32,
         remove: &[MemberIndex],
     ) -> Result<(), CloudError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_trouble_is_known_by_another_request_id() {
+        let refused = |status, id: &str| CloudError::Refused {
+            service: Service::Orchestration,
+            request: "GET /stacks".to_owned(),
+            status,
+            message: "no".to_owned(),
+            request_id: Some(id.to_owned()),
+        };
+        assert!(refused(403, "req-1").is_like(&refused(403, "req-2")));
+        assert!(!refused(403, "req-1").is_like(&refused(404, "req-1")));
+        let unsuitable = |text: &str| CloudError::Unsuitable(text.to_owned());
+        assert!(unsuitable("a").is_like(&unsuitable("a")));
+        assert!(!unsuitable("a").is_like(&unsuitable("b")));
+        assert!(!unsuitable("a").is_like(&refused(403, "req-1")));
+        let down = |service| CloudError::Unreachable {
+            service,
+            url: "http://x".to_owned(),
+            reason: "cut".to_owned(),
+        };
+        assert!(down(Service::Compute).is_like(&down(Service::Compute)));
+        assert!(!down(Service::Compute).is_like(&down(Service::Identity)));
+    }
 }

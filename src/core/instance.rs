@@ -62,7 +62,8 @@ pub const SERVER_GONE: &str = "ServerGone";
 pub struct InstanceError {
     /// A word for the kind of error; never empty, since cluster-autoscaler drops errors without a code.
     pub code: &'static str,
-    /// The cloud's own words.
+    /// The cloud's own words and what to do. The same for all instances that failed for the same reason:
+    /// cluster-autoscaler gathers instances by it.
     pub message: String,
     /// What cluster-autoscaler makes of it.
     pub class: InstanceErrorClass,
@@ -147,6 +148,77 @@ impl InstanceError {
         } else {
             ("CreateFailed", InstanceErrorClass::Other)
         };
-        Self { code, message: reason.to_owned(), class }
+        let reason = without_particulars(reason);
+        let message = match advice(code) {
+            advice if reason.is_empty() => advice.to_owned(),
+            advice => format!("{reason}; {advice}"),
+        };
+        Self { code, message, class }
+    }
+}
+
+/// What an error's code means and what to do about it.
+#[must_use]
+pub fn advice(code: &str) -> &'static str {
+    match code {
+        "QuotaExceeded" => "the quota of the project is used up: raise it or lower the group's maximum",
+        "NoValidHost" => {
+            "no compute host has room for the flavor: free or add capacity, or use another flavor"
+        }
+        "DeploymentFailed" => "the server runs and its set-up failed: its console log says why",
+        "CreateTimedOut" => "the node did not report in time: its console log says how far it came",
+        "StackMissing" => "its nested stack was deleted, by somebody or by an interrupted update",
+        SERVER_GONE => {
+            "its server was deleted outside of Heat; cluster-autoscaler is told and deletes the rest"
+        }
+        "DeleteFailed" => "Heat could not delete it and tries again with the next resize of the group",
+        _ => "openstack stack failures list, with the stack of the node group, says more",
+    }
+}
+
+/// The reason without what differs from node to node: the place in the stack, ids of requests and of everything else.
+fn without_particulars(reason: &str) -> String {
+    let mut words = Vec::new();
+    for word in reason.split_whitespace() {
+        let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != ']');
+        let is_place = word.contains("resources[") || word.starts_with("resources.");
+        let is_request = bare.eq_ignore_ascii_case("request-id") || bare.starts_with("req-");
+        if is_place || is_request {
+            continue;
+        }
+        let is_id = bare.len() == UUID_LENGTH && uuid::Uuid::try_parse(bare).is_ok();
+        words.push(if is_id { word.replace(bare, "…") } else { word.to_owned() });
+    }
+    words.join(" ")
+}
+
+/// With its dashes.
+const UUID_LENGTH: usize = 36;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_that_failed_alike_have_the_same_message() {
+        let reason = |index: u32, request: &str| {
+            format!(
+                "Forbidden: resources[{index}].resources.kube-minion: Quota exceeded for instances: Requested 1, but \
+                 already used 4 of 4 instances (HTTP 403) (Request-ID: req-{request})"
+            )
+        };
+        let one = reason(6, "52d1b3b9-4f1e-4b39-8a13-0c21f9b0a6d3");
+        let other = reason(7, "b02c4e0a-7f55-4d8b-9c51-15b4b1f3f0aa");
+        let error = InstanceError::of_failed_creation(&one);
+        assert_eq!(error, InstanceError::of_failed_creation(&other));
+        assert_eq!(
+            error.message,
+            "Forbidden: Quota exceeded for instances: Requested 1, but already used 4 of 4 instances (HTTP 403); the \
+             quota of the project is used up: raise it or lower the group's maximum"
+        );
+        let missing = |uuid: &str| format!("NotFound: resources[3]: The Stack ({uuid}) could not be found.");
+        let one = InstanceError::of_failed_creation(&missing("06e60740-d665-497a-9b14-07ee2abcaa03"));
+        assert_eq!(one, InstanceError::of_failed_creation(&missing("79b2486f-b142-42fa-9e4f-7f009002aeaf")));
+        assert!(one.message.starts_with("NotFound: The Stack (…) could not be found.; "), "{}", one.message);
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::{instance::InstanceId, member::MemberIndex, node_group::NodeGroupUuid};
+use super::{instance::InstanceId, member::MemberIndex, node_group::NodeGroupUuid, quote::quoted};
 
 /// Scheme of the provider IDs that the OpenStack cloud provider gives to nodes.
 const OPENSTACK_SCHEME: &str = "openstack://";
@@ -25,7 +25,7 @@ pub struct MachineId(Uuid);
 
 /// The text is no UUID, dashed or dashless.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is not a server UUID (32 hexadecimal digits, with or without dashes)")]
+#[error("{} is not a server UUID (32 hexadecimal digits, with or without dashes)", quoted(.0))]
 pub struct MachineIdError(String);
 
 impl MachineId {
@@ -118,10 +118,10 @@ impl fmt::Display for PlaceholderId {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ProviderIdError {
     /// Neither our scheme nor a UUID: a node of another cloud, or no provider ID at all.
-    #[error("provider ID {0:?} is of no known form; expected openstack:///UUID or openstack://REGION/UUID")]
+    #[error("provider ID {} is of no known form; expected openstack:///UUID or openstack://REGION/UUID", quoted(.0))]
     Foreign(String),
     /// The right scheme with something else than a UUID behind it.
-    #[error("provider ID {text:?}: {source}")]
+    #[error("provider ID {}: {source}", quoted(.text))]
     NotAServer {
         /// The provider ID as it came.
         text: String,
@@ -129,7 +129,7 @@ pub enum ProviderIdError {
         source: MachineIdError,
     },
     /// Our placeholder scheme with something that we never emit.
-    #[error("provider ID {0:?} is not a placeholder of this service (fake:///NODE-GROUP-UUID/INDEX)")]
+    #[error("provider ID {} is not a placeholder of this service (fake:///NODE-GROUP-UUID/INDEX)", quoted(.0))]
     NotAPlaceholder(String),
 }
 

@@ -61,6 +61,12 @@ pub fn parse_node_name(name: &str) -> Option<(&str, MemberIndex)> {
     servers.next().is_none().then_some(found)
 }
 
+/// The name that Magnum's templates give to a member's server, and by which its node registers.
+#[must_use]
+pub fn server_name(stack: &str, index: MemberIndex) -> String {
+    format!("{stack}-node-{index}")
+}
+
 /// What Nova says of a member's server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ServerPresence {

@@ -14,6 +14,7 @@ pub mod node_group;
 pub mod plan;
 pub mod pricing;
 pub mod quantity;
+pub mod quote;
 pub mod registration;
 pub mod request;
 pub mod settings;

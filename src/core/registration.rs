@@ -16,6 +16,20 @@ use super::{
 /// ends each of its loops for all groups.
 const PROVIDER_ID_PATIENCE: Duration = Duration::from_secs(10 * 60);
 
+/// How long the cloud provider takes at most to give a node its provider ID, where it works.
+const PROVIDER_ID_USUAL: Duration = Duration::from_secs(60);
+
+/// How far the wait for a node's provider ID has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProviderIdWait {
+    /// The node has just joined.
+    Usual,
+    /// A person should look why it does not come.
+    Long,
+    /// None is to be expected: the node counts by its name.
+    Over,
+}
+
 /// The registered nodes by their servers.
 ///
 /// cluster-autoscaler takes an instance for registered only if its id is, byte for byte, what some node shows as its
@@ -93,12 +107,18 @@ impl Registrations {
         !self.by_name && self.provider_ids_seen
     }
 
-    /// Whether this registered node has been without a provider ID for so long that none is to be expected.
+    /// How long this registered node has been without a provider ID, and what that means for it.
     #[must_use]
-    pub fn is_without_for_long(&self, machine: MachineId, now: Instant) -> bool {
-        self.nodes.get(&machine).is_some_and(|known| {
-            known.provider_id.is_empty() && now.saturating_duration_since(known.since) >= PROVIDER_ID_PATIENCE
-        })
+    pub fn wait(&self, machine: MachineId, now: Instant) -> ProviderIdWait {
+        let waits = self.nodes.get(&machine).filter(|known| known.provider_id.is_empty());
+        let waited = waits.map(|known| now.saturating_duration_since(known.since)).unwrap_or_default();
+        if waited >= PROVIDER_ID_PATIENCE {
+            ProviderIdWait::Over
+        } else if waited >= PROVIDER_ID_USUAL {
+            ProviderIdWait::Long
+        } else {
+            ProviderIdWait::Usual
+        }
     }
 
     /// Makes of an instance what cluster-autoscaler should see: with the id to emit, and without its error when its node
@@ -256,10 +276,14 @@ mod tests {
     fn a_node_is_without_a_provider_id_for_long_only_after_a_while() {
         let (mut nodes, now) = (Registrations::default(), Instant::now());
         nodes.record(machine(A), "", now);
-        assert!(!nodes.is_without_for_long(machine(A), now + Duration::from_secs(599)));
-        assert!(nodes.is_without_for_long(machine(A), now + PROVIDER_ID_PATIENCE));
-        assert!(!nodes.is_without_for_long(machine(B), now + PROVIDER_ID_PATIENCE));
+        let after =
+            |nodes: &Registrations, seconds| nodes.wait(machine(A), now + Duration::from_secs(seconds));
+        assert_eq!(after(&nodes, 59), ProviderIdWait::Usual);
+        assert_eq!(after(&nodes, 60), ProviderIdWait::Long);
+        assert_eq!(after(&nodes, 599), ProviderIdWait::Long);
+        assert_eq!(after(&nodes, 600), ProviderIdWait::Over);
+        assert_eq!(nodes.wait(machine(B), now + PROVIDER_ID_PATIENCE), ProviderIdWait::Usual);
         nodes.record(machine(A), &format!("openstack:///{A}"), now);
-        assert!(!nodes.is_without_for_long(machine(A), now + PROVIDER_ID_PATIENCE));
+        assert_eq!(after(&nodes, 600), ProviderIdWait::Usual);
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::{
-    cloud::CloudError, instance::InstanceId, machine_id::ProviderIdError, node_group::Bounds, status::Status,
-    witnesses::Contradiction,
+    cloud::CloudError, instance::InstanceId, machine_id::ProviderIdError, node_group::Bounds, quote::quoted,
+    status::Status, witnesses::Contradiction,
 };
 
 /// A node as the wire names it.
@@ -38,7 +38,7 @@ impl NodeReference {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RequestError {
     /// No group has this id.
-    #[error("node group {id:?} not found; known node groups: {known}")]
+    #[error("node group {} not found; known node groups: {known}", quoted(.id))]
     UnknownGroup {
         /// The id that was asked for.
         id: String,
@@ -46,7 +46,7 @@ pub enum RequestError {
         known: String,
     },
     /// The group was deleted while the request waited.
-    #[error("node group {id:?} was deleted in Magnum")]
+    #[error("node group {} is not scaled any more: it was deleted in Magnum, or lost its maximum", quoted(.id))]
     GroupDeleted {
         /// The id that was asked for.
         id: String,
@@ -77,7 +77,7 @@ pub enum RequestError {
     #[error("a node has neither provider ID nor name, so nothing identifies it; nothing was removed")]
     AnonymousNode,
     /// A node that no form of identity fits.
-    #[error("node {node:?} cannot be identified: {source}")]
+    #[error("node {} cannot be identified: {source}", quoted(.node))]
     MalformedNode {
         /// The node as it was named.
         node: String,
@@ -86,15 +86,16 @@ pub enum RequestError {
     },
     /// A node without provider ID in a cluster whose nodes get one.
     #[error(
-        "node {node:?} has no provider ID yet; the OpenStack cloud provider of this cluster gives one to each node, and \
-         until then its name alone does not identify it"
+        "node {} has no provider ID yet, and its name alone does not identify it; if it stays without one, the OpenStack \
+         cloud controller manager does not work, or the cluster's label cloud_provider_enabled=true is wrong",
+        quoted(.node)
     )]
     NotIdentifiedYet {
         /// The node's name.
         node: String,
     },
     /// A node that is not in the group it should be removed from.
-    #[error("node {node:?} is not a member of node group {group:?}; nothing was removed")]
+    #[error("node {} is not a member of node group {group:?}; nothing was removed", quoted(.node))]
     NotAMember {
         /// The node as it was named.
         node: String,

@@ -120,6 +120,14 @@ impl GroupView {
         }
     }
 
+    /// Whether one of the members has this name.
+    #[must_use]
+    pub fn has_node(&self, name: &str) -> bool {
+        parse_node_name(name).is_some_and(|(stack, index)| {
+            stack == self.stack_name && self.instances.iter().any(|instance| instance.member == Some(index))
+        })
+    }
+
     /// The instance whose server has this name.
     fn by_server_name(&self, name: &str) -> Option<InstanceId> {
         let (_, index) = parse_node_name(name).filter(|(stack, _)| *stack == self.stack_name)?;

@@ -1,12 +1,14 @@
 //! What runs: the observer that keeps the snapshot fresh, and one resizer for each node group.
 
 mod acceptance;
+mod news;
 mod observer;
 mod recorder;
 mod report;
 mod resizer;
 mod state;
 mod supervision;
+mod unidentified;
 mod watch;
 
 use std::{
@@ -27,6 +29,7 @@ use self::{
     observer::{Observer, Trigger},
     state::{Answer, GroupState, SharedState},
     supervision::Supervision,
+    unidentified::Unidentified,
 };
 use crate::core::{
     cloud::Cloud,
@@ -34,7 +37,7 @@ use crate::core::{
     ledger::{Request, Ticket},
     machine_id::PlaceholderId,
     node_group::NodeGroupUuid,
-    registration::Registrations,
+    registration::{ProviderIdWait, Registrations},
     request::{NodeReference, RequestError},
     settle::Patience,
     snapshot::{GroupView, Snapshot},
@@ -89,6 +92,7 @@ impl Default for EngineOptions {
 pub struct Engine {
     state: Arc<SharedState>,
     trigger: Arc<Trigger>,
+    unidentified: Unidentified,
     options: EngineOptions,
     tickets: AtomicU64,
     stop: CancellationToken,
@@ -108,6 +112,7 @@ impl Engine {
         let engine = Arc::new(Self {
             state: Arc::new(SharedState::new(Registrations::new(options.identify_by_name))),
             trigger: Arc::new(Trigger::new()),
+            unidentified: Unidentified::default(),
             options: options.clone(),
             tickets: AtomicU64::new(1),
             stop: CancellationToken::new(),
@@ -160,6 +165,7 @@ impl Engine {
             return Err(RequestError::SnapshotTooOld { age, reason });
         }
         self.state.forget_registrations_but(|machine| snapshot.contains(machine));
+        self.unidentified.retain(&snapshot);
         Ok(())
     }
 
@@ -195,8 +201,8 @@ impl Engine {
         }
         let snapshot = self.snapshot()?;
         let view = snapshot.group(group)?;
-        let named: Vec<InstanceId> =
-            nodes.iter().map(|node| view.identify(node)).collect::<Result<_, _>>()?;
+        let named: Result<Vec<InstanceId>, _> = nodes.iter().map(|node| view.identify(node)).collect();
+        let named = named.inspect_err(|error| self.unidentified.refused(view, error))?;
         self.submit(view, deadline, |group, view| check_removal(group, view, &named, nodes, now())).await?;
         self.forget_failures(view.uuid, &named);
         Ok(())
@@ -238,11 +244,26 @@ impl Engine {
             self.state.register(machine, &node.provider_id, now());
             // Its group now would make cluster-autoscaler take the node for ready, while the cloud provider's taint still
             // keeps every pod off, and ask for more nodes in each loop.
-            if node.provider_id.is_empty() && self.state.awaits_provider_id(group, machine, now()) {
-                return Ok(None);
+            if node.provider_id.is_empty() {
+                match self.state.provider_id_wait(group, machine, now()) {
+                    ProviderIdWait::Usual => return Ok(None),
+                    ProviderIdWait::Long => {
+                        self.unidentified.missing(group, &node.name);
+                        return Ok(None);
+                    }
+                    ProviderIdWait::Over => {}
+                }
+            } else {
+                self.unidentified.identified(group, &node.name);
             }
         }
         Ok(Some(Arc::clone(group)))
+    }
+
+    /// A word for people about what keeps cluster-autoscaler from removing nodes of the group; none where all is well.
+    #[must_use]
+    pub fn note_about(&self, group: &GroupView) -> Option<String> {
+        self.unidentified.note(group)
     }
 
     /// Ends once a part of the engine has panicked, a bug: nothing but a new process makes it whole.

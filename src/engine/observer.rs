@@ -22,7 +22,7 @@ pub(super) struct Readings {
     /// The last one that ended.
     ended: u64,
     /// Why the last one failed, if it did.
-    pub(super) error: Option<String>,
+    pub(super) error: Option<CloudError>,
 }
 
 /// Lets others ask for a reading and wait for it.
@@ -39,7 +39,7 @@ impl Trigger {
 
     /// Why the last reading failed, if it did.
     pub(super) fn last_error(&self) -> Option<String> {
-        self.readings.borrow().error.clone()
+        self.readings.borrow().error.as_ref().map(ToString::to_string)
     }
 
     /// Asks for a reading begun after now and waits until it has ended, but not beyond `by`, and not at all
@@ -118,14 +118,14 @@ impl Observer {
                 *previous = Some(observation);
                 (None, trouble.map_or(Ok(()), Err))
             }
-            Err(error) => (Some(error.to_string()), Err(error)),
+            Err(error) => (Some(error.clone()), Err(error)),
         };
         self.trigger.readings.send_modify(|readings| {
-            if readings.error != error {
-                match &error {
-                    Some(error) => tracing::warn!("OpenStack cannot be read: {error}"),
-                    None => tracing::info!("OpenStack can be read again"),
-                }
+            match (&readings.error, &error) {
+                (Some(known), Some(error)) if known.is_like(error) => {}
+                (_, Some(error)) => tracing::warn!("OpenStack cannot be read: {error}"),
+                (Some(_), None) => tracing::info!("OpenStack can be read again"),
+                (None, None) => {}
             }
             readings.ended = readings.begun;
             readings.error = error;

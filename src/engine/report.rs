@@ -1,14 +1,22 @@
 //! The log lines of decisions: one for each resize sent, one for its end.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use super::resizer::Obstacle;
 use crate::core::{
     cloud::Reading,
+    instance::{InstanceError, InstanceId, advice},
     ledger::{Flight, Request},
+    machine_id::MachineId,
+    member::{Member, MemberIndex, server_name},
     plan::{Removal, Resize},
+    request::RequestError,
+    snapshot::GroupView,
     verify::{Effect, Verdict},
 };
+
+/// How many members a line about waiting names.
+const MOST_WAITED_FOR: usize = 3;
 
 /// What is being sent.
 pub(super) fn sent(reading: &Reading, resize: &Resize) {
@@ -19,13 +27,13 @@ pub(super) fn sent(reading: &Reading, resize: &Resize) {
             tracing::info!(
                 "{id}: removing {removed} {} ({}), {size} → {count}",
                 nodes(removed),
-                names(&resize.remove)
+                names(&reading.stack_name, &resize.remove)
             );
         }
         (removed, added) => tracing::info!(
             "{id}: removing {removed} {} ({}) and adding {added}, {size} → {count}",
             nodes(removed),
-            names(&resize.remove)
+            names(&reading.stack_name, &resize.remove)
         ),
     }
 }
@@ -42,49 +50,79 @@ pub(super) fn waiting(reading: &Reading, obstacle: &Obstacle) {
     match obstacle {
         Obstacle::JustStarted => {
             tracing::info!(
-                "{id}: waiting a few seconds, since a resize from before this process knew the group may be under way"
+                "{id}: accepted requests wait a few seconds, since a resize from before this process knew the group may be \
+                 under way"
             );
         }
         Obstacle::InDoubt => {
-            tracing::info!("{id}: members disappeared unexpectedly; reading again before resizing");
+            tracing::info!(
+                "{id}: accepted requests wait for another reading, since members disappeared unexpectedly"
+            );
         }
         Obstacle::Repeated => {
-            tracing::info!("{id}: waiting a few seconds, since the last resize was sent more than once");
+            tracing::info!(
+                "{id}: accepted requests wait a few seconds, since the last resize was sent more than once"
+            );
         }
         Obstacle::Contradiction(contradiction) => {
             tracing::warn!("{id}: not resized while its readings contradict each other: {contradiction}");
         }
-        Obstacle::Unsettled => tracing::info!("{id}: waiting until the group has settled ({status})"),
+        Obstacle::Unsettled => tracing::info!(
+            "{id}: accepted requests wait until the group has settled ({status}{})",
+            moving_members(reading)
+        ),
     }
 }
 
-/// How it ended.
-pub(super) fn landed(flight: &Flight, reading: &Reading, effect: &Effect, took: Duration) {
-    let id = reading.group.id();
-    let (size, asked, seconds) = (reading.size(), flight.resize.count, took.as_secs_f64());
+/// What keeps the group busy, where that is told.
+fn moving_members(reading: &Reading) -> String {
+    let moving: Vec<&Member> = reading.members.iter().filter(|member| member.status.in_progress()).collect();
+    let shown = moving.iter().take(MOST_WAITED_FOR);
+    let mut text: String = shown
+        .map(|member| format!("; {} is {}", server_name(&reading.stack_name, member.index), member.status))
+        .collect();
+    if moving.len() > MOST_WAITED_FOR {
+        let _ = write!(text, " and {} more", moving.len() - MOST_WAITED_FOR);
+    }
+    text
+}
+
+/// A request that was accepted while another change goes on.
+pub(super) fn accepted(group: &str, request: &Request, view: Option<&GroupView>, flight: Option<&Flight>) {
+    let request = describe(request, view);
+    match flight {
+        Some(flight) => tracing::info!(
+            "{group}: {request} is accepted and waits for the end of the resize to {} that is under way",
+            flight.resize.count
+        ),
+        None => tracing::info!("{group}: {request} is accepted and waits until the group has settled"),
+    }
+}
+
+/// How it ended. `named` are the members whose removal was asked for since.
+pub(super) fn landed(
+    flight: &Flight,
+    reading: &Reading,
+    effect: &Effect,
+    took: Duration,
+    named: &[MemberIndex],
+) {
+    let (id, stack) = (reading.group.id(), &reading.stack_name);
+    let (size, asked, seconds) = (node_count(reading), flight.resize.count, took.as_secs_f64());
     let (status, reason) = (&reading.group.status, &reading.group.status_reason);
     match effect.verdict() {
         Verdict::WrongRemoval => {
-            let gone = names(&effect.missing_bystanders);
+            let gone = names(stack, &effect.missing_bystanders);
             tracing::error!("{id}: WRONG REMOVAL: nodes that nobody named are gone after the resize: {gone}");
         }
         Verdict::Lost => tracing::error!("{id}: the resize to {asked} had no effect within {seconds:.1} s"),
         Verdict::PartlyLost => {
-            let names = names(&effect.remaining);
+            let names = names(stack, &effect.remaining);
             tracing::error!("{id}: the removal of {names} was lost ({status} {reason})");
         }
-        Verdict::Superseded => superseded(&id, reading, effect),
-        Verdict::Failed => {
-            let failed = effect.failed_newcomers;
-            tracing::error!(
-                "{id}: the resize to {asked} ended {status} with {size} nodes, {failed} of them failed: {reason}"
-            );
-        }
-        Verdict::Done if status.in_progress() => {
-            tracing::warn!(
-                "{id}: still {status} after {seconds:.1} s without a change; treating the resize as finished"
-            );
-        }
+        Verdict::Superseded => superseded(&id, reading, effect, asked),
+        Verdict::Failed => failed(&id, reading, effect, asked),
+        Verdict::Done if status.in_progress() => unfinished(&id, reading, took, named),
         Verdict::Done => {
             let reached = format!("{id}: reached {size} {} after {seconds:.1} s", nodes(size));
             if status.failed() {
@@ -96,39 +134,113 @@ pub(super) fn landed(flight: &Flight, reading: &Reading, effect: &Effect, took: 
     }
 }
 
-fn superseded(id: &str, reading: &Reading, effect: &Effect) {
-    let count = reading.group.node_count;
-    if effect.missing_bystanders.is_empty() {
-        tracing::warn!("{id}: somebody else resized the group to {count} meanwhile");
+fn superseded(id: &str, reading: &Reading, effect: &Effect, asked: u32) {
+    let (count, size) = (reading.group.node_count, node_count(reading));
+    let gone = match effect.missing_bystanders.as_slice() {
+        [] => String::new(),
+        gone => format!("; gone without our asking: {}", names(&reading.stack_name, gone)),
+    };
+    tracing::warn!(
+        "{id}: the resize to {asked} ended with {size} {}, since somebody else resized the group to {count} meanwhile{gone}",
+        nodes(size)
+    );
+}
+
+fn failed(id: &str, reading: &Reading, effect: &Effect, asked: u32) {
+    let (status, reason, size) = (&reading.group.status, &reading.group.status_reason, node_count(reading));
+    let failed: Vec<(&Member, InstanceError)> = reading
+        .counted()
+        .filter(|member| effect.newcomers.contains(&member.index) && member.status.failed())
+        .map(|member| (member, InstanceError::of_failed_creation(&member.reason)))
+        .collect();
+    let ended = format!("{id}: the resize to {asked} ended {status} with {size} {}", nodes(size));
+    let Some((_, first)) = failed.first() else {
+        tracing::error!("{ended}, {} too few: {reason}", effect.shortage);
+        return;
+    };
+    let names: Vec<String> = failed
+        .iter()
+        .map(|(member, error)| format!("{} ({})", server_name(&reading.stack_name, member.index), error.code))
+        .collect();
+    let advice = advice(first.code);
+    tracing::error!("{ended}; {} failed: {}: {advice} (Magnum: {reason})", names.len(), names.join(", "));
+}
+
+/// All that was asked for is there, and Heat is not done: nodes that hang.
+fn unfinished(id: &str, reading: &Reading, took: Duration, named: &[MemberIndex]) {
+    let (size, status, seconds) = (node_count(reading), &reading.group.status, took.as_secs_f64());
+    let mut moving = reading.members.iter().filter(|member| member.status.in_progress()).peekable();
+    if moving.peek().is_some() && moving.all(|member| named.contains(&member.index)) {
+        tracing::info!(
+            "{id}: no longer waiting for what is to be removed after {seconds:.1} s ({status}{})",
+            moving_members(reading)
+        );
     } else {
-        let gone = names(&effect.missing_bystanders);
         tracing::warn!(
-            "{id}: somebody else resized the group to {count} meanwhile; gone without our asking: {gone}"
+            "{id}: has {size} {} after {seconds:.1} s, but is {status} without a change for too long; no longer waited \
+             for{}",
+            nodes(size),
+            moving_members(reading)
         );
     }
 }
 
 /// A request that was lost too often.
-pub(super) fn given_up(group: &str, request: &Request) {
-    let request = match request {
-        Request::Increase(size) => format!("an increase by {size}"),
-        Request::Decrease(size) => format!("the cancellation of {size}"),
-        Request::Delete(ids) => {
-            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-            format!("the removal of {}", ids.join(", "))
-        }
-    };
+pub(super) fn given_up(group: &str, request: &Request, view: Option<&GroupView>) {
+    let request = describe(request, view);
     tracing::error!("{group}: {request} was given up after several attempts without effect");
 }
 
-fn nodes(count: u32) -> &'static str {
+/// A request that was acknowledged and whose turn came too late.
+pub(super) fn not_carried_out(
+    group: &str,
+    request: &Request,
+    view: Option<&GroupView>,
+    error: &RequestError,
+) {
+    let request = describe(request, view);
+    tracing::error!("{group}: {request} was accepted and cannot be carried out: {error}");
+}
+
+fn describe(request: &Request, view: Option<&GroupView>) -> String {
+    match request {
+        Request::Increase(size) => format!("an increase by {size}"),
+        Request::Decrease(size) => format!("the cancellation of {size}"),
+        Request::Delete(ids) => {
+            let ids: Vec<String> = ids.iter().map(|id| instance_name(*id, view)).collect();
+            format!("the removal of {}", ids.join(", "))
+        }
+    }
+}
+
+fn instance_name(id: InstanceId, view: Option<&GroupView>) -> String {
+    let found = view.and_then(|view| {
+        let instance = view.instances.iter().find(|instance| instance.id == id)?;
+        Some((server_name(&view.stack_name, instance.member?), id))
+    });
+    found.map_or_else(|| id.to_string(), |(name, id)| format!("{name} ({id})"))
+}
+
+/// How many nodes a group has: members that failed are none.
+pub(super) fn node_count(reading: &Reading) -> u32 {
+    let sound = reading.counted().filter(|member| !member.is_broken());
+    u32::try_from(sound.count()).unwrap_or(u32::MAX)
+}
+
+pub(super) fn nodes(count: u32) -> &'static str {
     if count == 1 { "node" } else { "nodes" }
 }
 
-fn names(removals: &[Removal]) -> String {
-    let name = |removal: &Removal| match removal.server {
-        Some(server) => server.to_string(),
-        None => format!("member {}", removal.index),
-    };
+/// A node as people and as OpenStack call it.
+pub(super) fn node(stack: &str, index: MemberIndex, server: Option<MachineId>) -> String {
+    let name = server_name(stack, index);
+    match server {
+        Some(server) => format!("{name} ({server})"),
+        None => format!("{name} (no server)"),
+    }
+}
+
+fn names(stack: &str, removals: &[Removal]) -> String {
+    let name = |removal: &Removal| node(stack, removal.index, removal.server);
     removals.iter().map(name).collect::<Vec<_>>().join(", ")
 }

@@ -241,7 +241,8 @@ impl Resizer {
 
     async fn read(&self) -> Result<Arc<Reading>, CloudError> {
         let begun = Instant::now();
-        let reading = Arc::new(self.cloud.read_group(self.group).await?);
+        let reading = self.cloud.read_group(self.group).await;
+        let reading = Arc::new(reading.inspect_err(|error| self.state.note_trouble(self.group, error))?);
         self.state.apply_reading(&reading, begun.into_std(), begun.elapsed());
         Ok(reading)
     }
@@ -382,7 +383,7 @@ impl Resizer {
     fn land(&self, flight: &Flight, reading: &Reading, effect: &Effect, took: Duration) -> bool {
         let id = reading.group.id();
         let verdict = effect.verdict();
-        report::landed(flight, reading, effect, took);
+        report::landed(flight, reading, effect, took, &self.named(reading, None));
         self.recorder.resize_ended(&id, verdict.into());
         if verdict == Verdict::WrongRemoval {
             let count = u64::try_from(effect.missing_bystanders.len()).unwrap_or(u64::MAX);
@@ -433,7 +434,7 @@ impl Resizer {
 
     /// Reports a request that had no effect too often, and shows it.
     fn give_up(&self, group: &mut GroupState, id: &str, request: &Request) {
-        report::given_up(id, request);
+        report::given_up(id, request, group.view().map(Arc::as_ref));
         self.recorder.request_dropped(id, Dropped::Lost);
         show_failure(group, request, "Magnum took the resize several times without any effect");
     }
@@ -445,7 +446,8 @@ impl Resizer {
             return;
         }
         self.recorder.request_dropped(&reading.group.id(), Dropped::Refused);
-        tracing::error!("{}: a request that was accepted cannot be carried out: {error}", reading.group.id());
+        let view = group.view().map(Arc::as_ref);
+        report::not_carried_out(&reading.group.id(), &queued.request, view, error);
         show_failure(group, &queued.request, &error.to_string());
     }
 }

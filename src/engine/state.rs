@@ -1,7 +1,7 @@
 //! What the engine knows, behind one lock that is never held over an await.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, Ordering},
@@ -13,14 +13,15 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::now;
+use super::{news::News, now, report};
 use crate::core::{
-    cloud::{CloudError, GroupObservation, Observation, Reading},
+    cloud::{CloudError, GroupObservation, Observation, Reading, UnscaledGroup},
     instance::InstanceId,
     ledger::{Ledger, Queued, Request, Ticket},
     machine_id::MachineId,
     node_group::NodeGroupUuid,
-    registration::Registrations,
+    quote::named,
+    registration::{ProviderIdWait, Registrations},
     request::RequestError,
     snapshot::{GroupView, Snapshot},
 };
@@ -42,7 +43,10 @@ pub(crate) struct GroupState {
     /// Whether a change is known to be going on, so that new requests have to wait for its end.
     pub(crate) busy: bool,
     view: Option<Arc<GroupView>>,
-    trouble: Option<String>,
+    /// Why it cannot be read, and since when.
+    trouble: Option<(CloudError, Instant)>,
+    /// What was told of it.
+    news: News,
     /// How long the last good reading of this group alone took.
     pub(crate) read_took: Option<Duration>,
     /// When members were last found missing that nobody named.
@@ -63,6 +67,7 @@ impl GroupState {
             busy: false,
             view: None,
             trouble: None,
+            news: News::default(),
             read_took: None,
             shrunk_at: None,
             wake: Arc::default(),
@@ -88,6 +93,9 @@ impl GroupState {
     pub(crate) fn enqueue(&mut self, ticket: Ticket, request: Request) -> oneshot::Receiver<Answer> {
         let (sender, receiver) = oneshot::channel();
         self.answers.insert(ticket, sender);
+        if self.busy {
+            report::accepted(&self.id, &request, self.view.as_deref(), self.ledger.flight.as_ref());
+        }
         self.ledger.queued.push(Queued { ticket, request, attempts: 0 });
         if self.busy {
             self.acknowledge_queue();
@@ -159,8 +167,15 @@ impl GroupState {
         if self.reading.as_ref().is_some_and(|(_, known)| *known > begun) {
             return;
         }
-        self.trouble = None;
-        let Some((before, _)) = self.reading.replace((Arc::clone(reading), begun)) else { return };
+        if let Some((_, since)) = self.trouble.take() {
+            let seconds = now().saturating_duration_since(since).as_secs();
+            tracing::info!("{}: can be read again after {seconds} s", self.id);
+        }
+        let Some((before, _)) = self.reading.replace((Arc::clone(reading), begun)) else {
+            self.news.begin(reading, &self.ledger, self.busy);
+            return;
+        };
+        self.news.change(&before, reading, &self.ledger, self.busy);
         self.ledger.note_departures(&before, reading, begun);
         if reading.lost_any_of(&before, |member| self.ledger.flight_removes(member.index, member.server)) {
             self.shrunk_at = Some(begun);
@@ -171,10 +186,32 @@ impl GroupState {
         }
     }
 
+    /// Takes note that it cannot be read. Said once for each kind of trouble.
+    fn note_trouble(&mut self, error: &CloudError) {
+        let since = match &self.trouble {
+            Some((known, since)) if known.is_like(error) => *since,
+            before => {
+                let consequence = match &self.view {
+                    Some(_) => "serving its last known state",
+                    None => "it is not served until then",
+                };
+                tracing::warn!("{}: cannot be read, {consequence}: {error}", self.id);
+                before.as_ref().map_or_else(now, |(_, since)| *since)
+            }
+        };
+        self.trouble = Some((error.clone(), since));
+    }
+
+    /// Why it cannot be read; empty where it can.
+    fn trouble_text(&self) -> String {
+        self.trouble.as_ref().map(|(error, _)| error.to_string()).unwrap_or_default()
+    }
+
     fn rebuild(&mut self, registrations: &Registrations) {
         if let Some((reading, _)) = &self.reading {
             let mut view = GroupView::new(reading, &self.ledger, registrations, now());
-            view.trouble.clone_from(&self.trouble);
+            view.trouble = self.trouble.as_ref().map(|(error, _)| error.to_string());
+            self.news.failures(reading, &view);
             self.view = Some(Arc::new(view));
         }
     }
@@ -187,6 +224,8 @@ struct State {
     observed_at: Option<Instant>,
     order: Vec<NodeGroupUuid>,
     groups: HashMap<NodeGroupUuid, GroupState>,
+    /// Groups that are not scaled, as far as that was told.
+    unscaled: HashSet<NodeGroupUuid>,
 }
 
 /// The lock, and the snapshot that readers take without it.
@@ -229,12 +268,20 @@ impl SharedState {
         }
     }
 
-    /// Whether a node without a provider ID is to get one yet.
-    pub(crate) fn awaits_provider_id(&self, group: &GroupView, machine: MachineId, now: Instant) -> bool {
+    /// How far the wait of a node without a provider ID has come; over where the nodes of its group get none.
+    pub(crate) fn provider_id_wait(
+        &self,
+        group: &GroupView,
+        machine: MachineId,
+        now: Instant,
+    ) -> ProviderIdWait {
         let known = self.registrations();
         // The view may be from before the first provider ID was seen.
-        let gives = group.gives_provider_ids || known.provider_ids_count();
-        gives && !known.is_without_for_long(machine, now)
+        if group.gives_provider_ids || known.provider_ids_count() {
+            known.wait(machine, now)
+        } else {
+            ProviderIdWait::Over
+        }
     }
 
     /// Forgets the registrations of servers that are no more. They are shown nowhere.
@@ -291,6 +338,11 @@ impl SharedState {
         });
     }
 
+    /// Takes note that one group alone could not be read.
+    pub(crate) fn note_trouble(&self, group: NodeGroupUuid, error: &CloudError) {
+        self.with_group(group, |group| group.note_trouble(error));
+    }
+
     /// Takes over an observation, begun at this time. Returns the groups that are new; the ended ones are cancelled.
     pub(crate) fn apply_observation(
         &self,
@@ -316,7 +368,7 @@ impl SharedState {
                 group.rebuild(&registrations);
             }
         }
-        state.end_missing_groups();
+        state.end_missing_groups(&observation.unscaled);
         self.publish(&state);
         new
     }
@@ -337,8 +389,7 @@ impl SharedState {
             .filter_map(|group| group.view.clone())
             .collect();
         let unread = state.groups.values().filter(|group| group.view.is_none());
-        let unread =
-            unread.map(|group| (group.id.clone(), group.trouble.clone().unwrap_or_default())).collect();
+        let unread = unread.map(|group| (group.id.clone(), group.trouble_text())).collect();
         let snapshot = Snapshot::new(state.cluster_name.clone(), observed_at, groups).with_unread(unread);
         self.snapshot.store(Some(Arc::new(snapshot)));
     }
@@ -357,66 +408,39 @@ pub(crate) struct NewGroup {
 fn apply_group(state: &mut State, observed: &GroupObservation, begun: Instant) {
     let Some(group) = state.groups.get_mut(&observed.uuid) else { return };
     match &observed.reading {
-        Ok(reading) => {
-            let before = group.reading.as_ref().map(|(reading, _)| reading.group.status.in_progress());
-            if group.trouble.is_some() {
-                tracing::info!(node_group = %group.id, "can be read again");
-            }
-            group.apply(reading, begun);
-            log_foreign_progress(group, before);
-        }
-        Err(error) => note_trouble(group, error),
-    }
-}
-
-/// Resizes that this process did not send: an operator's, or its own from before a restart.
-fn log_foreign_progress(group: &GroupState, was_in_progress: Option<bool>) {
-    let Some((reading, _)) = &group.reading else { return };
-    if group.ledger.flight.is_some() || group.busy {
-        return;
-    }
-    let (id, asked, size) = (reading.group.id(), reading.group.node_count, reading.size());
-    match (was_in_progress, reading.group.status.in_progress()) {
-        (None | Some(false), true) => {
-            tracing::info!(
-                "{id}: a resize to {asked} that this process did not send is in progress; adopted"
-            );
-        }
-        (Some(true), false) if asked == size => {
-            tracing::info!("{id}: the adopted resize ended, {size} nodes as asked");
-        }
-        (Some(true), false) => {
-            tracing::warn!(
-                "{id}: the adopted resize to {asked} ended with {size} nodes ({})",
-                reading.group.status
-            );
-        }
-        _ => {}
-    }
-}
-
-fn note_trouble(group: &mut GroupState, error: &CloudError) {
-    let text = error.to_string();
-    if group.trouble.as_ref() != Some(&text) {
-        let consequence =
-            if group.view.is_some() { "serving its last known state" } else { "it is not served until then" };
-        tracing::warn!(node_group = %group.id, "cannot be read, {consequence}: {text}");
-        group.trouble = Some(text);
+        Ok(reading) => group.apply(reading, begun),
+        Err(error) => group.note_trouble(error),
     }
 }
 
 impl State {
-    fn end_missing_groups(&mut self) {
+    fn end_missing_groups(&mut self, unscaled: &[UnscaledGroup]) {
         let order = &self.order;
+        let is_unscaled = |uuid: &NodeGroupUuid| unscaled.iter().any(|group| group.uuid == *uuid);
         self.groups.retain(|uuid, group| {
             let stays = order.contains(uuid);
             if !stays {
                 let id = group.id.clone();
-                tracing::info!("{id}: the node group is gone");
+                if is_unscaled(uuid) {
+                    self.unscaled.insert(*uuid);
+                    tracing::info!("{id}: no longer scaled: it has no maximum");
+                } else {
+                    tracing::info!("{id}: no longer scaled: the node group is gone");
+                }
                 group.refuse_unanswered(&RequestError::GroupDeleted { id });
                 group.gone.cancel();
             }
             stays
         });
+        self.unscaled.retain(is_unscaled);
+        for group in unscaled {
+            if self.unscaled.insert(group.uuid) {
+                let (cluster, name) = (named(&self.cluster_name), named(&group.name));
+                tracing::info!(
+                    "node group {name} is not scaled, it has no maximum; to give it one: openstack coe nodegroup update \
+                     {cluster} {name} --max-nodes NUMBER (before python-magnumclient 5: replace max_node_count=NUMBER)"
+                );
+            }
+        }
     }
 }

@@ -62,7 +62,8 @@ impl<'a> Watch<'a> {
     /// Backs off from a cloud in trouble.
     pub(super) fn failed(&mut self, group: NodeGroupUuid, error: &CloudError) {
         self.failures += 1;
-        tracing::warn!(node_group = %group, failures = self.failures, "cannot be read: {error}");
+        // Its beginning and its end are told where the group's state is kept.
+        tracing::debug!("node group {group}: reading number {} failed: {error}", self.failures);
         self.pause = backoff(self.options, self.failures, error.retry_after());
     }
 

@@ -8,9 +8,11 @@
 //! - [`deadline`]: how much of the caller's patience is left
 //! - [`method`]: the methods that are served, by name
 //! - [`call_layer`]: what surrounds each call: metrics, log, and a panic that stays its own
+//! - `accept`: who gets in, and what is said of those who do not
 //! - [`tls`]: mutual TLS from three files
 //! - [`server`]: the listening server with health and reflection
 
+mod accept;
 pub mod call_layer;
 pub mod deadline;
 pub mod method;

@@ -2,6 +2,7 @@
 
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use rustls::ServerConfig;
 use thiserror::Error;
 use tonic::transport::{Server as Transport, server::TcpIncoming};
 use tonic_health::{
@@ -12,6 +13,7 @@ use tonic_reflection::server::Builder as ReflectionBuilder;
 use tracing::debug;
 
 use super::{
+    accept,
     call_layer::{CallLayer, CallObserver},
     externalgrpc::{FILE_DESCRIPTOR_SET, cloud_provider_server::CloudProviderServer},
     service::CloudProviderService,
@@ -54,6 +56,7 @@ pub struct Server {
     incoming: TcpIncoming,
     address: SocketAddr,
     transport: Transport,
+    tls: Option<Arc<ServerConfig>>,
 }
 
 impl Server {
@@ -66,16 +69,14 @@ impl Server {
             .concurrency_limit_per_connection(CALLS_PER_CONNECTION)
             .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT));
-        let transport = match security {
-            Security::Plaintext => transport,
-            Security::MutualTls(config) => {
-                transport.tls_config(config).map_err(|error| ServerError::Tls(with_sources(&error)))?
-            }
+        let tls = match security {
+            Security::Plaintext => None,
+            Security::MutualTls(files) => Some(files.config().map_err(ServerError::Tls)?),
         };
         let bind_error = |source| ServerError::Bind { address, source };
         let incoming = TcpIncoming::bind(address).map_err(bind_error)?.with_nodelay(Some(true));
         let address = incoming.local_addr().map_err(bind_error)?;
-        Ok(Self { incoming, address, transport })
+        Ok(Self { incoming, address, transport, tls })
     }
 
     /// Where it listens, with the real port when port 0 was asked for.
@@ -112,15 +113,21 @@ impl Server {
             report(&health, ServingStatus::NotServing).await;
             debug!("the gRPC server takes no more connections");
         };
-        self.transport
+        let router = self
+            .transport
             .layer(CallLayer::new(observer))
             .add_service(CloudProviderServer::new(service).max_decoding_message_size(MOST_REQUEST_BYTES))
             .add_service(health_service)
             .add_service(reflection_v1)
-            .add_service(reflection_v1alpha)
-            .serve_with_incoming_shutdown(self.incoming, stopping)
-            .await
-            .map_err(|error| transport_error(&error))
+            .add_service(reflection_v1alpha);
+        let ended = match self.tls {
+            Some(config) => {
+                let callers = accept::encrypted(self.incoming, config);
+                router.serve_with_incoming_shutdown(callers, stopping).await
+            }
+            None => router.serve_with_incoming_shutdown(accept::plaintext(self.incoming), stopping).await,
+        };
+        ended.map_err(|error| transport_error(&error))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Instant};
 
 use tonic::{Request, Response, Status};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     deadline,
@@ -21,13 +21,14 @@ use super::{
     },
     options,
     pricing::{node_price, pod_price},
-    status::code_label,
+    status::{code, code_label},
     template::EncodedTemplates,
     wire,
 };
 use crate::{
     core::{
         pricing::PriceError,
+        quote::named,
         request::{NodeReference, RequestError},
         settings::Settings,
         snapshot::GroupView,
@@ -79,7 +80,7 @@ impl CloudProviderService {
 /// The caller hanging up drops the handler, but what was accepted must take its course (I4): the task goes on.
 async fn carry_out<F>(what: String, write: F) -> Result<(), Status>
 where
-    F: Future<Output = Result<(), Status>> + Send + 'static,
+    F: Future<Output = Result<(), RequestError>> + Send + 'static,
 {
     let received = Instant::now();
     let task = tokio::spawn(async move {
@@ -87,15 +88,14 @@ where
         let elapsed = received.elapsed().as_millis();
         match &outcome {
             Ok(()) => info!("{what}: OK after {elapsed} ms"),
-            Err(status) => {
-                let (code, message) = (code_label(status.code()), status.message());
-                warn!("{what}: {code} after {elapsed} ms: {message}");
-            }
+            // The engine says it once for all nodes, and not in each of cluster-autoscaler's loops.
+            Err(error @ RequestError::NotIdentifiedYet { .. }) => debug!("{what}: {error}"),
+            Err(error) => warn!("{what}: {} after {elapsed} ms: {error}", code_label(code(error))),
         }
         outcome
     });
     match task.await {
-        Ok(outcome) => outcome,
+        Ok(outcome) => Ok(outcome?),
         // Goes on in the call that asked for it, where panics are answered.
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(_) => Err(RequestError::Stopping.into()),
@@ -104,11 +104,14 @@ where
 
 /// Names the nodes for the log; the callers' text is escaped, so that it cannot pretend to be another line.
 fn node_list(nodes: &[NodeReference]) -> String {
-    let named: Vec<String> =
-        nodes.iter().take(NODES_IN_LOG).map(|node| node.label().escape_debug().to_string()).collect();
+    let shown = |node: &NodeReference| match named(&node.provider_id) {
+        id if id.is_empty() || node.provider_id == node.name => named(node.label()),
+        id => format!("{} ({id})", named(&node.name)),
+    };
+    let list: Vec<String> = nodes.iter().take(NODES_IN_LOG).map(shown).collect();
     match nodes.len().saturating_sub(NODES_IN_LOG) {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
+        0 => list.join(", "),
+        more => format!("{} and {more} more", list.join(", ")),
     }
 }
 
@@ -119,7 +122,9 @@ impl CloudProvider for CloudProviderService {
         _request: Request<NodeGroupsRequest>,
     ) -> Result<Response<NodeGroupsResponse>, Status> {
         let snapshot = self.engine.snapshot()?;
-        let node_groups = snapshot.groups().iter().map(|group| wire::node_group(group)).collect();
+        let shown =
+            |group: &Arc<GroupView>| wire::node_group(group, self.engine.note_about(group).as_deref());
+        let node_groups = snapshot.groups().iter().map(shown).collect();
         Ok(Response::new(NodeGroupsResponse { node_groups }))
     }
 
@@ -195,8 +200,8 @@ impl CloudProvider for CloudProviderService {
         let deadline = deadline::of(request.metadata(), Instant::now());
         let NodeGroupIncreaseSizeRequest { delta, id } = request.into_inner();
         let engine = Arc::clone(&self.engine);
-        carry_out(format!("{}: IncreaseSize by {delta}", id.escape_debug()), async move {
-            Ok(engine.increase_size(&id, delta, deadline).await?)
+        carry_out(format!("{}: IncreaseSize by {delta}", named(&id)), async move {
+            engine.increase_size(&id, delta, deadline).await
         })
         .await?;
         Ok(Response::new(NodeGroupIncreaseSizeResponse {}))
@@ -210,8 +215,8 @@ impl CloudProvider for CloudProviderService {
         let NodeGroupDeleteNodesRequest { nodes, id } = request.into_inner();
         let nodes: Vec<NodeReference> = nodes.into_iter().map(wire::node_reference).collect();
         let engine = Arc::clone(&self.engine);
-        carry_out(format!("{}: DeleteNodes [{}]", id.escape_debug(), node_list(&nodes)), async move {
-            Ok(engine.delete_nodes(&id, &nodes, deadline).await?)
+        carry_out(format!("{}: DeleteNodes [{}]", named(&id), node_list(&nodes)), async move {
+            engine.delete_nodes(&id, &nodes, deadline).await
         })
         .await?;
         Ok(Response::new(NodeGroupDeleteNodesResponse {}))
@@ -224,8 +229,8 @@ impl CloudProvider for CloudProviderService {
         let deadline = deadline::of(request.metadata(), Instant::now());
         let NodeGroupDecreaseTargetSizeRequest { delta, id } = request.into_inner();
         let engine = Arc::clone(&self.engine);
-        carry_out(format!("{}: DecreaseTargetSize by {delta}", id.escape_debug()), async move {
-            Ok(engine.decrease_target_size(&id, delta, deadline).await?)
+        carry_out(format!("{}: DecreaseTargetSize by {delta}", named(&id)), async move {
+            engine.decrease_target_size(&id, delta, deadline).await
         })
         .await?;
         Ok(Response::new(NodeGroupDecreaseTargetSizeResponse {}))

@@ -5,14 +5,19 @@ use std::{
     fmt, fs, io,
     net::IpAddr,
     path::{Path, PathBuf},
-    time::Duration,
+    sync::Arc,
 };
 
+use rustls::{
+    RootCertStore, ServerConfig,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject as _},
+    server::WebPkiClientVerifier,
+};
 use thiserror::Error;
-use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
-/// How long a handshake may take, so that a silent peer holds nothing for long.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a gRPC connection speaks within TLS.
+const HTTP2: &[u8] = b"h2";
 
 /// Who may connect, and how.
 #[derive(Clone)]
@@ -20,7 +25,62 @@ pub enum Security {
     /// Anybody who reaches the port.
     Plaintext,
     /// Only who has a certificate of the right authority.
-    MutualTls(ServerTlsConfig),
+    MutualTls(TlsFiles),
+}
+
+/// What is in the three files of mutual TLS.
+#[derive(Clone)]
+pub struct TlsFiles {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+    client_ca: Vec<u8>,
+}
+
+impl TlsFiles {
+    /// What a handshake needs to know.
+    ///
+    /// # Errors
+    /// What is wrong with which file.
+    pub(super) fn config(&self) -> Result<Arc<ServerConfig>, String> {
+        let chain = certificates("--tls-cert", &self.certificate)?;
+        let key = PrivateKeyDer::from_pem_slice(&self.key)
+            .map_err(|error| format!("--tls-key holds no private key in PEM: {error}"))?;
+        let mut roots = RootCertStore::empty();
+        // An old authority in a bundle that nobody can parse is nobody's authority.
+        let (usable, _) = roots.add_parsable_certificates(certificates("--tls-client-ca", &self.client_ca)?);
+        if usable == 0 {
+            return Err("--tls-client-ca holds no certificate that can be used".to_owned());
+        }
+        let provider = Arc::new(ring::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .map_err(|error| format!("--tls-client-ca: {error}"))?;
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(chain, key)
+            .map_err(|error| format!("--tls-cert and --tls-key: {error}"))?;
+        config.alpn_protocols.push(HTTP2.to_vec());
+        Ok(Arc::new(config))
+    }
+}
+
+/// All certificates of a file, one at least.
+fn certificates(option: &str, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(text).collect();
+    match certificates {
+        Ok(certificates) if certificates.is_empty() => Err(format!("{option} holds no certificate in PEM")),
+        Ok(certificates) => Ok(certificates),
+        Err(error) => Err(format!("{option}: {error}")),
+    }
+}
+
+impl fmt::Debug for TlsFiles {
+    /// Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsFiles").finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Security {
@@ -79,12 +139,8 @@ impl SecurityOptions {
     pub fn load(&self, listen: IpAddr) -> Result<Security, SecurityError> {
         match (&self.certificate, &self.key, &self.client_ca) {
             (Some(certificate), Some(key), Some(client_ca)) => {
-                let identity = Identity::from_pem(read(certificate)?, read(key)?);
-                let config = ServerTlsConfig::new()
-                    .identity(identity)
-                    .client_ca_root(Certificate::from_pem(read(client_ca)?))
-                    .timeout(HANDSHAKE_TIMEOUT);
-                Ok(Security::MutualTls(config))
+                let (certificate, key) = (read(certificate)?, read(key)?);
+                Ok(Security::MutualTls(TlsFiles { certificate, key, client_ca: read(client_ca)? }))
             }
             (None, None, None) if self.insecure || listen.is_loopback() => Ok(Security::Plaintext),
             (None, None, None) => Err(SecurityError::PlaintextOnNetwork(listen)),

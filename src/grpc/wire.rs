@@ -14,10 +14,11 @@ const OUT_OF_RESOURCES: i32 = 1;
 /// The wire's number for any other error (`cloudprovider.OtherErrorClass`).
 const OTHER: i32 = 99;
 
-/// A node group with a line about it for people.
+/// A node group with a line about it for people, ending in `note`.
 #[must_use]
-pub fn node_group(group: &GroupView) -> proto::NodeGroup {
-    proto::NodeGroup { debug: summary(group), ..node_group_of_node(group) }
+pub fn node_group(group: &GroupView, note: Option<&str>) -> proto::NodeGroup {
+    let note = note.map(|note| format!("; {note}")).unwrap_or_default();
+    proto::NodeGroup { debug: summary(group) + &note, ..node_group_of_node(group) }
 }
 
 /// The group of a node, without the line for people: cluster-autoscaler asks for it once for each node in each loop.
@@ -138,12 +139,13 @@ mod tests {
 
     #[test]
     fn a_group_says_in_a_line_how_it_is() {
-        let group = node_group(&view(vec![running(), failed()], Some("heat refused GET /stacks")));
+        let group =
+            node_group(&view(vec![running(), failed()], Some("heat refused GET /stacks")), Some("a word"));
         assert_eq!((group.min_size, group.max_size), (1, i32::MAX));
         assert_eq!(
             group.debug,
             "UPDATE_COMPLETE, target 2 of 1–4294967295: 1 running, 1 failed; heat refused GET /stacks; \
-             template guessed: nothing is known of the group"
+             template guessed: nothing is known of the group; a word"
         );
         assert_eq!(
             summary(&view(Vec::new(), None)),

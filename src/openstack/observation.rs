@@ -21,7 +21,7 @@ use super::{
 use crate::{
     config::node_groups::MASTER_ROLE,
     core::{
-        cloud::{CloudError, GroupObservation, Observation, Reading, Service},
+        cloud::{CloudError, GroupObservation, Observation, Reading, Service, UnscaledGroup},
         node_group::NodeGroupUuid,
         status::Status,
     },
@@ -54,6 +54,15 @@ impl Work<'_> {
 struct Turn {
     skipped: Option<NodeGroupUuid>,
     without_nova: bool,
+}
+
+/// What came of one group.
+enum Outcome {
+    Scaled(GroupObservation),
+    /// It has no maximum.
+    Unscaled(UnscaledGroup),
+    /// Gone since the list was read.
+    Gone,
 }
 
 type Listed = Result<(GroupStacks, Listing), CloudError>;
@@ -104,10 +113,20 @@ impl MagnumCluster {
             self.conclude(work, &all, ticket, status.clone(), detail, listed, nova)
         }))
         .await;
-        Ok(Observation {
+        let mut observation = Observation {
             cluster_name: cluster.name.unwrap_or(cluster.uuid),
-            groups: groups.into_iter().flatten().chain(unreadable).collect(),
-        })
+            groups: Vec::new(),
+            unscaled: Vec::new(),
+        };
+        for outcome in groups {
+            match outcome {
+                Outcome::Scaled(group) => observation.groups.push(group),
+                Outcome::Unscaled(group) => observation.unscaled.push(group),
+                Outcome::Gone => {}
+            }
+        }
+        observation.groups.extend(unreadable);
+        Ok(observation)
     }
 
     fn note_broken(&self, broken: &[BrokenRecord]) {
@@ -215,7 +234,7 @@ impl MagnumCluster {
         GroupReader { heat: &self.heat, group: work.group, siblings: all, before: work.before(), reuse: true }
     }
 
-    /// What came of one group; none when it is not scaled, or gone since the list was read.
+    /// What came of one group.
     #[expect(clippy::too_many_arguments, reason = "the parts of one picture, each read on its own")]
     async fn conclude(
         &self,
@@ -226,20 +245,19 @@ impl MagnumCluster {
         detail: Result<NodeGroupRecord, CloudError>,
         listed: Option<Listed>,
         nova: NovaAnswer<'_>,
-    ) -> Option<GroupObservation> {
-        let observation = |reading| {
-            Some(GroupObservation { uuid: work.group.uuid, name: work.group.name.clone(), reading })
-        };
+    ) -> Outcome {
+        let (uuid, name) = (work.group.uuid, work.group.name.clone());
+        let observation = |reading| Outcome::Scaled(GroupObservation { uuid, name: name.clone(), reading });
         let detail = match detail {
             Ok(detail) => detail,
-            Err(error) if error.not_found() => return None,
+            Err(error) if error.not_found() => return Outcome::Gone,
             Err(error) => return observation(Err(error)),
         };
         let bounds = match self.bounds(&detail) {
             Ok(Some(bounds)) => bounds,
             Ok(None) => {
                 self.memory.remember(GroupMemory { ticket, record: detail, picture: None });
-                return None;
+                return Outcome::Unscaled(UnscaledGroup { uuid, name });
             }
             Err(error) => return observation(Err(error)),
         };

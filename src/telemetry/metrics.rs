@@ -14,7 +14,7 @@ use prometheus::{
     TextEncoder, core::Collector,
 };
 
-use super::{SnapshotSource, process::ProcessMetrics};
+use super::{SnapshotSource, process::ProcessMetrics, standard_error};
 use crate::{
     core::{
         cloud::Service,
@@ -40,6 +40,7 @@ pub struct Metrics {
     started_at: Instant,
     snapshots: OnceLock<Arc<dyn SnapshotSource>>,
     process: ProcessMetrics,
+    lost_log_lines: IntCounter,
     calls: CallMetrics,
     openstack: OpenStackMetrics,
     groups: GroupMetrics,
@@ -65,8 +66,13 @@ impl Metrics {
             &["version"],
         )?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let lost_log_lines = IntCounter::new(
+            "magnum_autoscaler_lost_log_lines_total",
+            "Lines of the log that could not be written: nobody reads standard error, or not fast enough.",
+        )?;
         Ok(Self {
             process: ProcessMetrics::register(&registry)?,
+            lost_log_lines: registered(&registry, lost_log_lines)?,
             calls: CallMetrics::register(&registry)?,
             openstack: OpenStackMetrics::register(&registry)?,
             groups: GroupMetrics::register(&registry)?,
@@ -95,6 +101,7 @@ impl Metrics {
     /// Brings what is only read when somebody looks up to date.
     fn update(&self) {
         self.process.update();
+        self.lost_log_lines.inc_by(standard_error::lost_lines().saturating_sub(self.lost_log_lines.get()));
         let snapshot = self.snapshots.get().and_then(|source| source.snapshot().ok());
         let age = match &snapshot {
             Some(snapshot) => snapshot.age(Instant::now()),

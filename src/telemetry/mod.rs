@@ -1,6 +1,7 @@
 //! What operators see: logs, metrics and the admin address.
 //!
 //! - [`logs`]: text or JSON lines on standard error
+//! - [`standard_error`]: where they go, without making anybody wait or fail
 //! - [`metrics`]: all metrics, listed in `docs/metrics.md`
 //! - [`process`]: what Linux knows of this process
 //! - [`admin`]: `/healthz`, `/readyz` and `/metrics`
@@ -9,6 +10,7 @@ pub mod admin;
 pub mod logs;
 pub mod metrics;
 pub mod process;
+pub mod standard_error;
 
 use std::sync::Arc;
 

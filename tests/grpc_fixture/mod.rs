@@ -122,7 +122,7 @@ impl Cloud for MemoryCloud {
             name: reading.group.name.clone(),
             reading: Ok(Arc::new(reading.clone())),
         });
-        Ok(Observation { cluster_name: "k8s".to_owned(), groups: observed.collect() })
+        Ok(Observation { cluster_name: "k8s".to_owned(), groups: observed.collect(), unscaled: Vec::new() })
     }
 
     async fn read_group(&self, group: NodeGroupUuid) -> Result<Reading, CloudError> {

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use http::{Extensions, Request, Response};
 use thiserror::Error;
 use tower::{Service, ServiceExt};
+use url::{Host, Url};
 
 use crate::config::CloudConfig;
 
@@ -51,7 +52,7 @@ pub struct TlsError {
     pub reason: String,
 }
 
-/// The network. Honours `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
+/// The network. Honours `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, except where Keystone is on this machine.
 #[derive(Debug, Clone)]
 pub struct HttpTransport(reqwest::Client);
 
@@ -71,6 +72,10 @@ impl HttpTransport {
             .redirect(reqwest::redirect::Policy::none())
             // Whether to try again is decided where it is known what the request does.
             .retry(reqwest::retry::never());
+        if is_loopback(&config.auth_url) {
+            // The simulator for one: no proxy reaches it.
+            builder = builder.no_proxy();
+        }
         if let Some(file) = &config.ca_file {
             let pem = read(file)?;
             let certificates =
@@ -98,6 +103,15 @@ impl HttpTransport {
             .build()
             .map(Self)
             .map_err(|error| TlsError { what: "cannot set up TLS".to_owned(), reason: reason_of(&error) })
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

@@ -45,6 +45,12 @@ pub enum Command {
     ///
     /// Keystone, Magnum, Heat and Nova in memory over real HTTP, for other clients. Prints the credentials to use.
     Simulate(SimulateArguments),
+    /// Watch the service work, without any cloud
+    ///
+    /// Starts the simulator and the service on free ports of this machine, plays cluster-autoscaler's part over gRPC,
+    /// and shows each call with the request to OpenStack that it becomes. Exit code 0: everything was as it should be,
+    /// 1: something was not, or it was stopped.
+    Demo(DemoArguments),
 }
 
 /// The options of `serve`.
@@ -328,6 +334,34 @@ pub struct SimulatorArguments {
     /// Nodes in each of the simulated --groups
     #[arg(long, env = "MAGNUM_AUTOSCALER_NODES_PER_GROUP", value_name = "NUMBER", requires = "groups")]
     pub nodes_per_group: Option<u32>,
+}
+
+/// The options of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// How long a simulated node takes to boot, like 2s
+    #[arg(
+        long,
+        env = "MAGNUM_AUTOSCALER_NODE_BOOT_TIME",
+        default_value = "2s",
+        value_name = "DURATION",
+        value_parser = humantime::parse_duration
+    )]
+    pub node_boot_time: Duration,
+
+    /// How long all of it may take
+    #[arg(
+        long,
+        env = "MAGNUM_AUTOSCALER_TIME_LIMIT",
+        default_value = "60s",
+        value_name = "DURATION",
+        value_parser = parse_positive_duration
+    )]
+    pub time_limit: Duration,
+
+    /// Show the service's log as well, on standard error: error, warn, info, debug, trace or a filter
+    #[arg(long, env = "MAGNUM_AUTOSCALER_LOG_LEVEL", value_name = "LEVEL", value_parser = parse_log_level)]
+    pub log_level: Option<String>,
 }
 
 /// The options of [`SimulatorArguments`], which mean nothing to `serve` without `--simulate`.

@@ -7,7 +7,7 @@ fn serve(options: &[&str]) -> Result<Box<ServeArguments>, clap::Error> {
     let arguments = Arguments::from_arg_matches(&Arguments::definition().try_get_matches_from(line)?)?;
     match arguments.command {
         Command::Serve(arguments) => Ok(arguments),
-        Command::Simulate(_) => panic!("not serve"),
+        Command::Simulate(_) | Command::Demo(_) => panic!("not serve"),
     }
 }
 

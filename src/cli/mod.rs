@@ -3,6 +3,7 @@
 //! - [`arguments`]: the command line
 //! - [`serve`]: the service, wired together
 //! - [`simulate`]: the simulator, alone or under the service
+//! - [`demo`]: the simulator, the service and a story played on them
 //! - [`connect`]: from the command line to a cloud
 //! - [`first_reading`]: what the first look at the cloud says about the configuration
 //! - [`signals`]: being told to stop
@@ -11,6 +12,7 @@
 
 pub mod arguments;
 pub mod connect;
+pub mod demo;
 pub mod error;
 pub mod first_reading;
 pub mod serve;
@@ -26,7 +28,10 @@ use self::{
     arguments::{Arguments, Command, LogArguments},
     error::StartError,
 };
-use crate::telemetry::{logs, standard_error};
+use crate::telemetry::{
+    logs::{self, LogFormat},
+    standard_error,
+};
 
 /// More threads bring nothing to a service that mostly waits, and each costs memory.
 const MOST_WORKER_THREADS: usize = 4;
@@ -61,6 +66,12 @@ fn execute(command: Command) -> Result<(), StartError> {
         Command::Simulate(arguments) => {
             start_log(&arguments.log)?;
             runtime.block_on(simulate::simulate(&arguments))
+        }
+        Command::Demo(arguments) => {
+            if let Some(level) = &arguments.log_level {
+                logs::start(LogFormat::Text, logs::filter(Some(level))?)?;
+            }
+            runtime.block_on(demo::demo(&arguments))
         }
     };
     // What still runs now was given its time.

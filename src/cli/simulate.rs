@@ -21,6 +21,8 @@ pub struct StartedSimulator {
     pub cluster_name: String,
     /// Who may log in, as the `OS_*` variables that all OpenStack clients read.
     pub environment: Vec<(String, String)>,
+    /// The cloud itself, for what its services do not offer.
+    pub simulator: Simulator,
     _running: RunningSimulator,
 }
 
@@ -61,6 +63,7 @@ pub async fn start_simulator(
         base_url: running.base_url.clone(),
         cluster_name: simulator.cluster_name(),
         environment: environment.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+        simulator,
         _running: running,
     })
 }

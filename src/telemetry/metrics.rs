@@ -214,6 +214,7 @@ struct GroupMetrics {
     max_size: IntGaugeVec,
     target_size: IntGaugeVec,
     instances: IntGaugeVec,
+    failures: IntGaugeVec,
     unreadable: IntGaugeVec,
     resizes: IntCounterVec,
     dropped: IntCounterVec,
@@ -242,6 +243,12 @@ impl GroupMetrics {
                 "Instances of the group by state: running, creating, deleting, failed.",
                 &["node_group", "state"],
             )?,
+            failures: int_gauges(
+                registry,
+                "magnum_autoscaler_node_group_failures",
+                "Instances of the group with an error, by the code that cluster-autoscaler is told, like QuotaExceeded.",
+                &["node_group", "error_code"],
+            )?,
             unreadable: gauges(
                 "magnum_autoscaler_node_group_unreadable",
                 "1 if the group could not be read the last time and its numbers are older ones.",
@@ -269,7 +276,8 @@ impl GroupMetrics {
 
     fn update(&self, snapshot: &Snapshot) {
         // A group that is gone leaves no number behind.
-        for gauges in [&self.min_size, &self.max_size, &self.target_size, &self.instances, &self.unreadable] {
+        let gauges = [&self.min_size, &self.max_size, &self.target_size];
+        for gauges in gauges.into_iter().chain([&self.instances, &self.failures, &self.unreadable]) {
             gauges.reset();
         }
         for group in snapshot.groups() {
@@ -289,6 +297,9 @@ impl GroupMetrics {
         for (state, count) in Tally::of(&group.instances).by_state() {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.instances.with_label_values(&[id, state]).set(count);
+        }
+        for error in group.instances.iter().filter_map(|instance| instance.error.as_ref()) {
+            self.failures.with_label_values(&[id, error.code]).inc();
         }
         // A counter that appears with its first event has no rate to alert on.
         self.wrong_removals.with_label_values(&[id]).inc_by(0);

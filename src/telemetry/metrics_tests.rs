@@ -1,16 +1,28 @@
 use std::{fmt::Write as _, fs, path::Path};
 
 use super::*;
-use crate::core::{node_group::Bounds, request::RequestError};
+use crate::core::{
+    instance::{Instance, InstanceError, InstanceId, InstanceState},
+    machine_id::PlaceholderId,
+    node_group::{Bounds, NodeGroupUuid},
+    request::RequestError,
+};
 
-/// A group without instances.
+/// A group with one instance, for which there was no quota.
 fn group(id: &str) -> Arc<GroupView> {
+    let uuid: NodeGroupUuid = "ca5b234b-f9a6-42b0-a77d-197636b29d52".parse().unwrap();
+    let instance = Instance {
+        id: InstanceId::Placeholder(PlaceholderId::Failed { group: uuid, number: 0 }),
+        member: None,
+        state: InstanceState::Creating,
+        error: Some(InstanceError::of_failed_creation("Quota exceeded for instances")),
+    };
     Arc::new(GroupView {
-        uuid: "ca5b234b-f9a6-42b0-a77d-197636b29d52".parse().unwrap(),
+        uuid,
         id: id.to_owned(),
         bounds: Bounds { min: 1, max: 6 },
         target_size: 2,
-        instances: Vec::new(),
+        instances: vec![instance],
         has_cloud_provider: true,
         stack_name: "k8s-abc".to_owned(),
         status: "UPDATE_COMPLETE".to_owned(),
@@ -49,7 +61,9 @@ fn known_groups_have_all_their_series_from_the_start() {
         "magnum_autoscaler_node_group_min_size{node_group=\"pool-b-ca5b234b\"} 1",
         "magnum_autoscaler_node_group_max_size{node_group=\"pool-b-ca5b234b\"} 6",
         "magnum_autoscaler_node_group_target_size{node_group=\"pool-b-ca5b234b\"} 2",
-        "magnum_autoscaler_node_group_instances{node_group=\"pool-b-ca5b234b\",state=\"failed\"} 0",
+        "magnum_autoscaler_node_group_instances{node_group=\"pool-b-ca5b234b\",state=\"failed\"} 1",
+        "magnum_autoscaler_node_group_instances{node_group=\"pool-b-ca5b234b\",state=\"running\"} 0",
+        "magnum_autoscaler_node_group_failures{error_code=\"QuotaExceeded\",node_group=\"pool-b-ca5b234b\"} 1",
         "magnum_autoscaler_node_group_unreadable{node_group=\"pool-b-ca5b234b\"} 1",
         "magnum_autoscaler_wrong_removals_total{node_group=\"pool-b-ca5b234b\"} 0",
         "magnum_autoscaler_resizes_total{node_group=\"pool-b-ca5b234b\",outcome=\"lost\"} 0",

@@ -8,9 +8,11 @@
 //! - [`method`]: the methods that are served, by name
 //! - [`call_layer`]: what surrounds each call: metrics, log, and a panic that stays its own
 //! - [`tls`]: mutual TLS from three files
+//! - [`certificate`]: when they expire
 //! - [`server`]: the listening server with health and reflection
 
 pub mod call_layer;
+pub mod certificate;
 pub mod deadline;
 pub mod method;
 pub mod server;

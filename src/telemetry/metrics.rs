@@ -40,6 +40,7 @@ pub struct Metrics {
     started_at: Instant,
     snapshots: OnceLock<Arc<dyn SnapshotSource>>,
     process: ProcessMetrics,
+    certificate_expiry: IntGaugeVec,
     calls: CallMetrics,
     openstack: OpenStackMetrics,
     groups: GroupMetrics,
@@ -67,6 +68,12 @@ impl Metrics {
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         Ok(Self {
             process: ProcessMetrics::register(&registry)?,
+            certificate_expiry: int_gauges(
+                &registry,
+                "magnum_autoscaler_certificate_expiry_timestamp_seconds",
+                "When the first certificate of the file that this option names expires, in seconds since 1970.",
+                &["option"],
+            )?,
             calls: CallMetrics::register(&registry)?,
             openstack: OpenStackMetrics::register(&registry)?,
             groups: GroupMetrics::register(&registry)?,
@@ -75,6 +82,14 @@ impl Metrics {
             started_at: Instant::now(),
             snapshots: OnceLock::new(),
         })
+    }
+
+    /// The certificates in use, by the option that names their file, and when they expire, since 1970.
+    pub fn certificates_expire(&self, expiries: &[(&str, Duration)]) {
+        for (option, expiry) in expiries {
+            let seconds = i64::try_from(expiry.as_secs()).unwrap_or(i64::MAX);
+            self.certificate_expiry.with_label_values(&[option]).set(seconds);
+        }
     }
 
     /// From now on the node groups are those of this source. Only the first one counts.

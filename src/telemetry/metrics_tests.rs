@@ -42,6 +42,7 @@ impl SnapshotSource for OneGroup {
 fn with_samples() -> Metrics {
     let metrics = Metrics::new().unwrap();
     metrics.watch(Arc::new(OneGroup));
+    metrics.certificates_expire(&[("tls-cert", Duration::from_secs(1_900_000_000))]);
     metrics.call_started(Method::UNKNOWN);
     metrics.call_handled(Method::UNKNOWN, "OK", Duration::from_millis(1));
     metrics.request(
@@ -65,6 +66,7 @@ fn known_groups_have_all_their_series_from_the_start() {
         "magnum_autoscaler_node_group_instances{node_group=\"pool-b-ca5b234b\",state=\"running\"} 0",
         "magnum_autoscaler_node_group_failures{error_code=\"QuotaExceeded\",node_group=\"pool-b-ca5b234b\"} 1",
         "magnum_autoscaler_node_group_unreadable{node_group=\"pool-b-ca5b234b\"} 1",
+        "magnum_autoscaler_certificate_expiry_timestamp_seconds{option=\"tls-cert\"} 1900000000",
         "magnum_autoscaler_wrong_removals_total{node_group=\"pool-b-ca5b234b\"} 0",
         "magnum_autoscaler_resizes_total{node_group=\"pool-b-ca5b234b\",outcome=\"lost\"} 0",
         "openstack_api_requests_total{code=\"200\",method=\"GET\",request=\"nodegroup\",service=\"magnum\"} 1",

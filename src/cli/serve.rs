@@ -31,6 +31,7 @@ use crate::{
     engine::{Engine, Recorder},
     grpc::{
         call_layer::CallObserver,
+        certificate,
         externalgrpc::cloud_provider_server::SERVICE_NAME,
         server::{Server, ServerError},
         service::CloudProviderService,
@@ -53,11 +54,13 @@ pub async fn serve(arguments: &ServeArguments) -> Result<(), StartError> {
     let mut signals = StopSignals::listen()?;
     require_cluster(arguments)?;
     let settings = Arc::new(settings(arguments)?);
-    let security = arguments.tls.security_options().load(arguments.address.ip())?;
+    let security_options = arguments.tls.security_options();
+    let security = security_options.load(arguments.address.ip())?;
     let plaintext = matches!(security, Security::Plaintext);
     let server = Server::bind(arguments.address, security)?;
     let admin = AdminServer::bind(arguments.admin_address).await?;
     let metrics = Arc::new(Metrics::new()?);
+    metrics.certificates_expire(&certificate::expiries(&security_options));
     let simulator = simulator(arguments).await?;
     let cloud = connect(arguments, simulator.as_ref(), &metrics, Arc::clone(&settings))?;
 

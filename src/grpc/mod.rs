@@ -10,10 +10,12 @@
 //! - [`call_layer`]: what surrounds each call: metrics, log, and a panic that stays its own
 //! - `accept`: who gets in, and what is said of those who do not
 //! - [`tls`]: mutual TLS from three files
+//! - [`certificate`]: when they expire
 //! - [`server`]: the listening server with health and reflection
 
 mod accept;
 pub mod call_layer;
+pub mod certificate;
 pub mod deadline;
 pub mod method;
 mod options;

@@ -41,6 +41,7 @@ pub struct Metrics {
     snapshots: OnceLock<Arc<dyn SnapshotSource>>,
     process: ProcessMetrics,
     lost_log_lines: IntCounter,
+    certificate_expiry: IntGaugeVec,
     calls: CallMetrics,
     openstack: OpenStackMetrics,
     groups: GroupMetrics,
@@ -73,6 +74,12 @@ impl Metrics {
         Ok(Self {
             process: ProcessMetrics::register(&registry)?,
             lost_log_lines: registered(&registry, lost_log_lines)?,
+            certificate_expiry: int_gauges(
+                &registry,
+                "magnum_autoscaler_certificate_expiry_timestamp_seconds",
+                "When the first certificate of the file that this option names expires, in seconds since 1970.",
+                &["option"],
+            )?,
             calls: CallMetrics::register(&registry)?,
             openstack: OpenStackMetrics::register(&registry)?,
             groups: GroupMetrics::register(&registry)?,
@@ -81,6 +88,14 @@ impl Metrics {
             started_at: Instant::now(),
             snapshots: OnceLock::new(),
         })
+    }
+
+    /// The certificates in use, by the option that names their file, and when they expire, since 1970.
+    pub fn certificates_expire(&self, expiries: &[(&str, Duration)]) {
+        for (option, expiry) in expiries {
+            let seconds = i64::try_from(expiry.as_secs()).unwrap_or(i64::MAX);
+            self.certificate_expiry.with_label_values(&[option]).set(seconds);
+        }
     }
 
     /// From now on the node groups are those of this source. Only the first one counts.
@@ -221,6 +236,7 @@ struct GroupMetrics {
     max_size: IntGaugeVec,
     target_size: IntGaugeVec,
     instances: IntGaugeVec,
+    failures: IntGaugeVec,
     unreadable: IntGaugeVec,
     template_guessed: IntGaugeVec,
     resizes: IntCounterVec,
@@ -249,6 +265,12 @@ impl GroupMetrics {
                 "magnum_autoscaler_node_group_instances",
                 "Instances of the group by state: running, creating, deleting, failed.",
                 &["node_group", "state"],
+            )?,
+            failures: int_gauges(
+                registry,
+                "magnum_autoscaler_node_group_failures",
+                "Instances of the group with an error, by the code that cluster-autoscaler is told, like QuotaExceeded.",
+                &["node_group", "error_code"],
             )?,
             unreadable: gauges(
                 "magnum_autoscaler_node_group_unreadable",
@@ -286,6 +308,7 @@ impl GroupMetrics {
             &self.max_size,
             &self.target_size,
             &self.instances,
+            &self.failures,
             &self.unreadable,
             &self.template_guessed,
         ] {
@@ -309,6 +332,9 @@ impl GroupMetrics {
         for (state, count) in Tally::of(&group.instances).by_state() {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.instances.with_label_values(&[id, state]).set(count);
+        }
+        for error in group.instances.iter().filter_map(|instance| instance.error.as_ref()) {
+            self.failures.with_label_values(&[id, error.code]).inc();
         }
         // A counter that appears with its first event has no rate to alert on.
         self.wrong_removals.with_label_values(&[id]).inc_by(0);

@@ -1,17 +1,30 @@
 use std::{fmt::Write as _, fs, path::Path};
 
 use super::*;
-use crate::core::{node_group::Bounds, request::RequestError};
+use crate::core::{
+    instance::{Instance, InstanceError, InstanceId, InstanceState},
+    machine_id::PlaceholderId,
+    node_group::{Bounds, NodeGroupUuid},
+    request::RequestError,
+};
 
-/// A group without instances.
+/// A group with one instance, for which there was no quota.
 fn group(id: &str) -> Arc<GroupView> {
+    let uuid: NodeGroupUuid = "ca5b234b-f9a6-42b0-a77d-197636b29d52".parse().unwrap();
+    let instance = Instance {
+        id: InstanceId::Placeholder(PlaceholderId::Failed { group: uuid, number: 0 }),
+        provider_id: String::new(),
+        member: None,
+        state: InstanceState::Creating,
+        error: Some(InstanceError::of_failed_creation("Quota exceeded for instances")),
+    };
     Arc::new(GroupView {
-        uuid: "ca5b234b-f9a6-42b0-a77d-197636b29d52".parse().unwrap(),
+        uuid,
         id: id.to_owned(),
         bounds: Bounds { min: 1, max: 6 },
         target_size: 2,
         cancellable: 0,
-        instances: Vec::new(),
+        instances: vec![instance],
         gives_provider_ids: true,
         stack_name: "k8s-abc".to_owned(),
         template: Default::default(),
@@ -32,6 +45,7 @@ impl SnapshotSource for OneGroup {
 fn with_samples() -> Metrics {
     let metrics = Metrics::new().unwrap();
     metrics.watch(Arc::new(OneGroup));
+    metrics.certificates_expire(&[("tls-cert", Duration::from_secs(1_900_000_000))]);
     metrics.call_started(Method::UNKNOWN);
     metrics.call_handled(Method::UNKNOWN, "OK", Duration::from_millis(1));
     metrics.request(
@@ -51,8 +65,11 @@ fn known_groups_have_all_their_series_from_the_start() {
         "magnum_autoscaler_node_group_min_size{node_group=\"pool-b-ca5b234b\"} 1",
         "magnum_autoscaler_node_group_max_size{node_group=\"pool-b-ca5b234b\"} 6",
         "magnum_autoscaler_node_group_target_size{node_group=\"pool-b-ca5b234b\"} 2",
-        "magnum_autoscaler_node_group_instances{node_group=\"pool-b-ca5b234b\",state=\"failed\"} 0",
+        "magnum_autoscaler_node_group_instances{node_group=\"pool-b-ca5b234b\",state=\"failed\"} 1",
+        "magnum_autoscaler_node_group_instances{node_group=\"pool-b-ca5b234b\",state=\"running\"} 0",
+        "magnum_autoscaler_node_group_failures{error_code=\"QuotaExceeded\",node_group=\"pool-b-ca5b234b\"} 1",
         "magnum_autoscaler_node_group_unreadable{node_group=\"pool-b-ca5b234b\"} 1",
+        "magnum_autoscaler_certificate_expiry_timestamp_seconds{option=\"tls-cert\"} 1900000000",
         "magnum_autoscaler_wrong_removals_total{node_group=\"pool-b-ca5b234b\"} 0",
         "magnum_autoscaler_resizes_total{node_group=\"pool-b-ca5b234b\",outcome=\"lost\"} 0",
         "openstack_api_requests_total{code=\"200\",method=\"GET\",request=\"nodegroup\",service=\"magnum\"} 1",

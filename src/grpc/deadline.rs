@@ -20,7 +20,8 @@ const MOST_DIGITS: usize = 8;
 ///
 /// A missing or malformed `grpc-timeout` counts as 5 s.
 #[must_use]
-pub fn of(metadata: &MetadataMap, received: Instant) -> Instant {
+pub fn of(metadata: &MetadataMap, received: impl Into<Instant>) -> Instant {
+    let received = received.into();
     let timeout = metadata
         .get("grpc-timeout")
         .and_then(|value| value.to_str().ok())

@@ -1,7 +1,8 @@
 //! The 15 methods. Reads answer from the snapshot and never wait; writes go to the engine with a deadline.
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{fmt, sync::Arc};
 
+use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 use tracing::{debug, info, warn};
 

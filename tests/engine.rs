@@ -472,11 +472,16 @@ async fn a_node_that_waits_for_its_provider_id_is_not_ours_yet() {
     assert!(scene.is_of_the_group(&scene.node(0, &id)));
     assert_eq!(scene.shown(0), id);
 
-    // One that never gets one counts in the end, or each loop would end with a wrong size of the group.
+    // One that never gets one is told of.
     let forgotten = scene.node(1, "");
     assert!(!scene.is_of_the_group(&forgotten));
-    sleep(Duration::from_secs(600)).await;
-    assert!(scene.is_of_the_group(&forgotten));
+    let note = || scene.engine.note_about(&scene.view());
+    assert_eq!(note(), None);
+    sleep(Duration::from_secs(60)).await;
+    assert!(!scene.is_of_the_group(&forgotten));
+    assert_eq!(note(), Some(format!("{} has no provider ID", forgotten.name)));
+    assert!(scene.is_of_the_group(&scene.node(1, &format!("openstack:///{}", scene.server(1).unwrap()))));
+    assert_eq!(note(), None);
     assert_eq!((scene.resizes(), scene.size()), (vec![], 2));
 }
 

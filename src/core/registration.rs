@@ -11,24 +11,8 @@ use super::{
     node_group::NodeGroup,
 };
 
-/// How long a registered node may be without the provider ID that it should get. After that it counts by its name: else
-/// cluster-autoscaler finds the size of the group wrong when its `--max-node-provision-time` of 15 minutes is over, and
-/// ends each of its loops for all groups.
-const PROVIDER_ID_PATIENCE: Duration = Duration::from_secs(10 * 60);
-
 /// How long the cloud provider takes at most to give a node its provider ID, where it works.
 const PROVIDER_ID_USUAL: Duration = Duration::from_secs(60);
-
-/// How far the wait for a node's provider ID has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProviderIdWait {
-    /// The node has just joined.
-    Usual,
-    /// A person should look why it does not come.
-    Long,
-    /// None is to be expected: the node counts by its name.
-    Over,
-}
 
 /// The registered nodes by their servers.
 ///
@@ -107,18 +91,12 @@ impl Registrations {
         !self.by_name && self.provider_ids_seen
     }
 
-    /// How long this registered node has been without a provider ID, and what that means for it.
+    /// Whether this registered node has been without a provider ID for so long that a person should look why.
     #[must_use]
-    pub fn wait(&self, machine: MachineId, now: Instant) -> ProviderIdWait {
-        let waits = self.nodes.get(&machine).filter(|known| known.provider_id.is_empty());
-        let waited = waits.map(|known| now.saturating_duration_since(known.since)).unwrap_or_default();
-        if waited >= PROVIDER_ID_PATIENCE {
-            ProviderIdWait::Over
-        } else if waited >= PROVIDER_ID_USUAL {
-            ProviderIdWait::Long
-        } else {
-            ProviderIdWait::Usual
-        }
+    pub fn waits_for_long(&self, machine: MachineId, now: Instant) -> bool {
+        self.nodes.get(&machine).is_some_and(|known| {
+            known.provider_id.is_empty() && now.saturating_duration_since(known.since) >= PROVIDER_ID_USUAL
+        })
     }
 
     /// Makes of an instance what cluster-autoscaler should see: with the id to emit, and without its error when its node
@@ -273,17 +251,14 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_without_a_provider_id_for_long_only_after_a_while() {
+    fn a_node_waits_for_its_provider_id_for_long_only_after_a_while() {
         let (mut nodes, now) = (Registrations::default(), Instant::now());
+        let later = now + PROVIDER_ID_USUAL;
         nodes.record(machine(A), "", now);
-        let after =
-            |nodes: &Registrations, seconds| nodes.wait(machine(A), now + Duration::from_secs(seconds));
-        assert_eq!(after(&nodes, 59), ProviderIdWait::Usual);
-        assert_eq!(after(&nodes, 60), ProviderIdWait::Long);
-        assert_eq!(after(&nodes, 599), ProviderIdWait::Long);
-        assert_eq!(after(&nodes, 600), ProviderIdWait::Over);
-        assert_eq!(nodes.wait(machine(B), now + PROVIDER_ID_PATIENCE), ProviderIdWait::Usual);
+        assert!(!nodes.waits_for_long(machine(A), later - Duration::from_secs(1)));
+        assert!(nodes.waits_for_long(machine(A), later));
+        assert!(!nodes.waits_for_long(machine(B), later));
         nodes.record(machine(A), &format!("openstack:///{A}"), now);
-        assert_eq!(after(&nodes, 600), ProviderIdWait::Usual);
+        assert!(!nodes.waits_for_long(machine(A), later));
     }
 }

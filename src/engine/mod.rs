@@ -37,7 +37,7 @@ use crate::core::{
     ledger::{Request, Ticket},
     machine_id::PlaceholderId,
     node_group::NodeGroupUuid,
-    registration::{ProviderIdWait, Registrations},
+    registration::Registrations,
     request::{NodeReference, RequestError},
     settle::Patience,
     snapshot::{GroupView, Snapshot},
@@ -244,17 +244,13 @@ impl Engine {
             self.state.register(machine, &node.provider_id, now());
             // Its group now would make cluster-autoscaler take the node for ready, while the cloud provider's taint still
             // keeps every pod off, and ask for more nodes in each loop.
-            if node.provider_id.is_empty() {
-                match self.state.provider_id_wait(group, machine, now()) {
-                    ProviderIdWait::Usual => return Ok(None),
-                    ProviderIdWait::Long => {
-                        self.unidentified.missing(group, &node.name);
-                        return Ok(None);
-                    }
-                    ProviderIdWait::Over => {}
-                }
-            } else {
+            if !node.provider_id.is_empty() {
                 self.unidentified.identified(group, &node.name);
+            } else if self.state.gives_provider_ids(group) {
+                if self.state.waits_for_long(machine, now()) {
+                    self.unidentified.missing(group, &node.name);
+                }
+                return Ok(None);
             }
         }
         Ok(Some(Arc::clone(group)))

@@ -21,7 +21,7 @@ use crate::core::{
     machine_id::MachineId,
     node_group::NodeGroupUuid,
     quote::named,
-    registration::{ProviderIdWait, Registrations},
+    registration::Registrations,
     request::RequestError,
     snapshot::{GroupView, Snapshot},
 };
@@ -268,20 +268,15 @@ impl SharedState {
         }
     }
 
-    /// How far the wait of a node without a provider ID has come; over where the nodes of its group get none.
-    pub(crate) fn provider_id_wait(
-        &self,
-        group: &GroupView,
-        machine: MachineId,
-        now: Instant,
-    ) -> ProviderIdWait {
-        let known = self.registrations();
+    /// Whether the nodes of a group get a provider ID.
+    pub(crate) fn gives_provider_ids(&self, group: &GroupView) -> bool {
         // The view may be from before the first provider ID was seen.
-        if group.gives_provider_ids || known.provider_ids_count() {
-            known.wait(machine, now)
-        } else {
-            ProviderIdWait::Over
-        }
+        group.gives_provider_ids || self.registrations().provider_ids_count()
+    }
+
+    /// Whether this node has been without a provider ID for long.
+    pub(crate) fn waits_for_long(&self, machine: MachineId, now: Instant) -> bool {
+        self.registrations().waits_for_long(machine, now)
     }
 
     /// Forgets the registrations of servers that are no more. They are shown nowhere.

@@ -466,7 +466,8 @@ async fn a_node_that_waits_for_its_provider_id_is_not_ours_yet() {
     let (nameless, id) = (scene.node(0, ""), format!("openstack:///{}", scene.server(0).unwrap()));
     assert!(!scene.is_of_the_group(&nameless));
     assert_eq!(scene.shown(0), "", "as the node shows itself");
-    let refusal = scene.engine.delete_nodes(&scene.view().id, &[nameless.clone()], deadline()).await;
+    let refusal =
+        scene.engine.delete_nodes(&scene.view().id, std::slice::from_ref(&nameless), deadline()).await;
     assert!(matches!(refusal, Err(RequestError::NotIdentifiedYet { .. })), "{refusal:?}");
 
     assert!(scene.is_of_the_group(&scene.node(0, &id)));

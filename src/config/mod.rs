@@ -1,4 +1,4 @@
-//! Where the cloud is, who logs in, which node groups are meant, and what is set for single ones ([`mod@file`]).
+//! Where the cloud is, who logs in, which node groups are meant, and what is set for single ones ([`settings_file`]).
 //!
 //! [`load`] finds the cloud the way the command line promises: `--cloud-config FILE` (the `[Global]` file of
 //! cluster-autoscaler's Magnum provider and of the OpenStack cloud provider), else `--os-cloud` or `OS_CLOUD`

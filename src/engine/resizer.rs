@@ -111,7 +111,7 @@ impl Resizer {
                 return Ok(());
             }
             if let Some(error) = obstacle_to_repetition(&flight, &reading) {
-                self.refused(&reading, error);
+                self.refused(&reading, &error);
                 return Ok(());
             }
             course.repeated = true;
@@ -129,7 +129,7 @@ impl Resizer {
         match self.cloud.resize(self.group, resize.count, &resize.indices()).await {
             Ok(()) => self.acknowledge_flight(),
             Err(error) if error.certainly_without_effect() => {
-                self.refused(&reading, RequestError::Cloud(error));
+                self.refused(&reading, &RequestError::Cloud(error));
                 return Ok(());
             }
             // Heard or not: only what happens to the group can tell.
@@ -325,12 +325,12 @@ impl Resizer {
     }
 
     /// The cloud said no, or the resize in flight may not be sent again.
-    fn refused(&self, reading: &Reading, error: RequestError) {
+    fn refused(&self, reading: &Reading, error: &RequestError) {
         tracing::error!("{}: {error}", reading.group.id());
         self.recorder.resize_ended(&reading.group.id(), ResizeOutcome::Failed);
         self.with_group(|group| {
             for queued in group.ledger.flight.take().map(|flight| flight.requests).unwrap_or_default() {
-                self.refuse(group, reading, &queued, &error);
+                self.refuse(group, reading, &queued, error);
             }
             group.busy = !group.ledger.queued.is_empty();
         });

@@ -6,7 +6,10 @@
 //! not know. Magnum's count may be wrong for good while the other two agree: its status sync can write an old
 //! `node_count` over a newer one (FINDINGS-versions, A resize soon after the last one).
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use thiserror::Error;
 
@@ -159,11 +162,11 @@ fn find_unknown_servers(
     servers: &BTreeMap<MachineId, MemberIndex>,
     counts: Counts,
 ) -> Result<(), Contradiction> {
-    let is_known = |index: MemberIndex| reading.members.iter().any(|member| member.index == index);
+    let known: BTreeSet<MemberIndex> = reading.members.iter().map(|member| member.index).collect();
     let unknown: Vec<_> = servers
         .iter()
         .map(|(server, index)| (*index, *server))
-        .filter(|(index, _)| !is_known(*index))
+        .filter(|(index, _)| !known.contains(index))
         .collect();
     if unknown.is_empty() { Ok(()) } else { Err(Contradiction::UnknownServers { counts, servers: unknown }) }
 }

@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, hint::black_box, sync::Arc, time::Instant};
 use cluster_autoscaler_provider_magnum::core::{
     cloud::Reading,
     instance::InstanceId,
-    ledger::{Ledger, Queued, Request, Ticket},
     machine_id::MachineId,
     member::{Member, MemberIndex, ServerPresence},
     node_group::{Bounds, NodeGroup, NodeGroupUuid},
+    pending::{Ledger, Queued, Request, Ticket},
     plan::plan,
     registration::Registrations,
     request::NodeReference,

@@ -60,7 +60,7 @@ impl Scene {
         let scene = Self { simulator, engine, failures };
         scene.until_read().await;
         // It has run for a while.
-        sleep(EngineOptions::default().patience.after_start).await;
+        sleep(EngineOptions::default().timing.patience.after_start).await;
         scene
     }
 
@@ -156,7 +156,7 @@ async fn a_group_that_hangs_is_waited_for_once() {
     scene.delete(scene.server(2).unwrap()).await.unwrap();
     scene.until("the removal is sent", |scene| scene.resizes().len() == 2).await;
     // What it takes until the node counts as hanging, and not twice that.
-    let patience = EngineOptions::default().patience.hanging_removal;
+    let patience = EngineOptions::default().timing.patience.hanging_removal;
     assert!(asked.elapsed() < patience + Duration::from_secs(10), "{:?}", asked.elapsed());
     assert_eq!(scene.resizes()[1], (2, vec!["2".to_owned()]));
     scene.ends_well_with(2).await;
@@ -173,7 +173,11 @@ async fn a_slow_cloud_that_is_busy_is_not_asked_twice() {
     scene.until("it is sent", |scene| scene.resizes().len() == 2).await;
     let sent = Instant::now();
     scene.until("the cloud comes to it", |scene| scene.size() == 4).await;
-    assert!(sent.elapsed() > EngineOptions::default().effect_timeout, "slow enough: {:?}", sent.elapsed());
+    assert!(
+        sent.elapsed() > EngineOptions::default().timing.effect_timeout,
+        "slow enough: {:?}",
+        sent.elapsed()
+    );
 
     scene.simulator.clear_node_rules();
     sleep(Duration::from_secs(1200)).await;

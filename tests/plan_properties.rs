@@ -12,10 +12,10 @@ use std::{
 use cluster_autoscaler_provider_magnum::core::{
     cloud::Reading,
     instance::{InstanceError, InstanceId, InstanceState},
-    ledger::{Ledger, Queued, Request, Ticket},
     machine_id::{MachineId, PlaceholderId},
     member::{Member, MemberIndex, ServerPresence},
     node_group::{Bounds, NodeGroup, NodeGroupUuid},
+    pending::{Ledger, Queued, Request, Ticket},
     plan::{Plan, Removal, Resize, plan},
     registration::Registrations,
     request::RequestError,

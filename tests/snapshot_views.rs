@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use cluster_autoscaler_provider_magnum::core::{
     cloud::Reading,
     instance::{InstanceErrorClass, InstanceId, InstanceState},
-    ledger::{Flight, Ledger, Queued, Request, Ticket},
     machine_id::{MachineId, PlaceholderId},
     member::{Member, MemberIndex, ServerPresence},
     node_group::{Bounds, NodeGroup, NodeGroupUuid},
+    pending::{Flight, Ledger, Queued, Request, Ticket},
     plan::plan,
     registration::Registrations,
     request::{NodeReference, RequestError},

@@ -12,7 +12,7 @@ use cluster_autoscaler_provider_magnum::{
         request::{NodeReference, RequestError},
         snapshot::GroupView,
     },
-    engine::{Dropped, Engine, EngineOptions, Recorder, ResizeOutcome},
+    engine::{Engine, EngineOptions},
     simulator::{Fault, FaultPlan, FaultRule, GroupOptions, NodeRule, Simulator, SimulatorOptions},
 };
 use tokio::time::{Instant, sleep};
@@ -22,14 +22,6 @@ use self::captured_log::CapturedLog;
 
 mod captured_log;
 mod simulated;
-
-struct Nobody;
-
-impl Recorder for Nobody {
-    fn resize_ended(&self, _: &str, _: ResizeOutcome) {}
-    fn request_dropped(&self, _: &str, _: Dropped) {}
-    fn wrong_removals(&self, _: &str, _: u64) {}
-}
 
 /// The engine in front of the group `pool-b`, and its log.
 struct Scene {
@@ -50,10 +42,10 @@ impl Scene {
             token_lifetime: Duration::from_secs(36_000),
             ..SimulatorOptions::default()
         });
-        let engine = Engine::start(simulated::cloud(&simulator), EngineOptions::default(), Arc::new(Nobody));
+        let engine = Engine::start(simulated::cloud(&simulator), EngineOptions::default(), Arc::new(()));
         let scene = Self { simulator, engine, log, _capture: capture };
         scene.until("the cloud is read", |scene| scene.engine.snapshot().is_ok()).await;
-        sleep(EngineOptions::default().patience.after_start).await;
+        sleep(EngineOptions::default().timing.patience.after_start).await;
         scene
     }
 
@@ -206,8 +198,7 @@ async fn a_resize_of_before_a_restart_is_adopted_and_its_end_is_told() {
     scene.increase(2).await;
     scene.until("it is under way", |scene| scene.view().status == "UPDATE_IN_PROGRESS").await;
     scene.engine.stop().await;
-    scene.engine =
-        Engine::start(simulated::cloud(&scene.simulator), EngineOptions::default(), Arc::new(Nobody));
+    scene.engine = Engine::start(simulated::cloud(&scene.simulator), EngineOptions::default(), Arc::new(()));
     scene.until_told(&["INFO", "a resize to 4 that this process did not send is in progress; adopted"]).await;
     scene.until_told(&["INFO", "the adopted resize ended, 4 nodes as asked"]).await;
     scene.until_at_rest().await;

@@ -14,7 +14,7 @@ use clap::{
 };
 
 use crate::{
-    core::template::labels::check_key,
+    core::{lifecycle::Timing, template::labels::check_key},
     engine::EngineOptions,
     grpc::tls::SecurityOptions,
     telemetry::logs::{self, LogFormat},
@@ -212,7 +212,7 @@ impl PaceArguments {
     pub fn engine_options(&self) -> EngineOptions {
         EngineOptions {
             refresh_interval: self.refresh_interval,
-            coalesce_window: self.coalesce_window,
+            timing: Timing { coalesce_window: self.coalesce_window, ..Timing::default() },
             ..EngineOptions::default()
         }
     }

@@ -28,7 +28,7 @@ use crate::{
         cloud::{CloudError, Observation},
         settings::Settings,
     },
-    engine::{Engine, Recorder},
+    engine::{Engine, Subscriber},
     grpc::{
         call_layer::CallObserver,
         certificate,
@@ -65,14 +65,14 @@ pub async fn serve(arguments: &ServeArguments) -> Result<(), StartError> {
     let cloud = connect(arguments, simulator.as_ref(), &metrics, Arc::clone(&settings))?;
 
     let (cloud, readings) = FirstReading::listen(cloud);
-    let recorder: Arc<dyn Recorder> = metrics.clone();
+    let subscriber: Arc<dyn Subscriber> = metrics.clone();
     let mut options = arguments.pace.engine_options();
     options.identify_by_name = arguments.cloud.identify_by_name;
     if simulator.is_some() {
         // No process before this one has sent anything to it.
-        options.patience.after_start = Duration::ZERO;
+        options.timing.patience.after_start = Duration::ZERO;
     }
-    let engine = Engine::start(cloud, options, recorder);
+    let engine = Engine::start(cloud, options, subscriber);
     let places = Places { grpc: server.address(), plaintext, admin: admin.address() };
     let running = Running::start(server, admin, engine, metrics, settings);
     running.until_stopped(&mut signals, readings, &places, simulator.is_some()).await

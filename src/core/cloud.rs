@@ -43,6 +43,13 @@ impl Reading {
         u32::try_from(self.counted().count()).unwrap_or(u32::MAX)
     }
 
+    /// How many of them are nodes: neither broken nor without a server.
+    #[must_use]
+    pub fn nodes(&self) -> u32 {
+        let nodes = self.counted().filter(|member| !member.is_broken() && !member.is_serverless());
+        u32::try_from(nodes.count()).unwrap_or(u32::MAX)
+    }
+
     /// The counted members that certainly have no server, in the order in which they are cancelled: what failed first, and
     /// of each kind the newest first, which is the least likely to come.
     #[must_use]

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// What an instance is identified by, and what a provider ID names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum InstanceId {
     /// A server.
     Server(MachineId),
@@ -82,6 +82,8 @@ pub struct Instance {
     pub state: InstanceState,
     /// What went wrong, if anything.
     pub error: Option<InstanceError>,
+    /// Whether it is known that its server is no more.
+    pub server_is_gone: bool,
 }
 
 /// How many instances of a group are in which state.

@@ -104,10 +104,14 @@ impl Member {
     }
 
     /// Whether it certainly has no server. A member that was ever complete has one, even where no answer tells which:
-    /// Nova may be silent, and `refs_map` may name the nested stack instead (FINDINGS, `refs_map`).
+    /// Nova may be silent, and `refs_map` may name the nested stack instead (FINDINGS, `refs_map`). `refs_map` also keeps a
+    /// server that Nova could not make and that Heat has deleted.
     #[must_use]
     pub fn is_serverless(&self) -> bool {
-        self.server.is_none() && (self.was_never_complete() || self.status.failed())
+        match self.server {
+            None => self.was_never_complete() || self.status.failed(),
+            Some(_) => self.presence == ServerPresence::Gone && self.was_never_complete(),
+        }
     }
 
     /// Whether its status says that it was never complete.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    instance::{Instance, InstanceId, InstanceState, SERVER_GONE},
+    instance::{Instance, InstanceId, InstanceState},
     machine_id::{MachineId, ProviderIdPrefix},
     node_group::NodeGroup,
 };
@@ -117,7 +117,7 @@ impl Registrations {
             return;
         };
         let broken = instance.error.as_ref().filter(|_| instance.state == InstanceState::Creating);
-        if broken.is_some_and(|error| error.code != SERVER_GONE) {
+        if broken.is_some() && !instance.server_is_gone {
             (instance.state, instance.error) = (InstanceState::Running, None);
         }
         // To be deleted by this id: an empty one would name nobody.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{cloud::Reading, member::MemberIndex};
+use super::{cloud::Reading, member::MemberIndex, status::Progress};
 
 /// How long a group must have shown no change before it counts as settled although something is still marked as
 /// in progress.
@@ -45,14 +45,15 @@ impl Default for Patience {
     }
 }
 
-/// Whether a group that has shown no change for `quiet` may be resized, removing the members `named`.
+/// Whether a group that has shown no change for `quiet` may be resized, removing the members `named`. A status that is not
+/// known is taken for one in progress.
 #[must_use]
 pub fn settled(reading: &Reading, named: &[MemberIndex], quiet: Duration, patience: &Patience) -> bool {
     let mut moving = reading.members.iter().filter(|member| member.status.in_progress()).peekable();
     if reading.group.status.failed() {
         return moving.peek().is_none() || quiet >= patience.after_failure;
     }
-    if !reading.group.status.in_progress() && moving.peek().is_none() {
+    if reading.group.status.progress == Progress::Complete && moving.peek().is_none() {
         return true;
     }
     let only_named =

@@ -9,12 +9,14 @@ use std::{
 use super::{
     cloud::Reading,
     instance::{Instance, InstanceError, InstanceErrorClass, InstanceId, InstanceState, SERVER_GONE},
-    ledger::Ledger,
     machine_id::{MachineId, PlaceholderId},
     member::{Member, MemberIndex, ServerPresence, parse_node_name},
     node_group::{Bounds, NodeGroupUuid},
+    pending::PendingRequests,
+    plan::coming_nodes,
     registration::Registrations,
     request::{NodeReference, RequestError},
+    resize::InFlightResize,
     status::{Action, Progress},
     template::NodeTemplate,
 };
@@ -30,9 +32,6 @@ pub struct GroupView {
     pub bounds: Bounds,
     /// The size it should have once everything accepted has taken effect, in nodes.
     pub target_size: u32,
-    /// How many of the requested nodes DecreaseTargetSize can cancel: those that will not come, those not sent yet, and
-    /// members that have no server and are not being given one.
-    pub cancellable: u32,
     /// All instances: those that are there by rising index, then those that were only asked for.
     pub instances: Vec<Instance>,
     /// Whether each node gets a provider ID, so that a name is no identity.
@@ -48,45 +47,49 @@ pub struct GroupView {
 }
 
 impl GroupView {
-    /// What the reading shows, with the ledger's accepted requests and what is known of registered nodes laid over it.
+    /// What the reading shows, with the accepted requests, the resize on its way and what is known of registered nodes laid
+    /// over it.
     #[must_use]
-    pub fn new(reading: &Reading, ledger: &Ledger, registrations: &Registrations, now: Instant) -> Self {
+    pub fn new(
+        reading: &Reading,
+        pending: &PendingRequests,
+        flight: Option<&InFlightResize>,
+        registrations: &Registrations,
+        now: Instant,
+    ) -> Self {
         let group = &reading.group;
         let mut instances = Vec::with_capacity(reading.members.len());
         let (mut staying, mut leaving_later) = (0_u32, 0_u32);
-        let cancellations = ledger.queued_cancellations();
-        let mut cancelled = members_to_cancel(reading, ledger);
-        let idle = cancelled.split_off(length(cancellations.serverless).min(cancelled.len()));
+        let cancellations = pending.queued_cancellations();
+        let cancelled = members_to_cancel(reading, pending, flight, cancellations.serverless);
         for member in &reading.members {
             let id = InstanceId::of_member(group.uuid, member.index, member.server);
-            let in_flight = ledger.flight_removes(member.index, member.server);
-            let queued = ledger.queue_removes(id) || cancelled.contains(&member.index);
+            let in_flight = flight.is_some_and(|flight| flight.resize.removes(member));
+            let queued = pending.queue_removes(id) || cancelled.contains(&member.index);
             if member.counted && !in_flight {
                 *(if queued { &mut leaving_later } else { &mut staying }) += 1;
             }
-            instances.extend(instance(member, id, in_flight || queued, group.status.in_progress()));
+            let given_up = pending.is_given_up(member);
+            instances.extend(instance(member, id, in_flight || queued, given_up, group.status.in_progress()));
         }
         for instance in &mut instances {
             registrations.apply(instance);
         }
-        if !ledger.may_replace(now) {
+        if !pending.may_replace(now) {
             hide_irremovable_errors(&mut instances, group.bounds);
         }
-        let unseen = unseen_nodes(reading, ledger, staying + leaving_later);
-        let failed: Vec<_> = failed_requests(group.uuid, ledger).skip(length(cancellations.failed)).collect();
-        let expected = staying.saturating_add(unseen);
+        let unsent = pending.queued_additions() - cancellations.unsent;
+        let unseen = coming_nodes(reading, flight, staying + leaving_later).saturating_add(unsent);
+        let failed: Vec<_> =
+            failed_requests(group.uuid, pending).skip(length(cancellations.failed)).collect();
         let failures = u32::try_from(failed.len()).unwrap_or(u32::MAX);
-        let unsent = ledger.queued_additions() - cancellations.unsent;
-        let idle = u32::try_from(idle.len()).unwrap_or(u32::MAX);
-        let spare = expected.saturating_sub(group.bounds.min);
         instances.extend(requested(group.uuid, unseen));
         instances.extend(failed);
         Self {
             uuid: group.uuid,
             id: group.id(),
             bounds: group.bounds,
-            target_size: expected.saturating_add(failures),
-            cancellable: failures.saturating_add(unsent.saturating_add(idle).min(spare)),
+            target_size: staying.saturating_add(unseen).saturating_add(failures),
             instances,
             gives_provider_ids: registrations.gives_provider_ids(group),
             stack_name: reading.stack_name.clone(),
@@ -101,7 +104,7 @@ impl GroupView {
     /// # Errors
     /// [`RequestError::AnonymousNode`], [`RequestError::MalformedNode`], [`RequestError::NotIdentifiedYet`] or
     /// [`RequestError::NotAMember`].
-    /// That the node is no instance now does not mean that it never was one: see [`Ledger::has_departed`].
+    /// That the node is no instance now does not mean that it never was one: see [`PendingRequests::has_departed`].
     pub fn identify(&self, node: &NodeReference) -> Result<InstanceId, RequestError> {
         if node.label().is_empty() {
             return Err(RequestError::AnonymousNode);
@@ -140,21 +143,27 @@ fn length(count: u32) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-/// The members that DecreaseTargetSize may take: without a server, and none is being made for them. While a change goes
-/// on that is certain only of those that failed.
-fn members_to_cancel(reading: &Reading, ledger: &Ledger) -> Vec<MemberIndex> {
-    let at_rest = ledger.flight.is_none() && !reading.group.status.in_progress();
+/// The members that accepted cancellations take: without a server, those that failed first. While a change goes on only
+/// those that failed.
+fn members_to_cancel(
+    reading: &Reading,
+    pending: &PendingRequests,
+    flight: Option<&InFlightResize>,
+    count: u32,
+) -> Vec<MemberIndex> {
+    let at_rest = flight.is_none() && !reading.group.status.in_progress();
     let is_free = |member: &&Member| {
         let id = InstanceId::of_member(reading.group.uuid, member.index, member.server);
         (at_rest || member.status.failed())
-            && !ledger.queue_removes(id)
-            && !ledger.flight_removes(member.index, member.server)
+            && !pending.queue_removes(id)
+            && !flight.is_some_and(|flight| flight.resize.removes(member))
     };
-    reading.serverless().into_iter().filter(is_free).map(|member| member.index).collect()
+    let free = reading.serverless().into_iter().filter(is_free).map(|member| member.index);
+    free.take(length(count)).collect()
 }
 
 /// Shows broken members that cannot be removed now as still being made: at the minimum they are only replaced, and not
-/// without end ([`Ledger::may_replace`]). cluster-autoscaler expects an instance that it is told is broken to go at its
+/// without end ([`PendingRequests::may_replace`]). cluster-autoscaler expects an instance that it is told is broken to go at its
 /// word; while one stays, it finds the size of the group wrong, tries to lower the target, and ends its loop for all
 /// groups at the refusal.
 fn hide_irremovable_errors(instances: &mut [Instance], bounds: Bounds) {
@@ -166,26 +175,14 @@ fn hide_irremovable_errors(instances: &mut [Instance], bounds: Bounds) {
     }
 }
 
-/// Nodes that were asked for and are no members yet: in the queue, in our own flight, or in a resize that
-/// somebody else started (or this service before a restart). `remaining` are the members that stay once what
-/// was sent is done.
-fn unseen_nodes(reading: &Reading, ledger: &Ledger, remaining: u32) -> u32 {
-    let sent = match &ledger.flight {
-        Some(flight) => flight.resize.count.saturating_sub(remaining),
-        None if reading.group.status.in_progress() => reading.group.node_count.saturating_sub(remaining),
-        None => 0,
-    };
-    sent.saturating_add(ledger.queued_additions() - ledger.queued_cancellations().unsent)
-}
-
 /// Placeholders of requested nodes that are still expected.
 fn requested(group: NodeGroupUuid, unseen: u32) -> impl Iterator<Item = Instance> {
     (1..=unseen).map(move |ordinal| placeholder(PlaceholderId::Requested { group, ordinal }, None))
 }
 
 /// Placeholders of requested nodes that will not come.
-fn failed_requests(group: NodeGroupUuid, ledger: &Ledger) -> impl Iterator<Item = Instance> + '_ {
-    ledger.failed().iter().map(move |(number, error)| {
+fn failed_requests(group: NodeGroupUuid, pending: &PendingRequests) -> impl Iterator<Item = Instance> + '_ {
+    pending.failed().iter().map(move |(number, error)| {
         placeholder(PlaceholderId::Failed { group, number: *number }, Some(error.clone()))
     })
 }
@@ -197,20 +194,37 @@ fn placeholder(id: PlaceholderId, error: Option<InstanceError>) -> Instance {
         member: None,
         state: InstanceState::Creating,
         error,
+        server_is_gone: false,
     }
 }
 
 /// What a member is to cluster-autoscaler; `None` once it is gone.
-fn instance(member: &Member, id: InstanceId, doomed: bool, group_in_progress: bool) -> Option<Instance> {
+fn instance(
+    member: &Member,
+    id: InstanceId,
+    removal_accepted: bool,
+    given_up: bool,
+    group_in_progress: bool,
+) -> Option<Instance> {
     if (member.status.action, member.status.progress) == (Action::Delete, Progress::Complete) {
         return None;
     }
-    let (state, error) = if doomed && member.counted {
+    let (state, error) = if removal_accepted && member.counted {
         (InstanceState::Deleting, None)
+    } else if given_up && !member.status.failed() && member.counted {
+        (InstanceState::Creating, Some(timed_out(member)))
     } else {
         member_state(member, group_in_progress)
     };
-    Some(Instance { id, provider_id: String::new(), member: Some(member.index), state, error })
+    let server_is_gone = member.presence == ServerPresence::Gone;
+    Some(Instance {
+        id,
+        provider_id: String::new(),
+        member: Some(member.index),
+        state,
+        error,
+        server_is_gone,
+    })
 }
 
 /// State and error of a member that no accepted request removes.
@@ -223,7 +237,8 @@ fn member_state(member: &Member, group_in_progress: bool) -> (InstanceState, Opt
     if member.status.action == Action::Delete || !member.counted {
         return (Deleting, member.status.failed().then(|| deletion_failed(member)));
     }
-    if member.presence == ServerPresence::Gone {
+    // Of a member that was never complete Heat itself deletes the server before it tries again.
+    if member.presence == ServerPresence::Gone && !member.was_never_complete() {
         return (Creating, Some(server_gone(member)));
     }
     let failed = || Some(InstanceError::of_failed_creation(&member.reason));
@@ -239,6 +254,17 @@ fn member_state(member: &Member, group_in_progress: bool) -> (InstanceState, Opt
         _ if member.server.is_some() => (Running, None),
         (Action::Update, Progress::Failed) if !(cancelled && group_in_progress) => (Creating, failed()),
         _ => (Creating, None),
+    }
+}
+
+fn timed_out(member: &Member) -> InstanceError {
+    InstanceError {
+        code: "CreateTimedOut",
+        message: format!(
+            "its creation does not go on: {} for too long, and there is no server",
+            member.status
+        ),
+        class: InstanceErrorClass::Other,
     }
 }
 
@@ -265,8 +291,6 @@ fn deletion_failed(member: &Member) -> InstanceError {
 /// All groups at one moment.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// Name of the cluster.
-    pub cluster_name: String,
     /// When the cloud was last read successfully.
     pub observed_at: Instant,
     groups: Vec<Arc<GroupView>>,
@@ -279,7 +303,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Indexes the groups. A lookup by provider ID takes constant time, one by name a walk through the group.
     #[must_use]
-    pub fn new(cluster_name: String, observed_at: Instant, groups: Vec<Arc<GroupView>>) -> Self {
+    pub fn new(observed_at: Instant, groups: Vec<Arc<GroupView>>) -> Self {
         let mut by_id = HashMap::with_capacity(groups.len());
         let mut by_stack = HashMap::with_capacity(groups.len());
         let mut by_machine = HashMap::with_capacity(groups.iter().map(|group| group.instances.len()).sum());
@@ -293,7 +317,7 @@ impl Snapshot {
             }
         }
         let unread = BTreeMap::new();
-        Self { cluster_name, observed_at, groups, unread, by_id, by_machine, by_stack }
+        Self { observed_at, groups, unread, by_id, by_machine, by_stack }
     }
 
     /// With the groups that exist and of which no reading has succeeded yet: id and reason.

@@ -14,9 +14,10 @@ use std::{
 use thiserror::Error;
 
 use super::{
-    cloud::Reading,
+    cloud::{Observation, Reading},
     machine_id::MachineId,
     member::{Member, MemberIndex, ServerPresence},
+    node_group::{NodeGroup, NodeGroupUuid},
 };
 
 /// How many servers a message names at most.
@@ -100,6 +101,16 @@ pub enum Contradiction {
         /// The other.
         second: MemberIndex,
     },
+    /// Two groups have one server.
+    #[error(
+        "server {server} is a member of this group and of node group {other}, so removing it could remove another node"
+    )]
+    SharedByGroups {
+        /// The server.
+        server: MachineId,
+        /// The id of the other group.
+        other: String,
+    },
 }
 
 impl Contradiction {
@@ -145,6 +156,24 @@ pub fn compare(reading: &Reading) -> Result<(), Contradiction> {
     } else {
         Err(Contradiction::HeatAlone { counts })
     }
+}
+
+/// The groups of which a server is a member of another group as well.
+#[must_use]
+pub fn servers_in_two_groups(observation: &Observation) -> BTreeMap<NodeGroupUuid, Contradiction> {
+    let mut owners: BTreeMap<MachineId, &NodeGroup> = BTreeMap::new();
+    let mut shared = BTreeMap::new();
+    for reading in observation.groups.iter().filter_map(|group| group.reading.as_ref().ok()) {
+        for server in reading.members.iter().filter_map(|member| member.server) {
+            let Some(other) = owners.insert(server, &reading.group) else { continue };
+            if other.uuid != reading.group.uuid {
+                for (group, other) in [(other, &reading.group), (&reading.group, other)] {
+                    shared.insert(group.uuid, Contradiction::SharedByGroups { server, other: other.id() });
+                }
+            }
+        }
+    }
+    shared
 }
 
 /// Whether Nova bears a member out: its server is there, or there never was one.

@@ -8,9 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    EngineOptions, Recorder, resizer::Resizer, state::SharedState, supervision::Supervision, watch::backoff,
-};
+use super::{EngineOptions, resizer::Resizer, state::SharedState, supervision::Supervision};
 use crate::core::cloud::{Cloud, CloudError, Observation};
 
 /// How far the readings have come. Numbers count readings from 1.
@@ -72,7 +70,6 @@ pub(super) struct Observer {
     pub(super) state: Arc<SharedState>,
     pub(super) trigger: Arc<Trigger>,
     pub(super) options: EngineOptions,
-    pub(super) recorder: Arc<dyn Recorder>,
     pub(super) tasks: Supervision,
 }
 
@@ -88,7 +85,7 @@ impl Observer {
                     // A cloud in trouble is left alone for a while, whoever asks.
                     Err(error) => {
                         failures += 1;
-                        sleep(backoff(&self.options, failures, error.retry_after())).await;
+                        sleep(self.options.timing.backoff(failures, error.retry_after())).await;
                     }
                 }
                 tokio::select! {
@@ -137,11 +134,8 @@ impl Observer {
         for group in self.state.apply_observation(observation, begun.into_std(), stop) {
             let resizer = Resizer {
                 group: group.uuid,
-                known_since: Instant::now(),
                 cloud: Arc::clone(&self.cloud),
                 state: Arc::clone(&self.state),
-                options: self.options.clone(),
-                recorder: Arc::clone(&self.recorder),
                 wake: group.wake,
             };
             self.tasks.spawn(resizer.run(group.gone));

@@ -127,7 +127,6 @@ mod tests {
             id: "default-worker-ca5b234b".to_owned(),
             bounds: Bounds { min: 1, max: u32::MAX },
             target_size: 2,
-            cancellable: 0,
             instances,
             gives_provider_ids: true,
             stack_name: "k8s-abc".to_owned(),

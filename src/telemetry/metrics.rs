@@ -18,10 +18,11 @@ use super::{SnapshotSource, process::ProcessMetrics, standard_error};
 use crate::{
     core::{
         cloud::Service,
+        decision::{Decision, Dropped, ResizeOutcome},
         instance::Tally,
         snapshot::{GroupView, Snapshot},
     },
-    engine::{Dropped, Recorder, ResizeOutcome},
+    engine::Subscriber,
     grpc::{call_layer::CallObserver, method::Method},
     openstack::RequestObserver,
 };
@@ -145,17 +146,19 @@ impl CallObserver for Metrics {
     }
 }
 
-impl Recorder for Metrics {
-    fn resize_ended(&self, group: &str, outcome: ResizeOutcome) {
-        self.groups.resizes.with_label_values(&[group, outcome.label()]).inc();
-    }
-
-    fn request_dropped(&self, group: &str, why: Dropped) {
-        self.groups.dropped.with_label_values(&[group, why.label()]).inc();
-    }
-
-    fn wrong_removals(&self, group: &str, nodes: u64) {
-        self.groups.wrong_removals.with_label_values(&[group]).inc_by(nodes);
+impl Subscriber for Metrics {
+    fn decided(&self, decision: &Decision) {
+        let (group, kind) = (decision.group.as_str(), &decision.kind);
+        if let Some(outcome) = kind.resize_outcome() {
+            self.groups.resizes.with_label_values(&[group, outcome.label()]).inc();
+        }
+        if let Some(why) = kind.dropped() {
+            self.groups.dropped.with_label_values(&[group, why.label()]).inc();
+        }
+        let wrong_removals = u64::try_from(kind.wrong_removals()).unwrap_or(u64::MAX);
+        if wrong_removals > 0 {
+            self.groups.wrong_removals.with_label_values(&[group]).inc_by(wrong_removals);
+        }
     }
 }
 

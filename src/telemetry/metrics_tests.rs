@@ -2,10 +2,13 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use super::*;
 use crate::core::{
+    decision::{DecisionKind, Ended, NodeName},
     instance::{Instance, InstanceError, InstanceId, InstanceState},
     machine_id::PlaceholderId,
     node_group::{Bounds, NodeGroupUuid},
     request::RequestError,
+    status::Status,
+    verify::Verdict,
 };
 
 /// A group with one instance, for which there was no quota.
@@ -23,7 +26,6 @@ fn group(id: &str) -> Arc<GroupView> {
         id: id.to_owned(),
         bounds: Bounds { min: 1, max: 6 },
         target_size: 2,
-        cancellable: 0,
         instances: vec![instance],
         gives_provider_ids: true,
         stack_name: "k8s-abc".to_owned(),
@@ -81,8 +83,27 @@ fn known_groups_have_all_their_series_from_the_start() {
 #[test]
 fn what_the_engine_tells_is_counted() {
     let metrics = with_samples();
-    metrics.resize_ended("pool-b-ca5b234b", ResizeOutcome::Done);
-    metrics.wrong_removals("pool-b-ca5b234b", 2);
+    let gone = |name: &str| NodeName { name: name.to_owned(), server: None };
+    for (verdict, gone_unnamed) in
+        [(Verdict::Done, vec![]), (Verdict::WrongRemoval, vec![gone("node-0"), gone("node-1")])]
+    {
+        let kind = DecisionKind::Ended(Box::new(Ended {
+            verdict,
+            asked: 1,
+            nodes: 1,
+            took: Duration::ZERO,
+            status: Status::parse("UPDATE_COMPLETE"),
+            reason: String::new(),
+            gone_unnamed,
+            remaining: Vec::new(),
+            failed: Vec::new(),
+            shortage: 0,
+            magnum_count: 1,
+            moving: Vec::new(),
+            moving_are_named: false,
+        }));
+        metrics.decided(&Decision { group: "pool-b-ca5b234b".to_owned(), kind });
+    }
     metrics.call_panicked(Method::UNKNOWN);
     let text = metrics.render().unwrap();
     assert!(

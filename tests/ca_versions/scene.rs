@@ -9,7 +9,7 @@ use cluster_autoscaler_provider_magnum::{
         member::MemberIndex,
         node_group::NodeGroupUuid,
     },
-    engine::{Dropped, Engine, EngineOptions, Recorder, ResizeOutcome},
+    engine::{Engine, EngineOptions},
     grpc::service::CloudProviderService,
     simulator::{GroupOptions, ServerRecord, Simulator, SimulatorOptions},
 };
@@ -102,7 +102,7 @@ impl Scene {
         // Refresh has it read.
         let options =
             EngineOptions { refresh_interval: Duration::from_secs(36_000), ..EngineOptions::default() };
-        let engine = Engine::start(cloud, options, Arc::new(Silence));
+        let engine = Engine::start(cloud, options, Arc::new(()));
         let client = Client::new(version, CloudProviderService::new(Arc::clone(&engine)));
         let mut scene = Self {
             simulator,
@@ -116,7 +116,7 @@ impl Scene {
             lost: HashSet::new(),
         };
         // The service has run for a while.
-        sleep(EngineOptions::default().patience.after_start).await;
+        sleep(EngineOptions::default().timing.patience.after_start).await;
         scene.begun = Instant::now();
         scene.join();
         scene.fill_nodes();
@@ -293,13 +293,4 @@ impl Cloud for WithoutLabel {
     ) -> Result<(), CloudError> {
         self.0.resize(group, count, remove).await
     }
-}
-
-/// Nothing of this is looked at.
-struct Silence;
-
-impl Recorder for Silence {
-    fn resize_ended(&self, _group: &str, _outcome: ResizeOutcome) {}
-    fn request_dropped(&self, _group: &str, _why: Dropped) {}
-    fn wrong_removals(&self, _group: &str, _nodes: u64) {}
 }

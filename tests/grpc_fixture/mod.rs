@@ -23,7 +23,7 @@ use cluster_autoscaler_provider_magnum::{
         status::Status,
         template::{Facts, NodeTemplate, devices::DeviceNames},
     },
-    engine::{Engine, EngineOptions, Recorder},
+    engine::{Engine, EngineOptions, Subscriber},
     grpc::{
         call_layer::CallObserver,
         externalgrpc::{ExternalGrpcNode, cloud_provider_client::CloudProviderClient},
@@ -245,7 +245,7 @@ impl Fixture {
     /// With an operator's settings, and without waiting for anything.
     pub fn start_with(cloud: Arc<MemoryCloud>, security: Security, settings: Settings) -> Self {
         let metrics = Arc::new(Metrics::new().unwrap());
-        let (recorder, observer): (Arc<dyn Recorder>, Arc<dyn CallObserver>) =
+        let (subscriber, observer): (Arc<dyn Subscriber>, Arc<dyn CallObserver>) =
             (metrics.clone(), metrics.clone());
         let options = EngineOptions {
             refresh_interval: Duration::from_millis(50),
@@ -254,7 +254,7 @@ impl Fixture {
             patience: Patience { after_start: Duration::ZERO, ..Patience::default() },
             ..EngineOptions::default()
         };
-        let engine = Engine::start(cloud.clone(), options, recorder);
+        let engine = Engine::start(cloud.clone(), options, subscriber);
         metrics.watch(engine.clone());
         let server = Server::bind("127.0.0.1:0".parse().unwrap(), security).unwrap();
         let (address, stop) = (server.address(), CancellationToken::new());

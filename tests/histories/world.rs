@@ -18,7 +18,7 @@ use cluster_autoscaler_provider_magnum::{
         request::{NodeReference, RequestError},
         snapshot::GroupView,
     },
-    engine::{Engine, EngineOptions, Recorder},
+    engine::{Engine, EngineOptions, Subscriber},
     simulator::{FaultPlan, GroupOptions, Simulator, SimulatorOptions},
 };
 use futures_util::future::join_all;
@@ -495,6 +495,6 @@ fn start(simulator: &Simulator, bug: Option<Bug>, counts: &Arc<Counts>) -> (Arc<
     if let Some(bug) = bug {
         cloud = Arc::new(Planted::new(cloud, bug));
     }
-    let recorder: Arc<dyn Recorder> = counts.clone();
-    (Engine::start(Arc::clone(&cloud), EngineOptions::default(), recorder), cloud)
+    let subscriber: Arc<dyn Subscriber> = counts.clone();
+    (Engine::start(Arc::clone(&cloud), EngineOptions::default(), subscriber), cloud)
 }

@@ -19,7 +19,7 @@ use crate::{
         simulate::{StartedSimulator, start_simulator},
     },
     config::{self, CloudChoice, CloudConfig, node_groups::GroupSelection},
-    engine::{Engine, EngineOptions, Recorder},
+    engine::{Engine, EngineOptions, Subscriber},
     grpc::{
         call_layer::CallObserver,
         server::{Server, ServerError},
@@ -92,9 +92,9 @@ impl RunningService {
         let address = server.address();
         let mut options = EngineOptions::default();
         // No process before this one has sent anything to the cloud.
-        options.patience.after_start = Duration::ZERO;
-        let recorder: Arc<dyn Recorder> = metrics.clone();
-        let engine = Engine::start(Arc::new(cluster), options, recorder);
+        options.timing.patience.after_start = Duration::ZERO;
+        let subscriber: Arc<dyn Subscriber> = metrics.clone();
+        let engine = Engine::start(Arc::new(cluster), options, subscriber);
         let observer: Arc<dyn CallObserver> = metrics;
         let service = CloudProviderService::new(Arc::clone(&engine));
         let server = tokio::spawn(server.run(service, observer, std::future::pending()));

@@ -1,5 +1,6 @@
-//! What the engine tells of its work, for metrics.
+//! Decisions that are counted.
 
+use super::{Decision, DecisionKind};
 use crate::core::verify::Verdict;
 
 /// How a resize ended; the metric label.
@@ -42,7 +43,8 @@ impl ResizeOutcome {
     }
 }
 
-/// Why a request that was acknowledged is not carried out; the metric label.
+/// Why a request that was acknowledged is not carried out; the metric label. It shows: as failed instances, or as nodes that
+/// are running again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dropped {
     /// When its turn came it could not be done any more, or the cloud refused it.
@@ -65,13 +67,46 @@ impl Dropped {
     }
 }
 
-/// Is told what the engine did, for metrics.
-pub trait Recorder: Send + Sync + 'static {
-    /// A resize of this group ended.
-    fn resize_ended(&self, group: &str, outcome: ResizeOutcome);
-    /// A request for this group was acknowledged and is not carried out. It shows: as failed instances, or as nodes
-    /// that are running again.
-    fn request_dropped(&self, group: &str, why: Dropped);
-    /// Nodes that nobody named are gone after a resize of this group. Must never happen.
-    fn wrong_removals(&self, group: &str, nodes: u64);
+impl DecisionKind {
+    /// How a resize ended, if it is the end of one.
+    #[must_use]
+    pub fn resize_outcome(&self) -> Option<ResizeOutcome> {
+        match self {
+            Self::Ended(ended) => Some(ended.verdict.into()),
+            Self::ResizeRefused { .. } => Some(ResizeOutcome::Failed),
+            _ => None,
+        }
+    }
+
+    /// Why an acknowledged request is dropped, if it is.
+    #[must_use]
+    pub const fn dropped(&self) -> Option<Dropped> {
+        match self {
+            Self::NotCarriedOut { .. } => Some(Dropped::Refused),
+            Self::GivenUp { .. } => Some(Dropped::Lost),
+            _ => None,
+        }
+    }
+
+    /// How many nodes that nobody named are gone after a resize. Must never be any.
+    #[must_use]
+    pub fn wrong_removals(&self) -> usize {
+        match self {
+            Self::Ended(ended) if ended.verdict == Verdict::WrongRemoval => ended.gone_unnamed.len(),
+            _ => 0,
+        }
+    }
+}
+
+impl Decision {
+    /// The particulars of each node but the first of many that failed alike, for those who look closely.
+    pub fn particulars(&self) -> impl Iterator<Item = String> + '_ {
+        let failed = match &self.kind {
+            DecisionKind::MembersFailed { code, members, .. } => {
+                members.iter().skip(1).zip(std::iter::repeat(code))
+            }
+            _ => [].iter().skip(1).zip(std::iter::repeat(&"")),
+        };
+        failed.map(|((name, reason), code)| format!("{}: {name} failed, {code} (Heat: {reason})", self.group))
+    }
 }

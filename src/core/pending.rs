@@ -1,21 +1,19 @@
 //! What was accepted for a node group and is not yet visible in the cloud.
 //!
-//! The ledger is bookkeeping for display and for verification; the cloud stays the memory (I7). Losing it in a
-//! restart loses no node: what was sent shows in the next reading, what was not sent shows as not done.
+//! This is bookkeeping for display and for verification; the cloud stays the memory (I7). Losing it in a restart loses no
+//! node: what was sent shows in the next reading, what was not sent shows as not done.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
 use super::{
     cloud::Reading,
     instance::{InstanceError, InstanceId},
-    machine_id::{MachineId, PlaceholderId},
+    machine_id::PlaceholderId,
     member::{Member, MemberIndex},
     node_group::NodeGroupUuid,
-    plan::{Removal, Resize},
 };
 
 /// How long a member that left is remembered, to answer a repeated removal with the same OK.
@@ -24,6 +22,17 @@ const REMEMBER_DEPARTED: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often the broken members of a group at its minimum are replaced at most. Where each new one fails as well,
 /// cluster-autoscaler would have them replaced at every loop, without end.
 const REPLACE_INTERVAL: Duration = Duration::from_secs(5 * 60);
+
+/// What a caller asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// That many nodes more.
+    Increase(u32),
+    /// Exactly these nodes go; with each the words that the caller has for it.
+    Delete(Vec<(InstanceId, String)>),
+    /// Up to that many requested nodes that never got a server are called off.
+    Decrease(u32),
+}
 
 /// A request that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,38 +52,12 @@ pub struct Ticket(pub u64);
 /// A request in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
-    /// Which one.
-    pub ticket: Ticket,
+    /// Who waits for its answer; none once it was acknowledged.
+    pub caller: Option<Ticket>,
     /// What is asked for.
     pub request: Request,
     /// How often a resize left it undone already.
     pub attempts: u32,
-}
-
-/// A resize on its way: sent, its effect not yet verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flight {
-    /// What was sent.
-    pub resize: Resize,
-    /// The reading that it was computed from.
-    pub before: Arc<Reading>,
-    /// The requests that it carries out.
-    pub requests: Vec<Queued>,
-    /// Whether it replaces broken members at the minimum.
-    pub replaces: bool,
-    /// How often it was sent and showed no effect in time.
-    pub losses: u32,
-}
-
-impl Flight {
-    /// Whether Heat would leave all members alone that the resize does not name, were it sent once more into the group
-    /// as it is now.
-    #[must_use]
-    pub fn is_safe_to_repeat(&self, now: &Reading) -> bool {
-        let unnamed =
-            now.counted().filter(|member| !self.resize.remove.contains(&Removal::of(member))).count();
-        u32::try_from(unnamed).is_ok_and(|unnamed| unnamed <= self.resize.count)
-    }
 }
 
 /// How many requested nodes are to be cancelled, in the order in which they are.
@@ -90,24 +73,17 @@ pub struct Cancellations {
 
 /// What was accepted for one group.
 #[derive(Debug, Clone, Default)]
-pub struct Ledger {
+pub struct PendingRequests {
     /// Accepted, not sent yet, in order of arrival.
     pub queued: Vec<Queued>,
-    /// Sent, not verified yet.
-    pub flight: Option<Flight>,
     failed: BTreeMap<u32, InstanceError>,
     failures: u32,
     replaced_at: Option<Instant>,
-    departed: HashMap<InstanceId, Instant>,
+    departed: BTreeMap<InstanceId, Instant>,
+    given_up: BTreeSet<MemberIndex>,
 }
 
-impl Ledger {
-    /// Whether nothing is to be done or to be followed.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.queued.is_empty() && self.flight.is_none()
-    }
-
+impl PendingRequests {
     /// Additions not sent yet, in nodes.
     #[must_use]
     pub fn queued_additions(&self) -> u32 {
@@ -136,13 +112,6 @@ impl Ledger {
         Cancellations { failed, unsent, serverless: asked - failed - unsent }
     }
 
-    /// Whether the resize on its way removes this member.
-    #[must_use]
-    pub fn flight_removes(&self, index: MemberIndex, server: Option<MachineId>) -> bool {
-        let removal = Removal { index, server };
-        self.flight.as_ref().is_some_and(|flight| flight.resize.remove.contains(&removal))
-    }
-
     /// Whether a request that is not sent yet removes this instance.
     #[must_use]
     pub fn queue_removes(&self, id: InstanceId) -> bool {
@@ -152,9 +121,10 @@ impl Ledger {
         })
     }
 
-    /// Makes of each queued removal of several nodes one for each. A call is refused as a whole; but once it was
-    /// acknowledged, each of its nodes has a right of its own.
-    pub fn part_deletes(&mut self) {
+    /// Acknowledges everything that waits, and returns who waited. A removal of several nodes is refused or accepted as a
+    /// whole; once it was acknowledged, each of its nodes may succeed or fail alone, so it becomes one request for each.
+    pub fn acknowledge(&mut self) -> Vec<Ticket> {
+        let callers = self.queued.iter_mut().filter_map(|queued| queued.caller.take()).collect();
         let parts = std::mem::take(&mut self.queued).into_iter().flat_map(|queued| match queued.request {
             Request::Delete(ids) => {
                 let part = |id| Queued { request: Request::Delete(vec![id]), ..queued };
@@ -163,6 +133,12 @@ impl Ledger {
             request @ (Request::Increase(_) | Request::Decrease(_)) => vec![Queued { request, ..queued }],
         });
         self.queued = parts.collect();
+        callers
+    }
+
+    /// Takes out the requests whose callers still wait.
+    pub fn take_unanswered(&mut self) -> Vec<Queued> {
+        self.queued.extract_if(.., |queued| queued.caller.is_some()).collect()
     }
 
     /// Requested nodes that the cloud refused or dropped, by number; shown until they are deleted.
@@ -179,6 +155,15 @@ impl Ledger {
         }
     }
 
+    /// Forgets this many requested nodes that will not come, the oldest first. Returns how many there were.
+    pub fn forget_failures(&mut self, group: NodeGroupUuid, count: usize, now: Instant) -> u32 {
+        let numbers: Vec<u32> = self.failed.keys().copied().take(count).collect();
+        for number in &numbers {
+            self.forget_failure(group, *number, now);
+        }
+        u32::try_from(numbers.len()).unwrap_or(u32::MAX)
+    }
+
     /// Forgets a requested node that will not come, if it is known.
     pub fn forget_failure(&mut self, group: NodeGroupUuid, number: u32, now: Instant) -> bool {
         let known = self.failed.remove(&number).is_some();
@@ -186,6 +171,17 @@ impl Ledger {
             self.departed.insert(InstanceId::Placeholder(PlaceholderId::Failed { group, number }), now);
         }
         known
+    }
+
+    /// Remembers members of which a server has been waited for in vain: they will not come.
+    pub fn give_up(&mut self, members: impl IntoIterator<Item = MemberIndex>) {
+        self.given_up.extend(members);
+    }
+
+    /// Whether the server of this member has been waited for in vain.
+    #[must_use]
+    pub fn is_given_up(&self, member: &Member) -> bool {
+        member.is_serverless() && self.given_up.contains(&member.index)
     }
 
     /// Whether broken members at the minimum may be replaced now.
@@ -226,6 +222,8 @@ impl Ledger {
         for id in after.members.iter().flat_map(ids) {
             self.departed.remove(&id);
         }
+        self.given_up
+            .retain(|index| after.counted().any(|member| member.index == *index && member.is_serverless()));
         self.departed.retain(|_, left| now.saturating_duration_since(*left) < REMEMBER_DEPARTED);
     }
 }

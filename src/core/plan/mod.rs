@@ -5,55 +5,22 @@
 //! - What is gone or going already is not removed again and lowers nothing (I3).
 //! - Nothing is sent on the word of one service alone (I2, [`super::witnesses`]).
 
+mod acceptance;
+
 use std::time::Instant;
 
+pub use self::acceptance::accept;
 use super::{
     cloud::Reading,
     instance::InstanceId,
-    ledger::{Ledger, Request},
     machine_id::{MachineId, PlaceholderId},
     member::{Member, MemberIndex},
     node_group::Bounds,
+    pending::{PendingRequests, Request},
     request::RequestError,
+    resize::{InFlightResize, Removal, Resize},
     witnesses::{Contradiction, compare},
 };
-
-/// A member to be removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Removal {
-    /// What the resize names it by.
-    pub index: MemberIndex,
-    /// The server it had when the resize was planned.
-    pub server: Option<MachineId>,
-}
-
-impl Removal {
-    /// This member, as it is.
-    #[must_use]
-    pub const fn of(member: &Member) -> Self {
-        Self { index: member.index, server: member.server }
-    }
-}
-
-/// What is sent to Magnum.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resize {
-    /// Absolute size asked for, in nodes.
-    pub count: u32,
-    /// The members that go, by rising index.
-    pub remove: Vec<Removal>,
-    /// How many new nodes are part of `count`: those asked for, and those in the place of broken ones at the
-    /// minimum.
-    pub additions: u32,
-}
-
-impl Resize {
-    /// The names to send.
-    #[must_use]
-    pub fn indices(&self) -> Vec<MemberIndex> {
-        self.remove.iter().map(|removal| removal.index).collect()
-    }
-}
 
 /// The decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,9 +29,9 @@ pub struct Plan {
     pub resize: Option<Resize>,
     /// One answer for each queued request, in their order.
     pub answers: Vec<Result<(), RequestError>>,
-    /// How many of the ledger's failed requests were cancelled.
+    /// How many of the failed requests were cancelled.
     pub cancelled_failures: usize,
-    /// Whether broken members at the minimum are replaced; see [`Ledger::may_replace`].
+    /// Whether broken members at the minimum are replaced; see [`PendingRequests::may_replace`].
     pub replaces: bool,
 }
 
@@ -77,20 +44,21 @@ enum Resolved {
     StuckDeletion,
 }
 
-/// Decides what to send for the queue of `ledger`.
+/// Decides what to send for the queue of `pending`.
 ///
 /// The group must have settled: the reading is taken for the whole truth. Requests are judged in their order,
 /// each one wholly or not at all, and a refused one leaves no trace in the resize.
 #[must_use]
-pub fn plan(reading: &Reading, ledger: &Ledger, now: Instant) -> Plan {
-    let mut draft = Draft::new(reading, ledger, ledger.may_replace(now));
-    let answers: Vec<_> = ledger.queued.iter().map(|queued| draft.judge(&queued.request)).collect();
+pub fn plan(reading: &Reading, pending: &PendingRequests, now: Instant) -> Plan {
+    let mut draft = Draft::new(reading, pending, None, now);
+    draft.contradiction = compare(reading).err().filter(Contradiction::endangers_nodes);
+    let answers: Vec<_> = pending.queued.iter().map(|queued| draft.judge(&queued.request)).collect();
     draft.finish(answers)
 }
 
 struct Draft<'a> {
     reading: &'a Reading,
-    ledger: &'a Ledger,
+    pending: &'a PendingRequests,
     group: String,
     current: u32,
     additions: u32,
@@ -104,37 +72,72 @@ struct Draft<'a> {
     replacements: u32,
     /// Why the reading is no ground for any resize.
     contradiction: Option<Contradiction>,
+    /// The resize on its way: what it removes is going, and what it adds is coming.
+    flight: Option<&'a InFlightResize>,
+    /// How many requested nodes are cancelled.
+    cancellations: u32,
+    /// Whether all members without a server may be cancelled, not only those that failed.
+    any_serverless: bool,
 }
 
 impl<'a> Draft<'a> {
-    fn new(reading: &'a Reading, ledger: &'a Ledger, may_replace: bool) -> Self {
+    fn new(
+        reading: &'a Reading,
+        pending: &'a PendingRequests,
+        flight: Option<&'a InFlightResize>,
+        now: Instant,
+    ) -> Self {
+        let is_going = |member: &&Member| flight.is_some_and(|flight| flight.resize.removes(member));
+        let current = reading.counted().filter(|member| !is_going(member)).count();
         Self {
             reading,
-            ledger,
+            pending,
             group: reading.group.id(),
-            current: reading.size(),
+            current: u32::try_from(current).unwrap_or(u32::MAX),
             additions: 0,
             remove: Vec::new(),
             cancelled_failures: 0,
             repeat_update: false,
-            may_replace,
+            may_replace: pending.may_replace(now),
             replacements: 0,
-            contradiction: compare(reading).err().filter(Contradiction::endangers_nodes),
+            contradiction: None,
+            flight,
+            cancellations: 0,
+            any_serverless: true,
         }
     }
 
-    fn count(&self) -> i64 {
+    /// How many members stay, replaced ones included.
+    fn staying(&self) -> i64 {
         let removals = i64::try_from(self.remove.len()).unwrap_or(i64::MAX);
-        i64::from(self.current) + i64::from(self.additions) + i64::from(self.replacements) - removals
+        i64::from(self.current) + i64::from(self.replacements) - removals
+    }
+
+    fn count(&self) -> i64 {
+        self.staying() + i64::from(self.additions)
+    }
+
+    /// Nodes that a resize on its way adds and that are no members yet.
+    fn coming(&self) -> u32 {
+        coming_nodes(self.reading, self.flight, self.current)
+    }
+
+    /// Nodes that somebody else's resize on its way takes, nobody knows which.
+    fn leaving_with_others(&self) -> u32 {
+        if self.flight.is_some() || !self.reading.group.status.in_progress() {
+            return 0;
+        }
+        self.current.saturating_sub(self.reading.group.node_count)
     }
 
     /// How many nodes there are above the minimum.
     fn spare(&self) -> u32 {
-        u32::try_from(self.count() - i64::from(self.reading.group.bounds.min)).unwrap_or(0)
+        let count = self.count() + i64::from(self.coming());
+        u32::try_from(count - i64::from(self.reading.group.bounds.min)).unwrap_or(0)
     }
 
     fn out_of_bounds(&self, count: i64, bounds: Bounds) -> RequestError {
-        RequestError::OutOfBounds { group: self.group.clone(), count, bounds, current: self.current }
+        RequestError::OutOfBounds { group: self.group.clone(), count, bounds, current: self.reading.nodes() }
     }
 
     fn judge(&mut self, request: &Request) -> Result<(), RequestError> {
@@ -155,7 +158,10 @@ impl<'a> Draft<'a> {
     }
 
     fn increase(&mut self, delta: u32) -> Result<(), RequestError> {
-        let count = self.count() + i64::from(delta);
+        // Those that came to nothing count until cluster-autoscaler has taken them back, as they do in the target size.
+        let failures = self.pending.failed().len().saturating_sub(self.cancelled_failures);
+        let expected = i64::from(self.coming()) + i64::try_from(failures).unwrap_or(i64::MAX);
+        let count = self.count() + i64::from(delta) + expected;
         if count > i64::from(self.reading.group.bounds.max) {
             return Err(self.out_of_bounds(count, self.reading.group.bounds));
         }
@@ -177,7 +183,9 @@ impl<'a> Draft<'a> {
                 Resolved::Gone => {}
             }
         }
-        let count = self.count() - i64::try_from(removals.len()).unwrap_or(i64::MAX);
+        // Only what exists counts: what was asked for may fail to come.
+        let removed = i64::try_from(removals.len()).unwrap_or(i64::MAX);
+        let count = self.staying() - i64::from(self.leaving_with_others()) - removed;
         // A group that is below its minimum already may not become smaller.
         let missing = i64::from(self.reading.group.bounds.min.min(self.current)) - count;
         if !removals.is_empty() && missing > 0 {
@@ -215,9 +223,10 @@ impl<'a> Draft<'a> {
     fn resolve_server(&self, machine: MachineId, id: InstanceId) -> Result<Resolved, RequestError> {
         let mut members = self.reading.members.iter().filter(|member| member.server == Some(machine));
         match members.next() {
-            Some(member) if member.counted => Ok(Resolved::Member(Removal::of(member))),
-            Some(member) => Ok(going(member)),
-            None if self.ledger.has_departed(id) => Ok(Resolved::Gone),
+            Some(member) if !member.counted => Ok(going(member)),
+            Some(member) if self.is_in_flight(member) => Ok(Resolved::Gone),
+            Some(member) => Ok(Resolved::Member(Removal::of(member))),
+            None if self.pending.has_departed(id) => Ok(Resolved::Gone),
             None => Err(self.not_a_member(&machine.to_string())),
         }
     }
@@ -232,6 +241,7 @@ impl<'a> Draft<'a> {
         }
         match self.reading.members.iter().find(|member| member.index == index) {
             Some(member) if !member.counted => Ok(going(member)),
+            Some(member) if self.is_in_flight(member) => Ok(Resolved::Gone),
             Some(member) if member.is_serverless() => Ok(Resolved::Member(Removal::of(member))),
             Some(Member { server: None, .. }) => Err(RequestError::ServerUnknown {
                 node: placeholder.to_string(),
@@ -244,9 +254,14 @@ impl<'a> Draft<'a> {
                 index: index.to_string(),
                 server: server.to_string(),
             }),
-            None if self.ledger.has_departed(InstanceId::Placeholder(placeholder)) => Ok(Resolved::Gone),
+            None if self.pending.has_departed(InstanceId::Placeholder(placeholder)) => Ok(Resolved::Gone),
             None => Err(self.not_a_member(&placeholder.to_string())),
         }
+    }
+
+    /// Whether the resize on its way removes the member.
+    fn is_in_flight(&self, member: &Member) -> bool {
+        self.flight.is_some_and(|flight| flight.resize.removes(member))
     }
 
     fn not_a_member(&self, node: &str) -> RequestError {
@@ -258,7 +273,7 @@ impl<'a> Draft<'a> {
     /// some of its nodes came.
     fn decrease(&mut self, delta: u32) -> Result<(), RequestError> {
         let mut left = delta;
-        while left > 0 && self.cancelled_failures < self.ledger.failed().len() {
+        while left > 0 && self.cancelled_failures < self.pending.failed().len() {
             self.cancelled_failures += 1;
             left -= 1;
         }
@@ -266,16 +281,27 @@ impl<'a> Draft<'a> {
         let unsent = left.min(self.additions).min(self.spare());
         self.additions -= unsent;
         left -= unsent;
-        let serverless = self.reading.serverless().into_iter().map(Removal::of);
-        let mut serverless: Vec<Removal> =
-            serverless.filter(|removal| !self.remove.contains(removal)).collect();
+        let mut serverless: Vec<Removal> = self.free_members();
         serverless.truncate(usize::try_from(left.min(self.spare())).unwrap_or(usize::MAX));
         left -= u32::try_from(serverless.len()).unwrap_or(left);
         self.remove.append(&mut serverless);
         if left == delta {
-            return Err(RequestError::NothingToCancel { group: self.group.clone(), current: self.current });
+            return Err(RequestError::NothingToCancel {
+                group: self.group.clone(),
+                current: self.reading.nodes(),
+            });
         }
+        self.cancellations += delta - left;
         Ok(())
+    }
+
+    /// The members that may be cancelled: without a server, and none is being made for them. While a change goes on that is
+    /// certain only of those that failed.
+    fn free_members(&self) -> Vec<Removal> {
+        let free = self.reading.serverless().into_iter();
+        let free = free.filter(|member| self.any_serverless || member.status.failed());
+        let free = free.filter(|member| !self.is_in_flight(member)).map(Removal::of);
+        free.filter(|removal| !self.remove.contains(removal)).collect()
     }
 
     fn finish(mut self, mut answers: Vec<Result<(), RequestError>>) -> Plan {
@@ -287,7 +313,7 @@ impl<'a> Draft<'a> {
         let taken = u32::try_from(count).is_ok_and(|count| bounds.contain(count));
         if !idle && !taken {
             let error = self.out_of_bounds(count, bounds);
-            for (answer, queued) in answers.iter_mut().zip(&self.ledger.queued) {
+            for (answer, queued) in answers.iter_mut().zip(&self.pending.queued) {
                 if answer.is_ok() && self.touches_members(&queued.request) {
                     *answer = Err(error.clone());
                 }
@@ -316,6 +342,16 @@ impl<'a> Draft<'a> {
                 .iter()
                 .any(|id| matches!(self.resolve(*id), Ok(Resolved::Member(_) | Resolved::StuckDeletion))),
         }
+    }
+}
+
+/// Nodes that a resize adds that is on its way, this service's or another's, and that are no members yet. `staying` are
+/// the members that it leaves.
+pub(super) fn coming_nodes(reading: &Reading, flight: Option<&InFlightResize>, staying: u32) -> u32 {
+    match flight {
+        Some(flight) => flight.resize.count.saturating_sub(staying),
+        None if reading.group.status.in_progress() => reading.group.node_count.saturating_sub(staying),
+        None => 0,
     }
 }
 

@@ -9,7 +9,7 @@ use cluster_autoscaler_provider_magnum::core::{
     machine_id::MachineId,
     member::{Member, MemberIndex, ServerPresence},
     node_group::{Bounds, NodeGroup, NodeGroupUuid},
-    pending::{Ledger, Queued, Request, Ticket},
+    pending::{PendingRequests, Queued, Request, Ticket},
     plan::plan,
     registration::Registrations,
     request::NodeReference,
@@ -57,7 +57,7 @@ fn reading(group: u32) -> Reading {
 }
 
 fn snapshot(views: &[Arc<GroupView>]) -> Snapshot {
-    Snapshot::new("k8s".into(), Instant::now(), views.to_vec())
+    Snapshot::new(Instant::now(), views.to_vec())
 }
 
 fn core(criterion: &mut Criterion) {
@@ -65,16 +65,24 @@ fn core(criterion: &mut Criterion) {
     let readings: Vec<Reading> = (0..GROUPS).map(reading).collect();
     let views: Vec<_> = readings
         .iter()
-        .map(|reading| Arc::new(GroupView::new(reading, &Ledger::default(), &Registrations::default(), now)))
+        .map(|reading| {
+            Arc::new(GroupView::new(
+                reading,
+                &PendingRequests::default(),
+                None,
+                &Registrations::default(),
+                now,
+            ))
+        })
         .collect();
     let ready = snapshot(&views);
     let node = |provider_id: String| NodeReference { provider_id, name: String::new() };
     let ours = node(format!("openstack:///{}", machine(7, 500)));
     let foreign = node(format!("openstack:///{}", machine(99, 1)));
-    let mut ledger = Ledger::default();
-    ledger.queued = (0..50)
+    let mut pending = PendingRequests::default();
+    pending.queued = (0..50)
         .map(|number| Queued {
-            ticket: Ticket(u64::from(number)),
+            caller: Some(Ticket(u64::from(number))),
             request: Request::Delete(vec![InstanceId::Server(machine(0, number * 7))]),
             attempts: 0,
         })
@@ -91,11 +99,12 @@ fn core(criterion: &mut Criterion) {
     });
     criterion.bench_function("view of 1,000 nodes with 50 deletes waiting", |bencher| {
         bencher.iter(|| {
-            GroupView::new(black_box(&readings[0]), &ledger, &Registrations::default(), now).target_size
+            GroupView::new(black_box(&readings[0]), &pending, None, &Registrations::default(), now)
+                .target_size
         });
     });
     criterion.bench_function("plan of 50 one-node deletes among 1,000 nodes", |bencher| {
-        bencher.iter(|| plan(black_box(&readings[0]), &ledger, Instant::now()).resize.unwrap().count);
+        bencher.iter(|| plan(black_box(&readings[0]), &pending, Instant::now()).resize.unwrap().count);
     });
 }
 

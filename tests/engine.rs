@@ -9,6 +9,7 @@ use std::{
 use cluster_autoscaler_provider_magnum::{
     core::{
         cloud::{Cloud, CloudError, Observation, Reading, Service},
+        decision::Decision,
         instance::InstanceId,
         machine_id::MachineId,
         member::MemberIndex,
@@ -16,7 +17,7 @@ use cluster_autoscaler_provider_magnum::{
         request::{NodeReference, RequestError},
         snapshot::GroupView,
     },
-    engine::{Dropped, Engine, EngineOptions, Recorder, ResizeOutcome},
+    engine::{Engine, EngineOptions, Subscriber},
     simulator::{Fault, FaultPlan, FaultRule, GroupOptions, NodeRule, Simulator, SimulatorOptions},
 };
 use futures_util::future::join_all;
@@ -29,15 +30,11 @@ mod simulated;
 #[derive(Default)]
 struct Failures(Mutex<Vec<String>>);
 
-impl Recorder for Failures {
-    fn resize_ended(&self, _group: &str, _outcome: ResizeOutcome) {}
-
-    fn request_dropped(&self, group: &str, why: Dropped) {
-        self.0.lock().unwrap().push(format!("{group}: an accepted request was dropped: {why:?}"));
-    }
-
-    fn wrong_removals(&self, group: &str, nodes: u64) {
-        self.0.lock().unwrap().push(format!("{group}: {nodes} nodes removed that nobody named"));
+impl Subscriber for Failures {
+    fn decided(&self, decision: &Decision) {
+        if decision.kind.dropped().is_some() || decision.kind.wrong_removals() > 0 {
+            self.0.lock().unwrap().push(decision.to_string());
+        }
     }
 }
 
@@ -139,8 +136,8 @@ impl Scene {
 }
 
 fn start(simulator: &Simulator, failures: &Arc<Failures>) -> Arc<Engine> {
-    let recorder: Arc<dyn Recorder> = failures.clone();
-    Engine::start(simulated::cloud(simulator), EngineOptions::default(), recorder)
+    let subscriber: Arc<dyn Subscriber> = failures.clone();
+    Engine::start(simulated::cloud(simulator), EngineOptions::default(), subscriber)
 }
 
 fn deadline() -> StdInstant {

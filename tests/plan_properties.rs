@@ -15,10 +15,11 @@ use cluster_autoscaler_provider_magnum::core::{
     machine_id::{MachineId, PlaceholderId},
     member::{Member, MemberIndex, ServerPresence},
     node_group::{Bounds, NodeGroup, NodeGroupUuid},
-    pending::{Ledger, Queued, Request, Ticket},
-    plan::{Plan, Removal, Resize, plan},
+    pending::{Ask, PendingRequests, Queued, Request, Ticket},
+    plan::{Plan, accept, plan},
     registration::Registrations,
     request::RequestError,
+    resize::{Removal, Resize},
     snapshot::GroupView,
     status::Status,
 };
@@ -137,16 +138,16 @@ fn requests() -> impl Strategy<Value = Request> {
     ]
 }
 
-fn ledger(requests: Vec<Request>, failed: usize) -> Ledger {
+fn pending_with(requests: Vec<Request>, failed: usize) -> PendingRequests {
     let queued = (0..)
         .map(Ticket)
         .zip(requests)
-        .map(|(ticket, request)| Queued { ticket, request, attempts: 0 })
+        .map(|(ticket, request)| Queued { caller: Some(ticket), request, attempts: 0 })
         .collect();
-    let mut ledger = Ledger::default();
-    ledger.queued = queued;
-    ledger.fail(u32::try_from(failed).unwrap(), &InstanceError::of_failed_creation("Quota exceeded"));
-    ledger
+    let mut pending = PendingRequests::default();
+    pending.queued = queued;
+    pending.fail(u32::try_from(failed).unwrap(), &InstanceError::of_failed_creation("Quota exceeded"));
+    pending
 }
 
 /// What Heat makes of a resize: the named go, then the group is brought to the count, highest index first.
@@ -179,8 +180,8 @@ fn may_go(reading: &Reading, request: &Request) -> BTreeSet<MemberIndex> {
         .collect()
 }
 
-fn accepted<'a>(ledger: &'a Ledger, plan: &'a Plan) -> impl Iterator<Item = &'a Request> {
-    ledger
+fn accepted<'a>(pending: &'a PendingRequests, plan: &'a Plan) -> impl Iterator<Item = &'a Request> {
+    pending
         .queued
         .iter()
         .zip(&plan.answers)
@@ -194,12 +195,12 @@ proptest! {
     /// I1: whoever is gone after Heat has carried out the resize was named by a request that got an OK.
     #[test]
     fn only_the_named_go(reading in readings(), requests in prop::collection::vec(requests(), 0..8), failed in 0_usize..3) {
-        let ledger = ledger(requests, failed);
-        let plan = plan(&reading, &ledger, Instant::now());
+        let pending = pending_with(requests, failed);
+        let plan = plan(&reading, &pending, Instant::now());
         let Some(resize) = &plan.resize else { return Ok(()) };
         let after = carry_out(&reading, resize);
         let allowed: BTreeSet<MemberIndex> =
-            accepted(&ledger, &plan).flat_map(|request| may_go(&reading, request)).collect();
+            accepted(&pending, &plan).flat_map(|request| may_go(&reading, request)).collect();
         for member in reading.counted() {
             prop_assert!(
                 allowed.contains(&member.index) || after.contains(member),
@@ -211,9 +212,9 @@ proptest! {
     /// I2: the arithmetic, the bounds, and one answer for each request.
     #[test]
     fn the_count_is_verified(reading in readings(), requests in prop::collection::vec(requests(), 0..8), failed in 0_usize..3) {
-        let ledger = ledger(requests, failed);
-        let plan = plan(&reading, &ledger, Instant::now());
-        prop_assert_eq!(plan.answers.len(), ledger.queued.len());
+        let pending = pending_with(requests, failed);
+        let plan = plan(&reading, &pending, Instant::now());
+        prop_assert_eq!(plan.answers.len(), pending.queued.len());
         prop_assert!(plan.cancelled_failures <= failed);
         let Some(resize) = &plan.resize else { return Ok(()) };
         let size = u32::try_from(reading.counted().count()).unwrap();
@@ -227,7 +228,7 @@ proptest! {
         let mut indices = resize.indices();
         indices.dedup();
         prop_assert_eq!(indices.len(), resize.remove.len(), "a member is named twice");
-        let asked: u32 = accepted(&ledger, &plan).map(|request| match request {
+        let asked: u32 = accepted(&pending, &plan).map(|request| match request {
             Request::Increase(delta) => *delta,
             Request::Delete(_) | Request::Decrease(_) => 0,
         }).sum();
@@ -240,7 +241,7 @@ proptest! {
     /// I2: what is sent has two of the three services behind it, and nothing that Nova lists is left out of the count.
     #[test]
     fn no_count_rests_on_one_service(reading in readings(), requests in prop::collection::vec(requests(), 0..8)) {
-        let plan = plan(&reading, &ledger(requests, 0), Instant::now());
+        let plan = plan(&reading, &pending_with(requests, 0), Instant::now());
         let Some(resize) = &plan.resize else { return Ok(()) };
         let heat: BTreeSet<MachineId> = reading.members.iter().filter_map(|member| member.server).collect();
         let nova = reading.servers.as_ref().map(|servers| servers.keys().copied().collect::<BTreeSet<_>>());
@@ -269,25 +270,25 @@ proptest! {
         reading.group.magnum_bounds = reading.group.bounds;
         // What waits has been accepted as well.
         let requests = requests.into_iter().filter(|request| !matches!(request, Request::Decrease(_))).collect();
-        let mut ledger = ledger(requests, failed);
-        let mut answers = plan(&reading, &ledger, Instant::now()).answers.into_iter();
-        ledger.queued.retain(|_| answers.next().unwrap().is_ok());
-        let view = |ledger: &Ledger| GroupView::new(&reading, ledger, &Registrations::default(), Instant::now());
+        let mut pending = pending_with(requests, failed);
+        let mut answers = plan(&reading, &pending, Instant::now()).answers.into_iter();
+        pending.queued.retain(|_| answers.next().unwrap().is_ok());
+        let view = |pending: &PendingRequests| GroupView::new(&reading, pending, None, &Registrations::default(), Instant::now());
         let alive = |view: &GroupView| {
             let alive = view.instances.iter().filter(|instance| instance.state != InstanceState::Deleting).count();
             u32::try_from(alive).unwrap()
         };
-        let before = view(&ledger);
+        let before = view(&pending);
         prop_assert_eq!(before.target_size, alive(&before));
-        let accepted = delta.min(before.cancellable);
-        if accepted == 0 {
+        let Ok(Some(request)) = accept(&reading, &pending, None, &Ask::Decrease(delta), Instant::now()) else {
             return Ok(());
-        }
-        ledger.queued.push(Queued { ticket: Ticket(100), request: Request::Decrease(accepted), attempts: 0 });
-        let after = view(&ledger);
+        };
+        let Request::Decrease(accepted) = request else { panic!("{request:?}") };
+        pending.queued.push(Queued { caller: Some(Ticket(100)), request, attempts: 0 });
+        let after = view(&pending);
         prop_assert_eq!(after.target_size, before.target_size - accepted);
         prop_assert_eq!(after.target_size, alive(&after));
-        let plan = plan(&reading, &ledger, Instant::now());
+        let plan = plan(&reading, &pending, Instant::now());
         prop_assert!(plan.answers.iter().all(Result::is_ok), "{:?}", plan.answers);
         let failures_left = u32::try_from(failed - plan.cancelled_failures).unwrap();
         // A broken member that is deleted at the minimum is replaced, which the target does not count.
@@ -307,8 +308,8 @@ proptest! {
             InstanceId::Placeholder(PlaceholderId::Requested { .. } | PlaceholderId::Failed { .. }) => false,
         };
         prop_assume!(!ids.iter().all(known));
-        let ledger = ledger(vec![Request::Delete(ids)], 0);
-        let plan = plan(&reading, &ledger, Instant::now());
+        let pending = pending_with(vec![Request::Delete(ids)], 0);
+        let plan = plan(&reading, &pending, Instant::now());
         prop_assert!(plan.answers[0].is_err());
         prop_assert_eq!(plan.resize, None);
     }
@@ -318,14 +319,14 @@ proptest! {
     fn deletes_are_idempotent(reading in readings(), deletes in prop::collection::vec(prop::collection::vec(ids(), 1..3), 1..4)) {
         let once: Vec<Request> = deletes.iter().cloned().map(Request::Delete).collect();
         let twice: Vec<Request> = once.iter().flat_map(|request| [request.clone(), request.clone()]).collect();
-        let ledger_once = ledger(once.clone(), 0);
-        let plan_once = plan(&reading, &ledger_once, Instant::now());
-        prop_assert_eq!(&plan(&reading, &ledger(twice, 0), Instant::now()).resize, &plan_once.resize);
+        let pending_once = pending_with(once.clone(), 0);
+        let plan_once = plan(&reading, &pending_once, Instant::now());
+        prop_assert_eq!(&plan(&reading, &pending_with(twice, 0), Instant::now()).resize, &plan_once.resize);
 
         let Some(resize) = &plan_once.resize else { return Ok(()) };
         let after = afterwards(&reading, resize);
-        let done: Vec<Request> = accepted(&ledger_once, &plan_once).cloned().collect();
-        let mut again = ledger(done, 0);
+        let done: Vec<Request> = accepted(&pending_once, &plan_once).cloned().collect();
+        let mut again = pending_with(done, 0);
         again.note_departures(&reading, &after, Instant::now());
         let plan_again = plan(&after, &again, Instant::now());
         prop_assert_eq!(plan_again.resize, None);
@@ -339,9 +340,9 @@ proptest! {
         let size = u32::try_from(reading.counted().count()).unwrap();
         reading.group.bounds.max = reading.group.bounds.max.max(size);
         reading.group.magnum_bounds = reading.group.bounds;
-        let with = ledger(requests, 0);
+        let with = pending_with(requests, 0);
         let plan_with = plan(&reading, &with, Instant::now());
-        let without = ledger(accepted(&with, &plan_with).cloned().collect(), 0);
+        let without = pending_with(accepted(&with, &plan_with).cloned().collect(), 0);
         prop_assert_eq!(plan(&reading, &without, Instant::now()).resize, plan_with.resize);
     }
 }
@@ -374,9 +375,9 @@ fn server(number: u128) -> InstanceId {
 
 #[test]
 fn the_minimum_holds_for_each_request_in_its_turn() {
-    let ledger =
-        ledger(vec![Request::Delete(vec![server(0)]), Request::Delete(vec![server(1), server(2)])], 0);
-    let plan = plan(&settled_group(3), &ledger, Instant::now());
+    let pending =
+        pending_with(vec![Request::Delete(vec![server(0)]), Request::Delete(vec![server(1), server(2)])], 0);
+    let plan = plan(&settled_group(3), &pending, Instant::now());
     assert!(plan.answers[0].is_ok());
     assert!(matches!(plan.answers[1], Err(RequestError::OutOfBounds { count: 0, .. })));
     assert_eq!(plan.resize.unwrap().count, 2);
@@ -385,40 +386,40 @@ fn the_minimum_holds_for_each_request_in_its_turn() {
 #[test]
 fn at_the_minimum_a_broken_member_is_replaced_and_a_sound_one_stays() {
     let mut reading = settled_group(1);
-    let ledger = ledger(vec![Request::Delete(vec![server(0)])], 0);
+    let pending = pending_with(vec![Request::Delete(vec![server(0)])], 0);
     assert!(matches!(
-        plan(&reading, &ledger, Instant::now()).answers[0],
+        plan(&reading, &pending, Instant::now()).answers[0],
         Err(RequestError::OutOfBounds { count: 0, .. })
     ));
 
     reading.members[0].presence = ServerPresence::Gone;
     let removal = Removal { index: MemberIndex::new(0), server: Some(machine(0)) };
     assert_eq!(
-        plan(&reading, &ledger, Instant::now()).resize,
+        plan(&reading, &pending, Instant::now()).resize,
         Some(Resize { count: 1, remove: vec![removal], additions: 1 })
     );
 
     // Not at every loop of cluster-autoscaler, should each new one fail as well.
-    let mut ledger = ledger;
+    let mut pending = pending;
     let now = Instant::now();
-    ledger.note_replacement(now);
-    let soon = plan(&reading, &ledger, now + Duration::from_secs(60));
+    pending.note_replacement(now);
+    let soon = plan(&reading, &pending, now + Duration::from_secs(60));
     assert!(matches!(soon.answers[0], Err(RequestError::OutOfBounds { .. })));
-    assert!(plan(&reading, &ledger, now + Duration::from_secs(300)).replaces);
+    assert!(plan(&reading, &pending, now + Duration::from_secs(300)).replaces);
 }
 
 #[test]
 fn a_decrease_never_takes_a_node_that_exists() {
-    let ledger = ledger(vec![Request::Decrease(2)], 0);
+    let pending = pending_with(vec![Request::Decrease(2)], 0);
     assert!(matches!(
-        plan(&settled_group(3), &ledger, Instant::now()).answers[0],
+        plan(&settled_group(3), &pending, Instant::now()).answers[0],
         Err(RequestError::NothingToCancel { current: 3, .. })
     ));
 
     let mut reading = settled_group(3);
     reading.members.push(member(9, 7));
     reading.group.node_count = 4;
-    let plan = plan(&reading, &ledger, Instant::now());
+    let plan = plan(&reading, &pending, Instant::now());
     assert!(plan.answers[0].is_ok(), "the full increase is taken back although some of its nodes came");
     let resize = plan.resize.unwrap();
     assert_eq!((resize.count, resize.indices()), (3, vec![MemberIndex::new(9)]));
@@ -433,7 +434,7 @@ fn a_group_outside_of_the_configured_bounds_comes_nearer_to_them() {
         reading
     };
     let count = |reading: &Reading, request: Request| {
-        let plan = plan(reading, &ledger(vec![request], 0), Instant::now());
+        let plan = plan(reading, &pending_with(vec![request], 0), Instant::now());
         plan.resize.map(|resize| resize.count)
     };
     let large = outside(8, Bounds { min: 1, max: 5 });
@@ -450,22 +451,22 @@ fn a_group_outside_of_the_configured_bounds_comes_nearer_to_them() {
 fn a_failed_deletion_is_tried_again_without_lowering_the_count() {
     let mut reading = settled_group(3);
     reading.members.push(member(9, 11));
-    let ledger = ledger(vec![Request::Delete(vec![server(9)])], 0);
-    let plan = plan(&reading, &ledger, Instant::now());
+    let pending = pending_with(vec![Request::Delete(vec![server(9)])], 0);
+    let plan = plan(&reading, &pending, Instant::now());
     assert_eq!(plan.resize, Some(Resize { count: 3, remove: vec![], additions: 0 }));
 }
 
 #[test]
 fn a_placeholder_that_became_a_node_is_not_removed_by_its_old_name() {
     let placeholder = PlaceholderId::Member { group: group_uuid(), index: MemberIndex::new(1) };
-    let ledger = ledger(vec![Request::Delete(vec![InstanceId::Placeholder(placeholder)])], 0);
-    let refused = plan(&settled_group(3), &ledger, Instant::now());
+    let pending = pending_with(vec![Request::Delete(vec![InstanceId::Placeholder(placeholder)])], 0);
+    let refused = plan(&settled_group(3), &pending, Instant::now());
     assert!(matches!(refused.answers[0], Err(RequestError::PlaceholderHasServer { .. })));
     assert_eq!(refused.resize, None);
 
     let mut reading = settled_group(3);
     reading.members[1] = member(1, 12);
-    let plan = plan(&reading, &ledger, Instant::now());
+    let plan = plan(&reading, &pending, Instant::now());
     assert!(matches!(plan.answers[0], Err(RequestError::ServerUnknown { .. })));
     assert_eq!(plan.resize, None);
 }

@@ -9,10 +9,11 @@ use cluster_autoscaler_provider_magnum::core::{
     machine_id::{MachineId, PlaceholderId},
     member::{Member, MemberIndex, ServerPresence},
     node_group::{Bounds, NodeGroup, NodeGroupUuid},
-    pending::{Flight, Ledger, Queued, Request, Ticket},
+    pending::{PendingRequests, Queued, Request, Ticket},
     plan::plan,
     registration::Registrations,
     request::{NodeReference, RequestError},
+    resize::InFlightResize,
     settle::{Patience, settled},
     snapshot::{GroupView, Snapshot},
     status::Status,
@@ -74,21 +75,22 @@ fn healthy(count: u32) -> Vec<Member> {
     (0..count).map(|index| member(index, true, "UPDATE_COMPLETE", "")).collect()
 }
 
-fn queue(requests: Vec<Request>) -> Ledger {
-    let mut ledger = Ledger::default();
-    ledger.queued = (0..)
+fn queue(requests: Vec<Request>) -> PendingRequests {
+    let mut pending = PendingRequests::default();
+    pending.queued = (0..)
         .map(Ticket)
         .zip(requests)
-        .map(|(ticket, request)| Queued { ticket, request, attempts: 0 })
+        .map(|(ticket, request)| Queued { caller: Some(ticket), request, attempts: 0 })
         .collect();
-    ledger
+    pending
 }
 
 /// The state, code and class of one member in an otherwise healthy group.
 fn shown(group: &str, member: Member) -> (InstanceState, Option<(&'static str, InstanceErrorClass)>) {
     let view = GroupView::new(
         &reading(group, 1, vec![member]),
-        &Ledger::default(),
+        &PendingRequests::default(),
+        None,
         &Registrations::default(),
         Instant::now(),
     );
@@ -180,8 +182,8 @@ fn members_are_shown_by_what_heat_says_of_them() {
 #[test]
 fn what_waits_shows_at_once() {
     let reading = reading("UPDATE_COMPLETE", 3, healthy(3));
-    let ledger = queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))]), Request::Increase(2)]);
-    let view = GroupView::new(&reading, &ledger, &Registrations::default(), Instant::now());
+    let pending = queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))]), Request::Increase(2)]);
+    let view = GroupView::new(&reading, &pending, None, &Registrations::default(), Instant::now());
     assert_eq!(view.target_size, 4);
     let states: Vec<_> = view.instances.iter().map(|instance| (instance.id, instance.state)).collect();
     let requested =
@@ -202,12 +204,12 @@ fn what_waits_shows_at_once() {
 #[test]
 fn the_target_holds_while_a_resize_is_under_way() {
     let before = Arc::new(reading("UPDATE_COMPLETE", 3, healthy(3)));
-    let mut ledger = queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))]), Request::Increase(2)]);
-    let resize = plan(&before, &ledger, Instant::now()).resize.unwrap();
-    let requests = std::mem::take(&mut ledger.queued);
-    ledger.flight =
-        Some(Flight { resize, before: Arc::clone(&before), requests, replaces: false, losses: 0 });
-    ledger.queued = queue(vec![Request::Delete(vec![InstanceId::Server(machine(2))])]).queued;
+    let mut pending =
+        queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))]), Request::Increase(2)]);
+    let resize = plan(&before, &pending, Instant::now()).resize.unwrap();
+    let requests = std::mem::take(&mut pending.queued);
+    let flight = InFlightResize { resize, before: Arc::clone(&before), requests, replaces: false, losses: 0 };
+    pending.queued = queue(vec![Request::Delete(vec![InstanceId::Server(machine(2))])]).queued;
 
     let mut half = healthy(3);
     half[1] = member(1, true, "DELETE_IN_PROGRESS", "");
@@ -224,7 +226,8 @@ fn the_target_holds_while_a_resize_is_under_way() {
     ] {
         let view = GroupView::new(
             &reading(status, node_count, members.clone()),
-            &ledger,
+            &pending,
+            None,
             &Registrations::default(),
             Instant::now(),
         );
@@ -239,7 +242,8 @@ fn the_target_holds_while_a_resize_is_under_way() {
 fn a_resize_by_somebody_else_is_adopted() {
     let view = GroupView::new(
         &reading("UPDATE_IN_PROGRESS", 3, healthy(1)),
-        &Ledger::default(),
+        &PendingRequests::default(),
+        None,
         &Registrations::default(),
         Instant::now(),
     );
@@ -247,7 +251,8 @@ fn a_resize_by_somebody_else_is_adopted() {
     // node_count is what was asked for, not what exists: at rest the members count.
     let view = GroupView::new(
         &reading("UPDATE_FAILED", 3, healthy(1)),
-        &Ledger::default(),
+        &PendingRequests::default(),
+        None,
         &Registrations::default(),
         Instant::now(),
     );
@@ -262,13 +267,25 @@ fn nodes_are_found_by_provider_id_and_by_name_only_where_nodes_have_no_provider_
     let first = InstanceId::Server(machine(1));
     let name = "k8s-lab-pool-b-rlthnimsp5dl-node-1";
 
-    let view = GroupView::new(&reading, &Ledger::default(), &Registrations::default(), Instant::now());
+    let view = GroupView::new(
+        &reading,
+        &PendingRequests::default(),
+        None,
+        &Registrations::default(),
+        Instant::now(),
+    );
     assert_eq!(view.identify(&by_id(&format!("openstack:///{}", machine(1)))), Ok(first));
     assert!(matches!(view.identify(&by_name(name)), Err(RequestError::NotIdentifiedYet { .. })));
     assert!(matches!(view.identify(&by_id(name)), Err(RequestError::MalformedNode { .. })));
 
     reading.group.labels.clear();
-    let view = GroupView::new(&reading, &Ledger::default(), &Registrations::default(), Instant::now());
+    let view = GroupView::new(
+        &reading,
+        &PendingRequests::default(),
+        None,
+        &Registrations::default(),
+        Instant::now(),
+    );
     assert_eq!(view.identify(&by_name(name)), Ok(first));
     assert_eq!(view.identify(&by_name("k8s-lab-pool-b-rlthnimsp5dl-minion-1")), Ok(first));
     let with_domain = "k8s-lab-pool-b-rlthnimsp5dl-node-1.novalocal";
@@ -334,11 +351,11 @@ fn a_group_is_left_to_settle() {
 #[test]
 fn the_effect_of_a_resize_is_told_from_its_absence() {
     let before = Arc::new(reading("UPDATE_COMPLETE", 3, healthy(3)));
-    let ledger = queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))])]);
-    let flight = Flight {
-        resize: plan(&before, &ledger, Instant::now()).resize.unwrap(),
+    let pending = queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))])]);
+    let flight = InFlightResize {
+        resize: plan(&before, &pending, Instant::now()).resize.unwrap(),
         before: Arc::clone(&before),
-        requests: ledger.queued,
+        requests: pending.queued,
         replaces: false,
         losses: 0,
     };
@@ -376,9 +393,9 @@ fn a_node_that_went_in_place_of_the_named_one_is_a_wrong_removal() {
     members[2].status = Status::parse("UPDATE_FAILED");
     for before in [healthy(3), members] {
         let before = Arc::new(reading("UPDATE_COMPLETE", 3, before));
-        let ledger = queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))])]);
-        let resize = plan(&before, &ledger, Instant::now()).resize.unwrap();
-        let flight = Flight { resize, before, requests: ledger.queued, replaces: false, losses: 0 };
+        let pending = queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))])]);
+        let resize = plan(&before, &pending, Instant::now()).resize.unwrap();
+        let flight = InFlightResize { resize, before, requests: pending.queued, replaces: false, losses: 0 };
         let effect = Effect::of(&flight, &reading("UPDATE_COMPLETE", 2, healthy(2)));
         assert_eq!((effect.missing_bystanders.len(), effect.remaining.len()), (1, 1));
         assert_eq!(effect.verdict(), Verdict::WrongRemoval);
@@ -391,10 +408,15 @@ fn a_member_that_heat_makes_anew_is_no_wrong_removal() {
     let mut members = healthy(2);
     members.push(member(2, true, "CREATE_IN_PROGRESS", ""));
     let before = Arc::new(reading("UPDATE_FAILED", 3, members));
-    let ledger = queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))])]);
-    let resize = plan(&before, &ledger, Instant::now()).resize.unwrap();
-    let flight =
-        Flight { resize, before: Arc::clone(&before), requests: ledger.queued, replaces: false, losses: 0 };
+    let pending = queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))])]);
+    let resize = plan(&before, &pending, Instant::now()).resize.unwrap();
+    let flight = InFlightResize {
+        resize,
+        before: Arc::clone(&before),
+        requests: pending.queued,
+        replaces: false,
+        losses: 0,
+    };
 
     let anew = Member { server: Some(machine(9)), ..member(2, true, "CREATE_COMPLETE", "") };
     let after = |members| Effect::of(&flight, &reading("UPDATE_COMPLETE", 2, members)).missing_bystanders;
@@ -410,12 +432,12 @@ fn a_server_that_nobody_tells_for_a_moment_has_not_left() {
     let before = reading("UPDATE_COMPLETE", 2, healthy(2));
     let mut after = before.clone();
     after.members[1].server = None;
-    let mut ledger = Ledger::default();
-    ledger.note_departures(&before, &after, Instant::now());
-    assert!(!ledger.has_departed(InstanceId::Server(machine(1))), "a removal of it is not done yet");
+    let mut pending = PendingRequests::default();
+    pending.note_departures(&before, &after, Instant::now());
+    assert!(!pending.has_departed(InstanceId::Server(machine(1))), "a removal of it is not done yet");
     after.members.pop();
-    ledger.note_departures(&before, &after, Instant::now());
-    assert!(ledger.has_departed(InstanceId::Server(machine(1))));
+    pending.note_departures(&before, &after, Instant::now());
+    assert!(pending.has_departed(InstanceId::Server(machine(1))));
 }
 
 #[test]
@@ -424,19 +446,19 @@ fn a_broken_member_that_cannot_be_removed_yet_is_still_being_made() {
     reading.members.push(member(1, false, "CREATE_FAILED", QUOTA));
     reading.group.bounds.min = 2;
     let now = Instant::now();
-    let mut ledger = Ledger::default();
-    let error = |reading: &Reading, ledger: &Ledger, now| {
-        GroupView::new(reading, ledger, &Registrations::default(), now).instances[1]
+    let mut pending = PendingRequests::default();
+    let error = |reading: &Reading, pending: &PendingRequests, now| {
+        GroupView::new(reading, pending, None, &Registrations::default(), now).instances[1]
             .error
             .as_ref()
             .map(|error| error.code)
     };
-    assert_eq!(error(&reading, &ledger, now), Some("QuotaExceeded"), "it would be replaced");
-    ledger.note_replacement(now);
-    assert_eq!(error(&reading, &ledger, now), None);
-    assert_eq!(error(&reading, &ledger, now + Duration::from_secs(300)), Some("QuotaExceeded"));
+    assert_eq!(error(&reading, &pending, now), Some("QuotaExceeded"), "it would be replaced");
+    pending.note_replacement(now);
+    assert_eq!(error(&reading, &pending, now), None);
+    assert_eq!(error(&reading, &pending, now + Duration::from_secs(300)), Some("QuotaExceeded"));
     reading.group.bounds.min = 1;
-    assert_eq!(error(&reading, &ledger, now), Some("QuotaExceeded"), "it can simply go");
+    assert_eq!(error(&reading, &pending, now), Some("QuotaExceeded"), "it can simply go");
 }
 
 #[test]
@@ -444,16 +466,17 @@ fn a_cancellation_that_left_its_member_is_sent_again_for_that_member() {
     let mut members = healthy(2);
     members.push(member(2, false, "CREATE_FAILED", QUOTA));
     let before = Arc::new(reading("UPDATE_FAILED", 3, members.clone()));
-    let mut ledger = queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))]), Request::Decrease(1)]);
-    let resize = plan(&before, &ledger, Instant::now()).resize.unwrap();
+    let mut pending =
+        queue(vec![Request::Delete(vec![InstanceId::Server(machine(1))]), Request::Decrease(1)]);
+    let resize = plan(&before, &pending, Instant::now()).resize.unwrap();
     assert_eq!(resize.count, 1);
-    let requests = std::mem::take(&mut ledger.queued);
-    let flight = Flight { resize, before, requests, replaces: false, losses: 0 };
+    let requests = std::mem::take(&mut pending.queued);
+    let flight = InFlightResize { resize, before, requests, replaces: false, losses: 0 };
     members.remove(1);
     let effect = Effect::of(&flight, &reading("UPDATE_COMPLETE", 1, members));
     assert_eq!(effect.verdict(), Verdict::PartlyLost);
     let placeholder = PlaceholderId::Member { group: group_uuid(), index: MemberIndex::new(2) };
     let again = effect.removals_left(&flight);
     let removal = Request::Delete(vec![InstanceId::Placeholder(placeholder)]);
-    assert_eq!(again, [Queued { ticket: Ticket(1), request: removal, attempts: 1 }]);
+    assert_eq!(again, [Queued { caller: None, request: removal, attempts: 1 }]);
 }

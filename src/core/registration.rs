@@ -131,7 +131,7 @@ impl Registrations {
 mod tests {
     use super::*;
     use crate::core::{
-        instance::{InstanceError, InstanceErrorClass},
+        instance::{InstanceError, InstanceErrorClass, SERVER_GONE},
         member::MemberIndex,
         node_group::Bounds,
         status::Status,
@@ -151,12 +151,14 @@ mod tests {
             member: Some(MemberIndex::new(0)),
             state: InstanceState::Running,
             error: None,
+            server_is_gone: false,
         }
     }
 
     fn failed(text: &str, code: &'static str) -> Instance {
         let error = InstanceError { code, message: String::new(), class: InstanceErrorClass::Other };
-        Instance { state: InstanceState::Creating, error: Some(error), ..running(text) }
+        let server_is_gone = code == SERVER_GONE;
+        Instance { state: InstanceState::Creating, error: Some(error), server_is_gone, ..running(text) }
     }
 
     fn shown(nodes: &Registrations, mut instance: Instance) -> Instance {
@@ -216,6 +218,9 @@ mod tests {
         learn(&mut nodes, machine(A), &provider_id);
         assert_eq!(shown(&nodes, late), as_it_is(running(A)));
         assert_eq!(shown(&nodes, failed(A, SERVER_GONE)), as_it_is(failed(A, SERVER_GONE)));
+        // Its creation failed too late, and its server went after that.
+        let gone = Instance { server_is_gone: true, ..failed(A, "CreateTimedOut") };
+        assert_eq!(shown(&nodes, gone.clone()), as_it_is(gone));
     }
 
     #[test]

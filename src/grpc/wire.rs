@@ -107,6 +107,7 @@ mod tests {
             member: Some(MemberIndex::new(0)),
             state: instance::InstanceState::Running,
             error: None,
+            server_is_gone: false,
         }
     }
 
@@ -118,6 +119,7 @@ mod tests {
             member: None,
             state: instance::InstanceState::Creating,
             error: Some(InstanceError::of_failed_creation("Quota exceeded for cores")),
+            server_is_gone: false,
         }
     }
 

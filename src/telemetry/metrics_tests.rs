@@ -20,6 +20,7 @@ fn group(id: &str) -> Arc<GroupView> {
         member: None,
         state: InstanceState::Creating,
         error: Some(InstanceError::of_failed_creation("Quota exceeded for instances")),
+        server_is_gone: false,
     };
     Arc::new(GroupView {
         uuid,
@@ -39,7 +40,7 @@ struct OneGroup;
 
 impl SnapshotSource for OneGroup {
     fn snapshot(&self) -> Result<Arc<Snapshot>, RequestError> {
-        Ok(Arc::new(Snapshot::new("k8s".to_owned(), Instant::now(), vec![group("pool-b-ca5b234b")])))
+        Ok(Arc::new(Snapshot::new(Instant::now(), vec![group("pool-b-ca5b234b")])))
     }
 }
 

@@ -15,6 +15,7 @@ use cluster_autoscaler_provider_magnum::{
     core::{
         cloud::{Cloud, CloudError, GroupObservation, Observation, Reading, Service},
         flavor::Flavor,
+        lifecycle::Timing,
         machine_id::MachineId,
         member::{Member, MemberIndex, ServerPresence},
         node_group::{Bounds, NodeGroup, NodeGroupUuid},
@@ -249,9 +250,12 @@ impl Fixture {
             (metrics.clone(), metrics.clone());
         let options = EngineOptions {
             refresh_interval: Duration::from_millis(50),
-            coalesce_window: Duration::from_millis(20),
-            poll_interval: (Duration::from_millis(10), Duration::from_millis(30)),
-            patience: Patience { after_start: Duration::ZERO, ..Patience::default() },
+            timing: Timing {
+                coalesce_window: Duration::from_millis(20),
+                poll_interval: (Duration::from_millis(10), Duration::from_millis(30)),
+                patience: Patience { after_start: Duration::ZERO, ..Patience::default() },
+                ..Timing::default()
+            },
             ..EngineOptions::default()
         };
         let engine = Engine::start(cloud.clone(), options, subscriber);

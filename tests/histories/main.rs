@@ -16,7 +16,7 @@
 
 mod counts;
 mod planted;
-#[path = "../simulated/mod.rs"]
+#[path = "../it/simulated/mod.rs"]
 mod simulated;
 mod step;
 mod world;

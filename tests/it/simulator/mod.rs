@@ -1,0 +1,6 @@
+//! The simulated cloud against recorded answers of a real one and against what was observed of it.
+
+mod behaviour;
+mod client;
+mod faults;
+mod transcripts;

@@ -226,7 +226,7 @@ fn the_target_holds_while_a_resize_is_under_way() {
         let view = GroupView::new(
             &reading(status, node_count, members.clone()),
             &pending,
-            None,
+            Some(&flight),
             &Registrations::default(),
             Instant::now(),
         );
@@ -297,7 +297,7 @@ fn nodes_are_found_by_provider_id_and_by_name_only_where_nodes_have_no_provider_
     }
     assert_eq!(view.identify(&by_name("")), Err(RequestError::AnonymousNode));
 
-    let snapshot = Snapshot::new("k8s-lab".into(), Instant::now(), vec![Arc::new(view)]);
+    let snapshot = Snapshot::new(Instant::now(), vec![Arc::new(view)]);
     let group = |node: NodeReference| snapshot.find(&node).map(|(group, _)| group.id.clone());
     let ours = Some("pool-b-531cd801".to_owned());
     assert_eq!(group(by_id(&format!("openstack://RegionOne/{}", machine(1)))), ours);

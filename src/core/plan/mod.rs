@@ -130,6 +130,17 @@ impl<'a> Draft<'a> {
         self.current.saturating_sub(self.reading.group.node_count)
     }
 
+    /// How many nodes there will be. Those that came to nothing count until cluster-autoscaler has taken them back.
+    fn expected(&self) -> i64 {
+        let failures = self.pending.failed().len().saturating_sub(self.cancelled_failures);
+        self.count() + i64::from(self.coming()) + i64::try_from(failures).unwrap_or(i64::MAX)
+    }
+
+    /// The size that cluster-autoscaler is told, in nodes.
+    fn target(&self) -> u32 {
+        u32::try_from(self.expected().max(0)).unwrap_or(u32::MAX)
+    }
+
     /// How many nodes there are above the minimum.
     fn spare(&self) -> u32 {
         let count = self.count() + i64::from(self.coming());
@@ -137,7 +148,7 @@ impl<'a> Draft<'a> {
     }
 
     fn out_of_bounds(&self, count: i64, bounds: Bounds) -> RequestError {
-        RequestError::OutOfBounds { group: self.group.clone(), count, bounds, current: self.reading.nodes() }
+        RequestError::OutOfBounds { group: self.group.clone(), count, bounds, current: self.target() }
     }
 
     fn judge(&mut self, request: &Request) -> Result<(), RequestError> {
@@ -158,10 +169,7 @@ impl<'a> Draft<'a> {
     }
 
     fn increase(&mut self, delta: u32) -> Result<(), RequestError> {
-        // Those that came to nothing count until cluster-autoscaler has taken them back, as they do in the target size.
-        let failures = self.pending.failed().len().saturating_sub(self.cancelled_failures);
-        let expected = i64::from(self.coming()) + i64::try_from(failures).unwrap_or(i64::MAX);
-        let count = self.count() + i64::from(delta) + expected;
+        let count = self.expected() + i64::from(delta);
         if count > i64::from(self.reading.group.bounds.max) {
             return Err(self.out_of_bounds(count, self.reading.group.bounds));
         }
@@ -286,10 +294,7 @@ impl<'a> Draft<'a> {
         left -= u32::try_from(serverless.len()).unwrap_or(left);
         self.remove.append(&mut serverless);
         if left == delta {
-            return Err(RequestError::NothingToCancel {
-                group: self.group.clone(),
-                current: self.reading.nodes(),
-            });
+            return Err(RequestError::NothingToCancel { group: self.group.clone(), current: self.target() });
         }
         self.cancellations += delta - left;
         Ok(())

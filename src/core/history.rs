@@ -182,8 +182,8 @@ impl History {
             after.counted().filter_map(|member| Some((member.index, member.server?))).collect();
         let name =
             |(index, server)| NodeName { name: server_name(&after.stack_name, index), server: Some(server) };
-        let nodes: Vec<NodeName> =
-            self.lost.extract_if(.., |lost| counted.contains(lost)).map(name).collect();
+        let nodes: Vec<NodeName> = self.lost.intersection(&counted).copied().map(name).collect();
+        self.lost.retain(|lost| !counted.contains(lost));
         // What went long ago does not come back.
         if self.lost.len() > MAX_LOST {
             self.lost.clear();
@@ -218,9 +218,11 @@ impl History {
         let is_there = |index| view.instances.iter().any(|instance| instance.member == Some(index));
         let gone: Vec<String> = self
             .failures
-            .extract_if(.., |index, _| !is_there(*index))
-            .map(|(index, _)| server_name(&reading.stack_name, index))
+            .keys()
+            .filter(|index| !is_there(**index))
+            .map(|index| server_name(&reading.stack_name, *index))
             .collect();
+        self.failures.retain(|index, _| is_there(*index));
         let mut news: Vec<DecisionKind> = failed
             .into_iter()
             .map(|(code, members)| DecisionKind::MembersFailed {

@@ -102,11 +102,12 @@ impl Decision {
     /// The particulars of each node but the first of many that failed alike, for those who look closely.
     pub fn particulars(&self) -> impl Iterator<Item = String> + '_ {
         let failed = match &self.kind {
-            DecisionKind::MembersFailed { code, members, .. } => {
-                members.iter().skip(1).zip(std::iter::repeat(code))
-            }
-            _ => [].iter().skip(1).zip(std::iter::repeat(&"")),
+            DecisionKind::MembersFailed { code, members, .. } => Some((code, members.iter().skip(1))),
+            _ => None,
         };
-        failed.map(|((name, reason), code)| format!("{}: {name} failed, {code} (Heat: {reason})", self.group))
+        failed.into_iter().flat_map(|(code, members)| {
+            members
+                .map(move |(name, reason)| format!("{}: {name} failed, {code} (Heat: {reason})", self.group))
+        })
     }
 }

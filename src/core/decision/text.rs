@@ -31,7 +31,13 @@ impl Decision {
             | Kind::ThereAgain { .. }
             | Kind::MembersRecovered { .. }
             | Kind::FailedMembersGone { .. }
-            | Kind::ForeignResize { under_way: None, .. } => Severity::Info,
+            | Kind::ForeignResize { under_way: None, .. }
+            | Kind::Waiting(
+                BlockedBy::JustStarted
+                | BlockedBy::UnexpectedLoss
+                | BlockedBy::Repetition
+                | BlockedBy::Change { .. },
+            ) => Severity::Info,
             Kind::Waiting(BlockedBy::Contradiction(_))
             | Kind::Unreadable { .. }
             | Kind::AnswerUnclear { .. }
@@ -39,7 +45,6 @@ impl Decision {
             | Kind::ServerReplaced { .. }
             | Kind::NodesGone { .. }
             | Kind::MembersFailed { .. } => Severity::Warning,
-            Kind::Waiting(_) => Severity::Info,
             Kind::ResizeRefused { .. } | Kind::NotCarriedOut { .. } | Kind::GivenUp { .. } => Severity::Error,
             Kind::Ended(ended) => ended.severity(),
             Kind::AdoptedEnded { count, size, status, .. } => {

@@ -13,7 +13,7 @@ use super::{
     cloud::Reading,
     instance::{InstanceError, InstanceId},
     machine_id::{MachineId, PlaceholderId},
-    member::{Member, MemberIndex},
+    member::{Member, MemberKey},
     node_group::NodeGroupUuid,
     plan::{Removal, Resize},
 };
@@ -138,8 +138,8 @@ impl Ledger {
 
     /// Whether the resize on its way removes this member.
     #[must_use]
-    pub fn flight_removes(&self, index: MemberIndex, server: Option<MachineId>) -> bool {
-        let removal = Removal { index, server };
+    pub fn flight_removes(&self, key: MemberKey, server: Option<MachineId>) -> bool {
+        let removal = Removal { key, server };
         self.flight.as_ref().is_some_and(|flight| flight.resize.remove.contains(&removal))
     }
 
@@ -210,14 +210,14 @@ impl Ledger {
         let group = before.group.uuid;
         // A member answers to its server and to its placeholder, whichever it was last shown by.
         let ids = |member: &Member| {
-            [None, member.server].map(|server| InstanceId::of_member(group, member.index, server))
+            [None, member.server].map(|server| InstanceId::of_member(group, member.key, server))
         };
         for member in &before.members {
             // A placeholder that got a server did not leave.
             // Nor did a server of which nobody tells for a moment.
             let stays = |other: &Member| {
                 let untold = other.server.is_none() && !other.is_serverless();
-                other.is(member.index, member.server) || (other.index == member.index && untold)
+                other.is(member.key, member.server) || (other.key == member.key && untold)
             };
             if !after.members.iter().any(stays) {
                 self.departed.extend(ids(member).map(|id| (id, now)));

@@ -4,13 +4,16 @@
 //! [`cloud::Reading`] of a node group and the [`ledger::Ledger`] of what was accepted for it become a
 //! [`snapshot::Snapshot`] to read from, and, when something is to be done, a [`plan::Plan`].
 
+pub mod capabilities;
 pub mod cloud;
+pub mod failure;
 pub mod flavor;
 pub mod instance;
 pub mod ledger;
 pub mod machine_id;
 pub mod member;
 pub mod node_group;
+pub mod node_name;
 pub mod plan;
 pub mod pricing;
 pub mod quantity;

@@ -6,7 +6,7 @@ use super::{
     cloud::Reading,
     instance::InstanceId,
     ledger::{Flight, Queued, Request},
-    member::{Member, MemberIndex},
+    member::{Member, MemberKey},
     plan::Removal,
     status::{Action, Progress},
 };
@@ -40,7 +40,7 @@ pub struct Effect {
     /// Nodes that were there before, that the resize did not name, and that are gone.
     pub missing_bystanders: Vec<Removal>,
     /// Members that were not there before.
-    pub newcomers: Vec<MemberIndex>,
+    pub newcomers: Vec<MemberKey>,
     /// Newcomers that failed.
     pub failed_newcomers: usize,
     /// Nodes that are short of the size asked for.
@@ -55,10 +55,9 @@ impl Effect {
     /// Compares.
     #[must_use]
     pub fn of(flight: &Flight, now: &Reading) -> Self {
-        let counted: HashMap<MemberIndex, &Member> =
-            now.counted().map(|member| (member.index, member)).collect();
+        let counted: HashMap<MemberKey, &Member> = now.counted().map(|member| (member.key, member)).collect();
         let is_there = |removal: &Removal| {
-            counted.get(&removal.index).is_some_and(|member| member.is(removal.index, removal.server))
+            counted.get(&removal.key).is_some_and(|member| member.is(removal.key, removal.server))
         };
         let named = &flight.resize.remove;
         let remaining: Vec<Removal> = named.iter().copied().filter(is_there).collect();
@@ -66,18 +65,18 @@ impl Effect {
             .before
             .counted()
             .filter(|member| !member.is_broken())
-            .filter(|member| !(may_be_made_anew(member) && counted.contains_key(&member.index)))
+            .filter(|member| !(may_be_made_anew(member) && counted.contains_key(&member.key)))
             .map(Removal::of)
             .filter(|removal| !named.contains(removal) && !is_there(removal))
             .collect();
-        let newcomers: Vec<MemberIndex> = now
+        let newcomers: Vec<MemberKey> = now
             .counted()
-            .filter(|member| !flight.before.counted().any(|other| other.index == member.index))
-            .map(|member| member.index)
+            .filter(|member| !flight.before.counted().any(|other| other.key == member.key))
+            .map(|member| member.key)
             .collect();
         let failed_newcomers = newcomers
             .iter()
-            .filter(|index| counted.get(index).is_some_and(|member| member.status.failed()))
+            .filter(|key| counted.get(key).is_some_and(|member| member.status.failed()))
             .count();
         let (before, after) = (&flight.before.group, &now.group);
         let seen = after.updated_at != before.updated_at
@@ -137,7 +136,7 @@ impl Effect {
         let mut still_there: Vec<InstanceId> = self
             .remaining
             .iter()
-            .map(|removal| InstanceId::of_member(group, removal.index, removal.server))
+            .map(|removal| InstanceId::of_member(group, removal.key, removal.server))
             .collect();
         let mut again = Vec::new();
         let mut removal = |queued: &Queued, ids: Vec<InstanceId>| {

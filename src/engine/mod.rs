@@ -13,6 +13,7 @@ mod watch;
 
 use std::{
     fmt,
+    ops::ControlFlow,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -23,13 +24,16 @@ use std::{
 use tokio::{sync::oneshot, time::timeout_at};
 use tokio_util::sync::CancellationToken;
 
-pub use self::recorder::{Dropped, Recorder, ResizeOutcome};
 use self::{
     acceptance::{check_cancellation, check_increase, check_removal},
     observer::{Observer, Trigger},
     state::{Answer, GroupState, SharedState},
     supervision::Supervision,
     unidentified::Unidentified,
+};
+pub use self::{
+    observer::OnReading,
+    recorder::{Dropped, Recorder, ResizeOutcome},
 };
 use crate::core::{
     cloud::Cloud,
@@ -109,6 +113,17 @@ impl Engine {
     /// Starts reading the cloud at once and goes on until [`Engine::stop`]; returns without waiting for it.
     #[must_use]
     pub fn start(cloud: Arc<dyn Cloud>, options: EngineOptions, recorder: Arc<dyn Recorder>) -> Arc<Self> {
+        Self::start_observed(cloud, options, recorder, Box::new(|_| ControlFlow::Continue(())))
+    }
+
+    /// The same, with somebody who looks at each reading.
+    #[must_use]
+    pub fn start_observed(
+        cloud: Arc<dyn Cloud>,
+        options: EngineOptions,
+        recorder: Arc<dyn Recorder>,
+        on_reading: OnReading,
+    ) -> Arc<Self> {
         let engine = Arc::new(Self {
             state: Arc::new(SharedState::new(Registrations::new(options.identify_by_name))),
             trigger: Arc::new(Trigger::new()),
@@ -120,6 +135,7 @@ impl Engine {
         });
         let observer = Observer {
             cloud,
+            on_reading,
             state: Arc::clone(&engine.state),
             trigger: Arc::clone(&engine.trigger),
             options,

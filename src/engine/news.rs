@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::report::{node, node_count, nodes};
+use super::report::{node_count, nodes};
 use crate::core::{
     cloud::Reading,
     instance::{InstanceId, InstanceState, advice},
     ledger::Ledger,
     machine_id::MachineId,
-    member::{Member, MemberIndex, ServerPresence, server_name},
+    member::{Member, MemberKey, ServerPresence},
     snapshot::GroupView,
     status::Progress,
 };
@@ -30,9 +30,9 @@ pub(super) struct News {
     /// Whether a resize of somebody else is being followed.
     adopted: bool,
     /// Nodes that were told to be gone; an answer of a lagging replica may have said so.
-    lost: HashSet<(MemberIndex, MachineId)>,
-    /// The members that failed, and at what.
-    failures: HashMap<MemberIndex, &'static str>,
+    lost: HashSet<(MemberKey, MachineId)>,
+    /// The members that failed, at what, and their names.
+    failures: HashMap<MemberKey, (&'static str, String)>,
 }
 
 impl News {
@@ -125,22 +125,22 @@ impl News {
     fn gone(&mut self, before: &Reading, after: &Reading, ledger: &Ledger) {
         let id = after.group.id();
         let named = |member: &Member| {
-            ledger.flight_removes(member.index, member.server)
-                || ledger.queue_removes(InstanceId::of_member(after.group.uuid, member.index, member.server))
+            ledger.flight_removes(member.key, member.server)
+                || ledger.queue_removes(InstanceId::of_member(after.group.uuid, member.key, member.server))
         };
         self.there_again(after);
         let mut lost = Vec::new();
         // What never had a server was no node yet.
         for member in before.counted().filter(|member| !named(member) && !member.is_serverless()) {
-            match after.counted().find(|other| other.index == member.index) {
+            match after.counted().find(|other| other.key == member.key) {
                 None => {
-                    self.lost.extend(member.server.map(|server| (member.index, server)));
-                    lost.push(node(&before.stack_name, member.index, member.server));
+                    self.lost.extend(member.server.map(|server| (member.key, server)));
+                    lost.push(member.label());
                 }
                 Some(now) if was_a_node(member) && now.server.is_some() && now.server != member.server => {
-                    let (was, is) = (node(&before.stack_name, member.index, member.server), now.server);
+                    let (was, is) = (member.label(), now.server);
                     let is = is.map(|server| server.to_string()).unwrap_or_default();
-                    tracing::warn!("{id}: the server of {was} is gone; Heat has put {is} in its place");
+                    tracing::warn!("{id}: the server of {was} is gone; {is} has taken its place");
                 }
                 Some(_) => {}
             }
@@ -165,13 +165,10 @@ impl News {
 
     /// Nodes that were told to be gone and are not.
     fn there_again(&mut self, after: &Reading) {
-        let counted: HashSet<_> =
-            after.counted().filter_map(|member| Some((member.index, member.server?))).collect();
-        let again: Vec<String> = self
-            .lost
-            .extract_if(|lost| counted.contains(lost))
-            .map(|(index, server)| node(&after.stack_name, index, Some(server)))
-            .collect();
+        let there = after
+            .counted()
+            .filter(|member| member.server.is_some_and(|server| self.lost.remove(&(member.key, server))));
+        let again: Vec<String> = there.map(Member::label).collect();
         if !again.is_empty() {
             tracing::info!("{}: there again, or never gone: {}", after.group.id(), list(&again));
         }
@@ -186,37 +183,36 @@ impl News {
     pub(super) fn failures(&mut self, reading: &Reading, view: &GroupView) {
         let mut failed: BTreeMap<&'static str, Vec<&Member>> = BTreeMap::new();
         let mut over = Vec::new();
-        let member_of = |index| reading.members.iter().find(|member| member.index == index);
-        let name = |member: &Member| node(&reading.stack_name, member.index, member.server);
+        let member_of = |key| reading.member(key);
         for instance in &view.instances {
             let Some(member) = instance.member.and_then(member_of) else { continue };
             match &instance.error {
                 Some(error) => {
-                    let told = self.failures.insert(member.index, error.code);
-                    if told != Some(error.code) {
+                    let told = self.failures.insert(member.key, (error.code, member.name.clone()));
+                    if told.is_none_or(|(code, _)| code != error.code) {
                         failed.entry(error.code).or_default().push(member);
                     }
                 }
                 // What is still made or deleted may have its error hidden for a while.
                 None if instance.state == InstanceState::Running
-                    && self.failures.remove(&member.index).is_some() =>
+                    && self.failures.remove(&member.key).is_some() =>
                 {
-                    over.push(name(member));
+                    over.push(member.label());
                 }
                 None => {}
             }
         }
         let mut gone = Vec::new();
-        self.failures.retain(|index, _| {
-            let is_there = view.instances.iter().any(|instance| instance.member == Some(*index));
+        self.failures.retain(|key, (_, name)| {
+            let is_there = view.instances.iter().any(|instance| instance.member == Some(*key));
             if !is_there {
-                gone.push(server_name(&reading.stack_name, *index));
+                gone.push(std::mem::take(name));
             }
             is_there
         });
         let id = &view.id;
         for (code, members) in failed {
-            tell_failure(id, code, &members, name);
+            tell_failure(id, code, &members);
         }
         if !over.is_empty() {
             tracing::info!("{id}: no longer failed: {}", list(&over));
@@ -227,11 +223,11 @@ impl News {
     }
 }
 
-fn tell_failure(id: &str, code: &'static str, members: &[&Member], name: impl Fn(&Member) -> String) {
-    let names: Vec<String> = members.iter().map(|member| name(member)).collect();
+fn tell_failure(id: &str, code: &'static str, members: &[&Member]) {
+    let names: Vec<String> = members.iter().map(|member| member.label()).collect();
     let count = u32::try_from(members.len()).unwrap_or(u32::MAX);
     let reason = members.first().filter(|member| member.status.failed());
-    let reason = reason.map(|member| format!(" (Heat: {})", member.reason)).unwrap_or_default();
+    let reason = reason.map(|member| format!(" ({})", member.reason)).unwrap_or_default();
     tracing::warn!(
         "{id}: {count} {} failed, {code}: {}: {}{reason}",
         nodes(count),
@@ -239,7 +235,7 @@ fn tell_failure(id: &str, code: &'static str, members: &[&Member], name: impl Fn
         advice(code)
     );
     for member in members.iter().skip(1) {
-        tracing::debug!("{id}: {} failed, {code} (Heat: {})", name(member), member.reason);
+        tracing::debug!("{id}: {} failed, {code} ({})", member.label(), member.reason);
     }
 }
 

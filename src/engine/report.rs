@@ -7,8 +7,7 @@ use crate::core::{
     cloud::Reading,
     instance::{InstanceError, InstanceId, advice},
     ledger::{Flight, Request},
-    machine_id::MachineId,
-    member::{Member, MemberIndex, server_name},
+    member::{Member, MemberKey},
     plan::{Removal, Resize},
     request::RequestError,
     snapshot::GroupView,
@@ -27,13 +26,13 @@ pub(super) fn sent(reading: &Reading, resize: &Resize) {
             tracing::info!(
                 "{id}: removing {removed} {} ({}), {size} → {count}",
                 nodes(removed),
-                names(&reading.stack_name, &resize.remove)
+                names(reading, &resize.remove)
             );
         }
         (removed, added) => tracing::info!(
             "{id}: removing {removed} {} ({}) and adding {added}, {size} → {count}",
             nodes(removed),
-            names(&reading.stack_name, &resize.remove)
+            names(reading, &resize.remove)
         ),
     }
 }
@@ -78,9 +77,7 @@ pub(super) fn waiting(reading: &Reading, obstacle: &Obstacle) {
 fn moving_members(reading: &Reading) -> String {
     let moving: Vec<&Member> = reading.members.iter().filter(|member| member.status.in_progress()).collect();
     let shown = moving.iter().take(MOST_WAITED_FOR);
-    let mut text: String = shown
-        .map(|member| format!("; {} is {}", server_name(&reading.stack_name, member.index), member.status))
-        .collect();
+    let mut text: String = shown.map(|member| format!("; {} is {}", member.name, member.status)).collect();
     if moving.len() > MOST_WAITED_FOR {
         let _ = write!(text, " and {} more", moving.len() - MOST_WAITED_FOR);
     }
@@ -105,22 +102,22 @@ pub(super) fn landed(
     reading: &Reading,
     effect: &Effect,
     took: Duration,
-    named: &[MemberIndex],
+    named: &[MemberKey],
 ) {
-    let (id, stack) = (reading.group.id(), &reading.stack_name);
+    let id = reading.group.id();
     let (size, asked, seconds) = (node_count(reading), flight.resize.count, took.as_secs_f64());
     let (status, reason) = (&reading.group.status, &reading.group.status_reason);
     match effect.verdict() {
         Verdict::WrongRemoval => {
-            let gone = names(stack, &effect.missing_bystanders);
+            let gone = names(&flight.before, &effect.missing_bystanders);
             tracing::error!("{id}: WRONG REMOVAL: nodes that nobody named are gone after the resize: {gone}");
         }
         Verdict::Lost => tracing::error!("{id}: the resize to {asked} had no effect within {seconds:.1} s"),
         Verdict::PartlyLost => {
-            let names = names(stack, &effect.remaining);
+            let names = names(reading, &effect.remaining);
             tracing::error!("{id}: the removal of {names} was lost ({status} {reason})");
         }
-        Verdict::Superseded => superseded(&id, reading, effect, asked),
+        Verdict::Superseded => superseded(&id, flight, reading, effect),
         Verdict::Failed => failed(&id, reading, effect, asked),
         Verdict::Done if status.in_progress() => unfinished(&id, reading, took, named),
         Verdict::Done => {
@@ -134,11 +131,11 @@ pub(super) fn landed(
     }
 }
 
-fn superseded(id: &str, reading: &Reading, effect: &Effect, asked: u32) {
-    let (count, size) = (reading.group.node_count, node_count(reading));
+fn superseded(id: &str, flight: &Flight, reading: &Reading, effect: &Effect) {
+    let (asked, count, size) = (flight.resize.count, reading.group.node_count, node_count(reading));
     let gone = match effect.missing_bystanders.as_slice() {
         [] => String::new(),
-        gone => format!("; gone without our asking: {}", names(&reading.stack_name, gone)),
+        gone => format!("; gone without our asking: {}", names(&flight.before, gone)),
     };
     tracing::warn!(
         "{id}: the resize to {asked} ended with {size} {}, since somebody else resized the group to {count} meanwhile{gone}",
@@ -150,7 +147,7 @@ fn failed(id: &str, reading: &Reading, effect: &Effect, asked: u32) {
     let (status, reason, size) = (&reading.group.status, &reading.group.status_reason, node_count(reading));
     let failed: Vec<(&Member, InstanceError)> = reading
         .counted()
-        .filter(|member| effect.newcomers.contains(&member.index) && member.status.failed())
+        .filter(|member| effect.newcomers.contains(&member.key) && member.status.failed())
         .map(|member| (member, InstanceError::of_failed_creation(&member.reason)))
         .collect();
     let ended = format!("{id}: the resize to {asked} ended {status} with {size} {}", nodes(size));
@@ -158,19 +155,17 @@ fn failed(id: &str, reading: &Reading, effect: &Effect, asked: u32) {
         tracing::error!("{ended}, {} too few: {reason}", effect.shortage);
         return;
     };
-    let names: Vec<String> = failed
-        .iter()
-        .map(|(member, error)| format!("{} ({})", server_name(&reading.stack_name, member.index), error.code))
-        .collect();
+    let names: Vec<String> =
+        failed.iter().map(|(member, error)| format!("{} ({})", member.name, error.code)).collect();
     let advice = advice(first.code);
     tracing::error!("{ended}; {} failed: {}: {advice} (Magnum: {reason})", names.len(), names.join(", "));
 }
 
 /// All that was asked for is there, and Heat is not done: nodes that hang.
-fn unfinished(id: &str, reading: &Reading, took: Duration, named: &[MemberIndex]) {
+fn unfinished(id: &str, reading: &Reading, took: Duration, named: &[MemberKey]) {
     let (size, status, seconds) = (node_count(reading), &reading.group.status, took.as_secs_f64());
     let mut moving = reading.members.iter().filter(|member| member.status.in_progress()).peekable();
-    if moving.peek().is_some() && moving.all(|member| named.contains(&member.index)) {
+    if moving.peek().is_some() && moving.all(|member| named.contains(&member.key)) {
         tracing::info!(
             "{id}: no longer waiting for what is to be removed after {seconds:.1} s ({status}{})",
             moving_members(reading)
@@ -216,7 +211,7 @@ fn describe(request: &Request, view: Option<&GroupView>) -> String {
 fn instance_name(id: InstanceId, view: Option<&GroupView>) -> String {
     let found = view.and_then(|view| {
         let instance = view.instances.iter().find(|instance| instance.id == id)?;
-        Some((server_name(&view.stack_name, instance.member?), id))
+        instance.member.map(|_| (instance.name.as_str(), id))
     });
     found.map_or_else(|| id.to_string(), |(name, id)| format!("{name} ({id})"))
 }
@@ -231,16 +226,11 @@ pub(super) fn nodes(count: u32) -> &'static str {
     if count == 1 { "node" } else { "nodes" }
 }
 
-/// A node as people and as OpenStack call it.
-pub(super) fn node(stack: &str, index: MemberIndex, server: Option<MachineId>) -> String {
-    let name = server_name(stack, index);
-    match server {
-        Some(server) => format!("{name} ({server})"),
-        None => format!("{name} (no server)"),
-    }
-}
-
-fn names(stack: &str, removals: &[Removal]) -> String {
-    let name = |removal: &Removal| node(stack, removal.index, removal.server);
+/// The members as they were when the reading was taken.
+fn names(reading: &Reading, removals: &[Removal]) -> String {
+    let name = |removal: &Removal| {
+        let member = reading.member(removal.key).filter(|member| member.is(removal.key, removal.server));
+        member.map_or_else(|| removal.key.to_string(), Member::label)
+    };
     removals.iter().map(name).collect::<Vec<_>>().join(", ")
 }

@@ -15,9 +15,10 @@ use super::{
 };
 use crate::core::{
     cloud::{Cloud, CloudError, Reading},
+    failure::Reason,
     instance::{InstanceError, InstanceErrorClass, InstanceId},
     ledger::{Flight, Queued, Request},
-    member::{Member, MemberIndex},
+    member::{Member, MemberKey},
     node_group::NodeGroupUuid,
     plan::{self, Removal, Resize},
     request::RequestError,
@@ -126,7 +127,7 @@ impl Resizer {
             resize
         };
         let sent_at = Instant::now();
-        match self.cloud.resize(self.group, resize.count, &resize.indices()).await {
+        match self.cloud.resize(self.group, &resize).await {
             Ok(()) => self.acknowledge_flight(),
             Err(error) if error.certainly_without_effect() => {
                 self.refused(&reading, &RequestError::Cloud(error));
@@ -252,14 +253,14 @@ impl Resizer {
     }
 
     /// The members that the queue wants removed, and those that `resize` removes.
-    fn named(&self, reading: &Reading, resize: Option<&Resize>) -> Vec<MemberIndex> {
+    fn named(&self, reading: &Reading, resize: Option<&Resize>) -> Vec<MemberKey> {
         let in_resize =
             |member: &Member| resize.is_some_and(|resize| resize.remove.contains(&Removal::of(member)));
         self.state
             .look_at(self.group, |group| {
-                let id = |member: &Member| InstanceId::of_member(self.group, member.index, member.server);
+                let id = |member: &Member| InstanceId::of_member(self.group, member.key, member.server);
                 let is_named = |member: &&Member| group.ledger.queue_removes(id(member)) || in_resize(member);
-                reading.counted().filter(is_named).map(|member| member.index).collect()
+                reading.counted().filter(is_named).map(|member| member.key).collect()
             })
             .unwrap_or_default()
     }
@@ -421,10 +422,13 @@ impl Resizer {
             let short = if effect.superseded { 0 } else { effect.owed(flight) };
             let error = InstanceError {
                 code: "ResizeFailed",
-                ..InstanceError::of_failed_creation(&format!(
-                    "Magnum resized the group to {} nodes and it has fewer: {} {}",
-                    flight.resize.count, reading.group.status, reading.group.status_reason
-                ))
+                ..InstanceError::of_failed_creation(&Reason {
+                    general: format!(
+                        "Magnum resized the group to {} nodes and it has fewer: {} {}",
+                        flight.resize.count, reading.group.status, reading.group.status_reason.general
+                    ),
+                    ..reading.group.status_reason.clone()
+                })
             };
             group.ledger.fail(short, &error);
             false

@@ -177,7 +177,7 @@ impl GroupState {
         };
         self.news.change(&before, reading, &self.ledger, self.busy);
         self.ledger.note_departures(&before, reading, begun);
-        if reading.lost_any_of(&before, |member| self.ledger.flight_removes(member.index, member.server)) {
+        if reading.lost_any_of(&before, |member| self.ledger.flight_removes(member.key, member.server)) {
             self.shrunk_at = Some(begun);
         }
         if reading.group.status.in_progress() {

@@ -92,9 +92,10 @@ fn summary(group: &GroupView) -> String {
 mod tests {
     use super::*;
     use crate::core::{
+        failure::{FailureKind, Reason},
         instance::InstanceId,
         machine_id::{MachineId, PlaceholderId},
-        member::MemberIndex,
+        member::MemberKey,
         node_group::{Bounds, NodeGroupUuid},
     };
 
@@ -104,20 +105,24 @@ mod tests {
         Instance {
             id: InstanceId::Server(UUID.parse::<MachineId>().unwrap()),
             provider_id: format!("openstack:///{UUID}"),
-            member: Some(MemberIndex::new(0)),
+            member: Some(MemberKey::Index(0)),
+            name: String::new(),
             state: instance::InstanceState::Running,
             error: None,
         }
     }
 
     fn failed() -> Instance {
+        let general = "Quota exceeded for cores".to_owned();
+        let quota = Reason { kind: FailureKind::Quota, general, ..Reason::default() };
         let group: NodeGroupUuid = UUID.parse().unwrap();
         Instance {
             id: InstanceId::Placeholder(PlaceholderId::Requested { group, ordinal: 1 }),
             provider_id: "fake:///x/requested-1".to_owned(),
             member: None,
+            name: String::new(),
             state: instance::InstanceState::Creating,
-            error: Some(InstanceError::of_failed_creation("Quota exceeded for cores")),
+            error: Some(InstanceError::of_failed_creation(&quota)),
         }
     }
 
@@ -130,8 +135,8 @@ mod tests {
             cancellable: 0,
             instances,
             gives_provider_ids: true,
-            stack_name: "k8s-abc".to_owned(),
             template: Default::default(),
+            capabilities: Default::default(),
             status: "UPDATE_COMPLETE".to_owned(),
             trouble: trouble.map(str::to_owned),
         }

@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, hint::black_box, sync::Arc, time::Instant};
 
 use cluster_autoscaler_provider_magnum::core::{
     cloud::Reading,
+    failure::Reason,
     instance::InstanceId,
     machine_id::MachineId,
-    member::{Member, MemberIndex, ServerPresence},
+    member::{Member, MemberKey, ServerPresence},
     node_group::{Bounds, NodeGroup, NodeGroupUuid},
     pending::{PendingRequests, Queued, Request, Ticket},
     plan::plan,
@@ -28,12 +29,13 @@ fn machine(group: u32, index: u32) -> MachineId {
 
 fn reading(group: u32) -> Reading {
     let member = |index| Member {
-        index: MemberIndex::new(index),
+        key: MemberKey::Index(index),
+        name: format!("k8s-pool-{group}-abcdefghijkl-node-{index}"),
         server: Some(machine(group, index)),
         presence: ServerPresence::Present,
         counted: true,
         status: Status::parse("UPDATE_COMPLETE"),
-        reason: "state changed".into(),
+        reason: Reason { text: "state changed".into(), ..Reason::default() },
     };
     Reading {
         cluster_status: Status::parse("UPDATE_COMPLETE"),
@@ -44,15 +46,15 @@ fn reading(group: u32) -> Reading {
             magnum_bounds: Bounds { min: 0, max: 2 * NODES },
             node_count: NODES,
             status: Status::parse("UPDATE_COMPLETE"),
-            status_reason: String::new(),
+            status_reason: Reason::default(),
             updated_at: String::new(),
             flavor_id: "m1.node".into(),
             labels: BTreeMap::new(),
         },
-        stack_name: format!("k8s-pool-{group}-abcdefghijkl"),
         template: Default::default(),
+        capabilities: Default::default(),
         members: (0..NODES).map(member).collect(),
-        servers: Some((0..NODES).map(|index| (machine(group, index), MemberIndex::new(index))).collect()),
+        servers: Some((0..NODES).map(|index| (machine(group, index), MemberKey::Index(index))).collect()),
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
     arguments::ServeArguments,
     connect::{connect, settings},
     error::StartError,
-    first_reading::{FirstReading, is_fatal},
+    first_reading::{self, is_fatal},
     signals::StopSignals,
     simulate::{StartedSimulator, announce, start_simulator},
 };
@@ -64,7 +64,6 @@ pub async fn serve(arguments: &ServeArguments) -> Result<(), StartError> {
     let simulator = simulator(arguments).await?;
     let cloud = connect(arguments, simulator.as_ref(), &metrics, Arc::clone(&settings))?;
 
-    let (cloud, readings) = FirstReading::listen(cloud);
     let subscriber: Arc<dyn Subscriber> = metrics.clone();
     let mut options = arguments.pace.engine_options();
     options.identify_by_name = arguments.cloud.identify_by_name;
@@ -72,7 +71,8 @@ pub async fn serve(arguments: &ServeArguments) -> Result<(), StartError> {
         // No process before this one has sent anything to it.
         options.timing.patience.after_start = Duration::ZERO;
     }
-    let engine = Engine::start(cloud, options, subscriber);
+    let (listen, readings) = first_reading::listen();
+    let engine = Engine::start_observed(cloud, options, subscriber, listen);
     let places = Places { grpc: server.address(), plaintext, admin: admin.address() };
     let running = Running::start(server, admin, engine, metrics, settings);
     running.until_stopped(&mut signals, readings, &places, simulator.is_some()).await

@@ -8,7 +8,7 @@ use super::{
     decision::{DecisionKind, GoneWith, NodeName},
     instance::{InstanceId, InstanceState},
     machine_id::MachineId,
-    member::{Member, MemberIndex, ServerPresence, server_name},
+    member::{Member, MemberKey, ServerPresence},
     pending::PendingRequests,
     resize::InFlightResize,
     snapshot::GroupView,
@@ -28,9 +28,9 @@ pub struct History {
     /// Whether a resize of somebody else is being followed.
     adopted: bool,
     /// Nodes that were told to be gone; an answer of a lagging replica may have said so.
-    lost: BTreeSet<(MemberIndex, MachineId)>,
-    /// The members that failed, and at what.
-    failures: BTreeMap<MemberIndex, &'static str>,
+    lost: BTreeSet<(MemberKey, MachineId)>,
+    /// The members that failed, at what, and their names.
+    failures: BTreeMap<MemberKey, (&'static str, String)>,
 }
 
 impl History {
@@ -145,21 +145,21 @@ impl History {
     ) {
         let named = |member: &Member| {
             flight.is_some_and(|flight| flight.resize.removes(member))
-                || pending.queue_removes(InstanceId::of_member(after.group.uuid, member.index, member.server))
+                || pending.queue_removes(InstanceId::of_member(after.group.uuid, member.key, member.server))
         };
         news.extend(self.there_again(after));
         let mut nodes = Vec::new();
         // What never had a server was no node yet.
         for member in before.counted().filter(|member| !named(member) && !member.is_serverless()) {
-            match after.counted().find(|other| other.index == member.index) {
+            match after.counted().find(|other| other.key == member.key) {
                 None => {
-                    self.lost.extend(member.server.map(|server| (member.index, server)));
-                    nodes.push(node_name(before, member));
+                    self.lost.extend(member.server.map(|server| (member.key, server)));
+                    nodes.push(NodeName::of(member));
                 }
                 Some(Member { server: Some(server), .. })
                     if was_a_node(member) && member.server != Some(*server) =>
                 {
-                    let was = node_name(before, member);
+                    let was = NodeName::of(member);
                     news.push(DecisionKind::ServerReplaced { was, server: *server });
                 }
                 Some(_) => {}
@@ -178,12 +178,10 @@ impl History {
 
     /// Nodes that were told to be gone and are not.
     fn there_again(&mut self, after: &Reading) -> Option<DecisionKind> {
-        let counted: BTreeSet<_> =
-            after.counted().filter_map(|member| Some((member.index, member.server?))).collect();
-        let name =
-            |(index, server)| NodeName { name: server_name(&after.stack_name, index), server: Some(server) };
-        let nodes: Vec<NodeName> = self.lost.intersection(&counted).copied().map(name).collect();
-        self.lost.retain(|lost| !counted.contains(lost));
+        let there = after
+            .counted()
+            .filter(|member| member.server.is_some_and(|server| self.lost.remove(&(member.key, server))));
+        let nodes: Vec<NodeName> = there.map(NodeName::of).collect();
         // What went long ago does not come back.
         if self.lost.len() > MAX_LOST {
             self.lost.clear();
@@ -196,41 +194,42 @@ impl History {
     pub fn failures(&mut self, reading: &Reading, view: &GroupView) -> Vec<DecisionKind> {
         let mut failed: BTreeMap<&'static str, Vec<&Member>> = BTreeMap::new();
         let mut recovered = Vec::new();
-        let member_of = |index| reading.members.iter().find(|member| member.index == index);
+        let member_of = |key| reading.member(key);
         for instance in &view.instances {
             let Some(member) = instance.member.and_then(member_of) else { continue };
             match &instance.error {
                 Some(error) => {
-                    let told = self.failures.insert(member.index, error.code);
-                    if told != Some(error.code) {
+                    let told = self.failures.insert(member.key, (error.code, member.name.clone()));
+                    if told.is_none_or(|(code, _)| code != error.code) {
                         failed.entry(error.code).or_default().push(member);
                     }
                 }
                 // What is still made or deleted may have its error hidden for a while.
                 None if instance.state == InstanceState::Running
-                    && self.failures.remove(&member.index).is_some() =>
+                    && self.failures.remove(&member.key).is_some() =>
                 {
-                    recovered.push(node_name(reading, member));
+                    recovered.push(NodeName::of(member));
                 }
                 None => {}
             }
         }
         let is_there = |index| view.instances.iter().any(|instance| instance.member == Some(index));
-        let gone: Vec<String> = self
-            .failures
-            .keys()
-            .filter(|index| !is_there(**index))
-            .map(|index| server_name(&reading.stack_name, *index))
-            .collect();
-        self.failures.retain(|index, _| is_there(*index));
+        let mut gone = Vec::new();
+        self.failures.retain(|key, (_, name)| {
+            let stays = is_there(*key);
+            if !stays {
+                gone.push(std::mem::take(name));
+            }
+            stays
+        });
         let mut news: Vec<DecisionKind> = failed
             .into_iter()
             .map(|(code, members)| DecisionKind::MembersFailed {
                 code,
-                told_by_heat: members.first().is_some_and(|member| member.status.failed()),
+                has_reason: members.first().is_some_and(|member| member.status.failed()),
                 members: members
                     .into_iter()
-                    .map(|member| (node_name(reading, member), member.reason.clone()))
+                    .map(|member| (NodeName::of(member), member.reason.text.clone()))
                     .collect(),
             })
             .collect();
@@ -247,8 +246,4 @@ impl History {
 /// Whether the member was a whole node, as far as anybody knows.
 fn was_a_node(member: &Member) -> bool {
     member.status.progress == Progress::Complete && member.presence != ServerPresence::Gone
-}
-
-fn node_name(reading: &Reading, member: &Member) -> NodeName {
-    NodeName { name: server_name(&reading.stack_name, member.index), server: member.server }
 }

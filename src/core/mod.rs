@@ -5,8 +5,10 @@
 //! [`snapshot::Snapshot`] to read from, and, when something is to be done, a [`plan::Plan`]. When that is, and what becomes
 //! of it, is the business of [`lifecycle::Lifecycle`].
 
+pub mod capabilities;
 pub mod cloud;
 pub mod decision;
+pub mod failure;
 pub mod flavor;
 pub mod history;
 pub mod instance;
@@ -14,6 +16,7 @@ pub mod lifecycle;
 pub mod machine_id;
 pub mod member;
 pub mod node_group;
+pub mod node_name;
 pub mod pending;
 pub mod plan;
 pub mod pricing;

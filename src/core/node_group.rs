@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use uuid::Uuid;
 
-use super::status::Status;
+use super::{failure::Reason, status::Status};
 
 /// Magnum's UUID of a node group.
 ///
@@ -77,12 +77,12 @@ pub struct NodeGroup {
     pub bounds: Bounds,
     /// The sizes that Magnum takes. A group outside of `--nodes` may come nearer to it step by step.
     pub magnum_bounds: Bounds,
-    /// The count that was last asked for; not what exists (FINDINGS, Resize).
+    /// The count that was last asked for; not what exists.
     pub node_count: u32,
     /// The group's own status; the cluster's may be another group's.
     pub status: Status,
     /// Why the status is what it is; empty where Magnum says nothing.
-    pub status_reason: String,
+    pub status_reason: Reason,
     /// When Magnum last wrote the record, as it says it; compared, never read.
     pub updated_at: String,
     /// The flavor of its nodes, an id or a name: whatever the creator wrote.

@@ -12,7 +12,7 @@ use super::{
     cloud::Reading,
     instance::{InstanceError, InstanceId},
     machine_id::PlaceholderId,
-    member::{Member, MemberIndex},
+    member::{Member, MemberKey},
     node_group::NodeGroupUuid,
 };
 
@@ -80,7 +80,7 @@ pub struct PendingRequests {
     failures: u32,
     replaced_at: Option<Instant>,
     departed: BTreeMap<InstanceId, Instant>,
-    given_up: BTreeSet<MemberIndex>,
+    given_up: BTreeSet<MemberKey>,
 }
 
 impl PendingRequests {
@@ -174,14 +174,14 @@ impl PendingRequests {
     }
 
     /// Remembers members of which a server has been waited for in vain: they will not come.
-    pub fn give_up(&mut self, members: impl IntoIterator<Item = MemberIndex>) {
+    pub fn give_up(&mut self, members: impl IntoIterator<Item = MemberKey>) {
         self.given_up.extend(members);
     }
 
     /// Whether the server of this member has been waited for in vain.
     #[must_use]
     pub fn is_given_up(&self, member: &Member) -> bool {
-        member.is_serverless() && self.given_up.contains(&member.index)
+        member.is_serverless() && self.given_up.contains(&member.key)
     }
 
     /// Whether broken members at the minimum may be replaced now.
@@ -206,14 +206,14 @@ impl PendingRequests {
         let group = before.group.uuid;
         // A member answers to its server and to its placeholder, whichever it was last shown by.
         let ids = |member: &Member| {
-            [None, member.server].map(|server| InstanceId::of_member(group, member.index, server))
+            [None, member.server].map(|server| InstanceId::of_member(group, member.key, server))
         };
         for member in &before.members {
             // A placeholder that got a server did not leave.
             // Nor did a server of which nobody tells for a moment.
             let stays = |other: &Member| {
                 let untold = other.server.is_none() && !other.is_serverless();
-                other.is(member.index, member.server) || (other.index == member.index && untold)
+                other.is(member.key, member.server) || (other.key == member.key && untold)
             };
             if !after.members.iter().any(stays) {
                 self.departed.extend(ids(member).map(|id| (id, now)));
@@ -223,7 +223,7 @@ impl PendingRequests {
             self.departed.remove(&id);
         }
         self.given_up
-            .retain(|index| after.counted().any(|member| member.index == *index && member.is_serverless()));
+            .retain(|index| after.counted().any(|member| member.key == *index && member.is_serverless()));
         self.departed.retain(|_, left| now.saturating_duration_since(*left) < REMEMBER_DEPARTED);
     }
 }

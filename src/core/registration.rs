@@ -131,8 +131,9 @@ impl Registrations {
 mod tests {
     use super::*;
     use crate::core::{
+        failure::Reason,
         instance::{InstanceError, InstanceErrorClass, SERVER_GONE},
-        member::MemberIndex,
+        member::MemberKey,
         node_group::Bounds,
         status::Status,
     };
@@ -148,7 +149,8 @@ mod tests {
         Instance {
             id: InstanceId::Server(machine(text)),
             provider_id: String::new(),
-            member: Some(MemberIndex::new(0)),
+            member: Some(MemberKey::Index(0)),
+            name: String::new(),
             state: InstanceState::Running,
             error: None,
             server_is_gone: false,
@@ -233,7 +235,7 @@ mod tests {
             magnum_bounds: bounds,
             node_count: 1,
             status: Status::parse("UPDATE_COMPLETE"),
-            status_reason: String::new(),
+            status_reason: Reason::default(),
             updated_at: String::new(),
             flavor_id: String::new(),
             labels: label.iter().map(|label| ("cloud_provider_enabled".into(), (*label).into())).collect(),

@@ -104,7 +104,7 @@ pub enum RequestError {
     },
     /// A placeholder whose member has got a server since.
     #[error(
-        "member {index} of node group {group:?} now has server {server}; use that server's provider ID instead of \
+        "member {member} of node group {group:?} now has server {server}; use that server's provider ID instead of \
          {node:?}"
     )]
     PlaceholderHasServer {
@@ -113,13 +113,13 @@ pub enum RequestError {
         /// The group's id.
         group: String,
         /// The member.
-        index: String,
+        member: String,
         /// Its server.
         server: String,
     },
     /// A placeholder of a member that has a server of which nobody tells.
     #[error(
-        "member {index} of node group {group:?} has a server, and neither Heat nor Nova tells which; {node:?} is not removed \
+        "member {member} of node group {group:?} has a server, and neither Heat nor Nova tells which; {node:?} is not removed \
          before it is known"
     )]
     ServerUnknown {
@@ -128,7 +128,7 @@ pub enum RequestError {
         /// The group's id.
         group: String,
         /// The member.
-        index: String,
+        member: String,
     },
     /// A requested node that is being made this moment.
     #[error(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     cloud::Reading,
     machine_id::MachineId,
-    member::{Member, MemberIndex},
+    member::{Member, MemberKey},
     pending::Queued,
 };
 
@@ -13,7 +13,7 @@ use super::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Removal {
     /// What the resize names it by.
-    pub index: MemberIndex,
+    pub key: MemberKey,
     /// The server it had when the resize was planned.
     pub server: Option<MachineId>,
 }
@@ -22,7 +22,7 @@ impl Removal {
     /// This member, as it is.
     #[must_use]
     pub const fn of(member: &Member) -> Self {
-        Self { index: member.index, server: member.server }
+        Self { key: member.key, server: member.server }
     }
 }
 
@@ -41,8 +41,8 @@ pub struct Resize {
 impl Resize {
     /// The names to send.
     #[must_use]
-    pub fn indices(&self) -> Vec<MemberIndex> {
-        self.remove.iter().map(|removal| removal.index).collect()
+    pub fn indices(&self) -> Vec<MemberKey> {
+        self.remove.iter().map(|removal| removal.key).collect()
     }
 
     /// Whether it removes this member.

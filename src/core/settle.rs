@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{cloud::Reading, member::MemberIndex, status::Progress};
+use super::{cloud::Reading, member::MemberKey, status::Progress};
 
 /// How long a group must have shown no change before it counts as settled although something is still marked as
 /// in progress.
@@ -48,7 +48,7 @@ impl Default for Patience {
 /// Whether a group that has shown no change for `quiet` may be resized, removing the members `named`. A status that is not
 /// known is taken for one in progress.
 #[must_use]
-pub fn settled(reading: &Reading, named: &[MemberIndex], quiet: Duration, patience: &Patience) -> bool {
+pub fn settled(reading: &Reading, named: &[MemberKey], quiet: Duration, patience: &Patience) -> bool {
     let mut moving = reading.members.iter().filter(|member| member.status.in_progress()).peekable();
     if reading.group.status.failed() {
         return moving.peek().is_none() || quiet >= patience.after_failure;
@@ -57,6 +57,6 @@ pub fn settled(reading: &Reading, named: &[MemberIndex], quiet: Duration, patien
         return true;
     }
     let only_named =
-        moving.peek().is_some() && moving.all(|member| member.counted && named.contains(&member.index));
+        moving.peek().is_some() && moving.all(|member| member.counted && named.contains(&member.key));
     quiet >= if only_named { patience.hanging_removal } else { patience.in_progress }
 }

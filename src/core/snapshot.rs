@@ -2,16 +2,19 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use super::{
+    capabilities::Capabilities,
     cloud::Reading,
+    failure::FailureKind,
     instance::{Instance, InstanceError, InstanceErrorClass, InstanceId, InstanceState, SERVER_GONE},
     machine_id::{MachineId, PlaceholderId},
-    member::{Member, MemberIndex, ServerPresence, parse_node_name},
+    member::{Member, MemberKey, ServerPresence},
     node_group::{Bounds, NodeGroupUuid},
+    node_name,
     pending::PendingRequests,
     plan::coming_nodes,
     registration::Registrations,
@@ -32,12 +35,12 @@ pub struct GroupView {
     pub bounds: Bounds,
     /// The size it should have once everything accepted has taken effect, in nodes.
     pub target_size: u32,
-    /// All instances: those that are there by rising index, then those that were only asked for.
+    /// All instances: those that are there by rising key, then those that were only asked for.
     pub instances: Vec<Instance>,
     /// Whether each node gets a provider ID, so that a name is no identity.
     pub gives_provider_ids: bool,
-    /// Prefix of the servers' names.
-    pub stack_name: String,
+    /// What can be done to it.
+    pub capabilities: Arc<Capabilities>,
     /// Magnum's status of the group, for people.
     pub status: String,
     /// Why the group could not be read the last time; the view is an older one then.
@@ -63,9 +66,9 @@ impl GroupView {
         let cancellations = pending.queued_cancellations();
         let cancelled = members_to_cancel(reading, pending, flight, cancellations.serverless);
         for member in &reading.members {
-            let id = InstanceId::of_member(group.uuid, member.index, member.server);
+            let id = InstanceId::of_member(group.uuid, member.key, member.server);
             let in_flight = flight.is_some_and(|flight| flight.resize.removes(member));
-            let queued = pending.queue_removes(id) || cancelled.contains(&member.index);
+            let queued = pending.queue_removes(id) || cancelled.contains(&member.key);
             if member.counted && !in_flight {
                 *(if queued { &mut leaving_later } else { &mut staying }) += 1;
             }
@@ -92,7 +95,7 @@ impl GroupView {
             target_size: staying.saturating_add(unseen).saturating_add(failures),
             instances,
             gives_provider_ids: registrations.gives_provider_ids(group),
-            stack_name: reading.stack_name.clone(),
+            capabilities: Arc::clone(&reading.capabilities),
             status: group.status.to_string(),
             trouble: None,
             template: Arc::clone(&reading.template),
@@ -126,16 +129,17 @@ impl GroupView {
     /// Whether one of the members has this name.
     #[must_use]
     pub fn has_node(&self, name: &str) -> bool {
-        parse_node_name(name).is_some_and(|(stack, index)| {
-            stack == self.stack_name && self.instances.iter().any(|instance| instance.member == Some(index))
-        })
+        node_name::server_of(name, |server| self.named(server)).is_some()
     }
 
     /// The instance whose server has this name.
     fn by_server_name(&self, name: &str) -> Option<InstanceId> {
-        let (_, index) = parse_node_name(name).filter(|(stack, _)| *stack == self.stack_name)?;
-        let found = self.instances.iter().find(|instance| instance.member == Some(index))?;
+        let found = node_name::server_of(name, |server| self.named(server))?;
         matches!(found.id, InstanceId::Server(_)).then_some(found.id)
+    }
+
+    fn named(&self, server: &str) -> Option<&Instance> {
+        self.instances.iter().find(|instance| instance.member.is_some() && instance.name == server)
     }
 }
 
@@ -150,15 +154,15 @@ fn members_to_cancel(
     pending: &PendingRequests,
     flight: Option<&InFlightResize>,
     count: u32,
-) -> Vec<MemberIndex> {
+) -> Vec<MemberKey> {
     let at_rest = flight.is_none() && !reading.group.status.in_progress();
     let is_free = |member: &&Member| {
-        let id = InstanceId::of_member(reading.group.uuid, member.index, member.server);
+        let id = InstanceId::of_member(reading.group.uuid, member.key, member.server);
         (at_rest || member.status.failed())
             && !pending.queue_removes(id)
             && !flight.is_some_and(|flight| flight.resize.removes(member))
     };
-    let free = reading.serverless().into_iter().filter(is_free).map(|member| member.index);
+    let free = reading.serverless().into_iter().filter(is_free).map(|member| member.key);
     free.take(length(count)).collect()
 }
 
@@ -192,6 +196,7 @@ fn placeholder(id: PlaceholderId, error: Option<InstanceError>) -> Instance {
         id: InstanceId::Placeholder(id),
         provider_id: id.to_string(),
         member: None,
+        name: String::new(),
         state: InstanceState::Creating,
         error,
         server_is_gone: false,
@@ -217,14 +222,8 @@ fn instance(
         member_state(member, group_in_progress)
     };
     let server_is_gone = member.presence == ServerPresence::Gone;
-    Some(Instance {
-        id,
-        provider_id: String::new(),
-        member: Some(member.index),
-        state,
-        error,
-        server_is_gone,
-    })
+    let (member, name) = (Some(member.key), member.name.clone());
+    Some(Instance { id, provider_id: String::new(), member, name, state, error, server_is_gone })
 }
 
 /// State and error of a member that no accepted request removes.
@@ -242,9 +241,8 @@ fn member_state(member: &Member, group_in_progress: bool) -> (InstanceState, Opt
         return (Creating, Some(server_gone(member)));
     }
     let failed = || Some(InstanceError::of_failed_creation(&member.reason));
-    // Another update interrupted this one; what it interrupted goes on in the new one
-    // (FINDINGS, A second resize while UPDATE_IN_PROGRESS).
-    let cancelled = member.reason.to_ascii_lowercase().contains("cancelled");
+    // Another update interrupted this one; what it interrupted goes on in the new one.
+    let cancelled = member.reason.kind == FailureKind::Interrupted;
     match (member.status.action, member.status.progress) {
         (Action::Create, Progress::Failed) if cancelled && (group_in_progress || member.server.is_some()) => {
             (Creating, None)
@@ -273,8 +271,8 @@ fn server_gone(member: &Member) -> InstanceError {
     InstanceError {
         code: SERVER_GONE,
         message: format!(
-            "server {server} was deleted outside of Heat; its record, member {} of the stack, is still there",
-            member.index
+            "server {server} was deleted by somebody else; its record, member {} of the group, is still there",
+            member.key
         ),
         class: InstanceErrorClass::Other,
     }
@@ -283,7 +281,7 @@ fn server_gone(member: &Member) -> InstanceError {
 fn deletion_failed(member: &Member) -> InstanceError {
     InstanceError {
         code: "DeleteFailed",
-        message: format!("Heat could not delete member {}: {}", member.index, member.reason),
+        message: format!("member {} could not be deleted: {}", member.key, member.reason),
         class: InstanceErrorClass::Other,
     }
 }
@@ -297,19 +295,18 @@ pub struct Snapshot {
     unread: BTreeMap<String, String>,
     by_id: HashMap<String, usize>,
     by_machine: HashMap<MachineId, usize>,
-    by_stack: HashMap<String, usize>,
+    /// Where each server is, by its name; made when it is first asked for, which is never where nodes have provider IDs.
+    by_name: OnceLock<HashMap<String, (usize, InstanceId)>>,
 }
 
 impl Snapshot {
-    /// Indexes the groups. A lookup by provider ID takes constant time, one by name a walk through the group.
+    /// Indexes the groups. A lookup takes constant time.
     #[must_use]
     pub fn new(observed_at: Instant, groups: Vec<Arc<GroupView>>) -> Self {
         let mut by_id = HashMap::with_capacity(groups.len());
-        let mut by_stack = HashMap::with_capacity(groups.len());
         let mut by_machine = HashMap::with_capacity(groups.iter().map(|group| group.instances.len()).sum());
         for (position, group) in groups.iter().enumerate() {
             by_id.insert(group.id.clone(), position);
-            by_stack.insert(group.stack_name.clone(), position);
             for instance in &group.instances {
                 if let InstanceId::Server(machine) = instance.id {
                     by_machine.insert(machine, position);
@@ -317,7 +314,7 @@ impl Snapshot {
             }
         }
         let unread = BTreeMap::new();
-        Self { observed_at, groups, unread, by_id, by_machine, by_stack }
+        Self { observed_at, groups, unread, by_id, by_machine, by_name: OnceLock::new() }
     }
 
     /// With the groups that exist and of which no reading has succeeded yet: id and reason.
@@ -362,9 +359,9 @@ impl Snapshot {
         let id = match node.identity().ok()? {
             Some(id) => id,
             None => {
-                let (stack, _) = parse_node_name(&node.name)?;
-                let group = self.groups.get(*self.by_stack.get(stack)?)?;
-                return Some((group, group.by_server_name(&node.name)?));
+                let names = self.by_name.get_or_init(|| self.names());
+                let (position, id) = node_name::server_of(&node.name, |server| names.get(server))?;
+                return Some((self.groups.get(*position)?, *id));
             }
         };
         let group = match id {
@@ -374,6 +371,17 @@ impl Snapshot {
             }
         };
         Some((group, id))
+    }
+
+    fn names(&self) -> HashMap<String, (usize, InstanceId)> {
+        let instances =
+            self.groups.iter().enumerate().flat_map(|(position, group)| {
+                group.instances.iter().map(move |instance| (position, instance))
+            });
+        instances
+            .filter(|(_, instance)| matches!(instance.id, InstanceId::Server(_)))
+            .map(|(position, instance)| (instance.name.clone(), (position, instance.id)))
+            .collect()
     }
 
     /// Whether this server is one of the instances.

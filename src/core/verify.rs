@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     cloud::Reading,
     instance::InstanceId,
-    member::{Member, MemberIndex},
+    member::{Member, MemberKey},
     pending::{Queued, Request},
     resize::{InFlightResize, Removal},
     status::{Action, Progress},
@@ -40,11 +40,11 @@ pub struct Effect {
     /// Nodes that were there before, that the resize did not name, and that are gone.
     pub missing_bystanders: Vec<Removal>,
     /// Members that were not there before.
-    pub newcomers: Vec<MemberIndex>,
+    pub newcomers: Vec<MemberKey>,
     /// Newcomers that failed.
     pub failed_newcomers: usize,
     /// Newcomers that have no server while Heat is still busy: in vain, should no more be waited for.
-    pub waited_for_in_vain: Vec<MemberIndex>,
+    pub waited_for_in_vain: Vec<MemberKey>,
     /// Nodes that are short of the size asked for.
     pub shortage: u32,
     /// Whether the group's count is neither that of before nor the one asked for.
@@ -57,10 +57,9 @@ impl Effect {
     /// Compares.
     #[must_use]
     pub fn of(flight: &InFlightResize, now: &Reading) -> Self {
-        let counted: HashMap<MemberIndex, &Member> =
-            now.counted().map(|member| (member.index, member)).collect();
+        let counted: HashMap<MemberKey, &Member> = now.counted().map(|member| (member.key, member)).collect();
         let is_there = |removal: &Removal| {
-            counted.get(&removal.index).is_some_and(|member| member.is(removal.index, removal.server))
+            counted.get(&removal.key).is_some_and(|member| member.is(removal.key, removal.server))
         };
         let named = &flight.resize.remove;
         let remaining: Vec<Removal> = named.iter().copied().filter(is_there).collect();
@@ -68,26 +67,26 @@ impl Effect {
             .before
             .counted()
             .filter(|member| !member.is_broken())
-            .filter(|member| !(may_be_made_anew(member) && counted.contains_key(&member.index)))
+            .filter(|member| !(may_be_made_anew(member) && counted.contains_key(&member.key)))
             .map(Removal::of)
             .filter(|removal| !named.contains(removal) && !is_there(removal))
             .collect();
-        missing_bystanders.extend(servers_lost_unknown_to_heat(flight, now));
-        let newcomers: Vec<MemberIndex> = now
+        missing_bystanders.extend(servers_lost_unknown_to_the_driver(flight, now));
+        let newcomers: Vec<MemberKey> = now
             .counted()
-            .filter(|member| !flight.before.counted().any(|other| other.index == member.index))
-            .map(|member| member.index)
+            .filter(|member| !flight.before.counted().any(|other| other.key == member.key))
+            .map(|member| member.key)
             .collect();
         let failed_newcomers = newcomers
             .iter()
-            .filter(|index| counted.get(index).is_some_and(|member| member.status.failed()))
+            .filter(|key| counted.get(key).is_some_and(|member| member.status.failed()))
             .count();
         let (before, after) = (&flight.before.group, &now.group);
         let is_waited_for = |member: &&Member| {
-            newcomers.contains(&member.index) && member.is_serverless() && !member.status.failed()
+            newcomers.contains(&member.key) && member.is_serverless() && !member.status.failed()
         };
         let waited_for_in_vain = if after.status.in_progress() {
-            now.counted().filter(is_waited_for).map(|member| member.index).collect()
+            now.counted().filter(is_waited_for).map(|member| member.key).collect()
         } else {
             Vec::new()
         };
@@ -149,7 +148,7 @@ impl Effect {
         let mut still_there: Vec<InstanceId> = self
             .remaining
             .iter()
-            .map(|removal| InstanceId::of_member(group, removal.index, removal.server))
+            .map(|removal| InstanceId::of_member(group, removal.key, removal.server))
             .collect();
         let mut again = Vec::new();
         let mut removal = |queued: &Queued, ids: Vec<InstanceId>| {
@@ -183,19 +182,18 @@ impl Effect {
     }
 }
 
-/// Servers that Nova listed before and does not list now, and of which Heat knew and knows nothing: nobody named them, and
+/// Servers that Nova listed before and does not list now, and of which the driver knew and knows nothing: nobody named them, and
 /// nobody but a resize by a count that was too small took them.
-fn servers_lost_unknown_to_heat<'a>(
+fn servers_lost_unknown_to_the_driver<'a>(
     flight: &'a InFlightResize,
     now: &'a Reading,
 ) -> impl Iterator<Item = Removal> + 'a {
     let both = flight.before.servers.as_ref().zip(now.servers.as_ref());
     both.into_iter().flat_map(move |(before, after)| {
         let lost = before.iter().filter(|(server, _)| !after.contains_key(*server));
-        let lost = lost.map(|(server, index)| Removal { index: *index, server: Some(*server) });
+        let lost = lost.map(|(server, key)| Removal { key: *key, server: Some(*server) });
         lost.filter(move |removal| {
-            let is_known =
-                |reading: &Reading| reading.members.iter().any(|member| member.index == removal.index);
+            let is_known = |reading: &Reading| reading.members.iter().any(|member| member.key == removal.key);
             !is_known(&flight.before) && !is_known(now)
         })
     })

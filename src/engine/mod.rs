@@ -9,6 +9,7 @@ mod unidentified;
 
 use std::{
     fmt,
+    ops::ControlFlow,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,7 +20,6 @@ use std::{
 use tokio::{sync::oneshot, time::timeout_at};
 use tokio_util::sync::CancellationToken;
 
-pub use self::events::Subscriber;
 use self::{
     events::Events,
     observer::{Observer, Trigger},
@@ -27,6 +27,7 @@ use self::{
     supervision::Supervision,
     unidentified::Unidentified,
 };
+pub use self::{events::Subscriber, observer::OnReading};
 use crate::core::{
     cloud::Cloud,
     instance::InstanceId,
@@ -91,6 +92,17 @@ impl Engine {
         options: EngineOptions,
         subscriber: Arc<dyn Subscriber>,
     ) -> Arc<Self> {
+        Self::start_observed(cloud, options, subscriber, Box::new(|_| ControlFlow::Continue(())))
+    }
+
+    /// The same, with somebody who looks at each reading.
+    #[must_use]
+    pub fn start_observed(
+        cloud: Arc<dyn Cloud>,
+        options: EngineOptions,
+        subscriber: Arc<dyn Subscriber>,
+        on_reading: OnReading,
+    ) -> Arc<Self> {
         let engine = Arc::new(Self {
             state: Arc::new(SharedState::new(
                 Registrations::new(options.identify_by_name),
@@ -106,6 +118,7 @@ impl Engine {
         });
         let observer = Observer {
             cloud,
+            on_reading,
             state: Arc::clone(&engine.state),
             trigger: Arc::clone(&engine.trigger),
             options,

@@ -1,6 +1,6 @@
 //! The observer: reads the cloud at intervals and on demand, one reading at a time, and publishes snapshots.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, ops::ControlFlow, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Notify, watch},
@@ -64,9 +64,13 @@ impl Trigger {
     }
 }
 
+/// Looks at each reading of the whole cluster, and may end the readings.
+pub type OnReading = Box<dyn FnMut(&Result<Observation, CloudError>) -> ControlFlow<()> + Send>;
+
 /// The task.
 pub(super) struct Observer {
     pub(super) cloud: Arc<dyn Cloud>,
+    pub(super) on_reading: OnReading,
     pub(super) state: Arc<SharedState>,
     pub(super) trigger: Arc<Trigger>,
     pub(super) options: EngineOptions,
@@ -75,7 +79,7 @@ pub(super) struct Observer {
 
 impl Observer {
     /// Reads until the service stops.
-    pub(super) async fn run(self, stop: CancellationToken) {
+    pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut previous = None;
         let mut failures = 0_u32;
         let work = async {
@@ -99,7 +103,7 @@ impl Observer {
 
     /// An error is that of the cloud, or of its groups where none could be read.
     async fn read(
-        &self,
+        &mut self,
         previous: &mut Option<Observation>,
         stop: &CancellationToken,
     ) -> Result<(), CloudError> {
@@ -108,7 +112,11 @@ impl Observer {
             readings.begun += 1;
             readings.begun_at = Some(begun);
         });
-        let (error, outcome) = match self.cloud.observe(previous.as_ref()).await {
+        let reading = self.cloud.observe(previous.as_ref()).await;
+        if (self.on_reading)(&reading).is_break() {
+            return pending().await;
+        }
+        let (error, outcome) = match reading {
             Ok(observation) => {
                 self.take_over(&observation, begun, stop);
                 let trouble = trouble_of_all(&observation);

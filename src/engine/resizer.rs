@@ -47,9 +47,7 @@ impl Resizer {
                 let reading = self.cloud.read_group(self.group).await.map(Arc::new);
                 Event::Read { reading, begun }
             }
-            Work::Send(resize) => {
-                Event::ResizeAnswered(self.cloud.resize(self.group, resize.count, &resize.indices()).await)
-            }
+            Work::Send(resize) => Event::ResizeAnswered(self.cloud.resize(self.group, &resize).await),
         };
         self.state.step(self.group, event);
     }

@@ -201,13 +201,13 @@ mod tests {
                 RequestError::PlaceholderHasServer {
                     node: node(),
                     group: group(),
-                    index: "1".to_owned(),
+                    member: "1".to_owned(),
                     server: node(),
                 },
                 Code::FailedPrecondition,
             ),
             (
-                RequestError::ServerUnknown { node: node(), group: group(), index: "1".to_owned() },
+                RequestError::ServerUnknown { node: node(), group: group(), member: "1".to_owned() },
                 Code::Unavailable,
             ),
             (RequestError::BeingRequested { node: node(), group: group() }, Code::FailedPrecondition),

@@ -92,9 +92,10 @@ fn summary(group: &GroupView) -> String {
 mod tests {
     use super::*;
     use crate::core::{
+        failure::{FailureKind, Reason},
         instance::InstanceId,
         machine_id::{MachineId, PlaceholderId},
-        member::MemberIndex,
+        member::MemberKey,
         node_group::{Bounds, NodeGroupUuid},
     };
 
@@ -104,7 +105,8 @@ mod tests {
         Instance {
             id: InstanceId::Server(UUID.parse::<MachineId>().unwrap()),
             provider_id: format!("openstack:///{UUID}"),
-            member: Some(MemberIndex::new(0)),
+            member: Some(MemberKey::Index(0)),
+            name: String::new(),
             state: instance::InstanceState::Running,
             error: None,
             server_is_gone: false,
@@ -112,13 +114,16 @@ mod tests {
     }
 
     fn failed() -> Instance {
+        let general = "Quota exceeded for cores".to_owned();
+        let quota = Reason { kind: FailureKind::Quota, general, ..Reason::default() };
         let group: NodeGroupUuid = UUID.parse().unwrap();
         Instance {
             id: InstanceId::Placeholder(PlaceholderId::Requested { group, ordinal: 1 }),
             provider_id: "fake:///x/requested-1".to_owned(),
             member: None,
+            name: String::new(),
             state: instance::InstanceState::Creating,
-            error: Some(InstanceError::of_failed_creation("Quota exceeded for cores")),
+            error: Some(InstanceError::of_failed_creation(&quota)),
             server_is_gone: false,
         }
     }
@@ -131,8 +136,8 @@ mod tests {
             target_size: 2,
             instances,
             gives_provider_ids: true,
-            stack_name: "k8s-abc".to_owned(),
             template: Default::default(),
+            capabilities: Default::default(),
             status: "UPDATE_COMPLETE".to_owned(),
             trouble: trouble.map(str::to_owned),
         }

@@ -3,6 +3,7 @@ use std::{fmt::Write as _, fs, path::Path};
 use super::*;
 use crate::core::{
     decision::{DecisionKind, Ended, NodeName},
+    failure::{FailureKind, Reason},
     instance::{Instance, InstanceError, InstanceId, InstanceState},
     machine_id::PlaceholderId,
     node_group::{Bounds, NodeGroupUuid},
@@ -14,12 +15,14 @@ use crate::core::{
 /// A group with one instance, for which there was no quota.
 fn group(id: &str) -> Arc<GroupView> {
     let uuid: NodeGroupUuid = "ca5b234b-f9a6-42b0-a77d-197636b29d52".parse().unwrap();
+    let quota = Reason { kind: FailureKind::Quota, ..Reason::default() };
     let instance = Instance {
         id: InstanceId::Placeholder(PlaceholderId::Failed { group: uuid, number: 0 }),
         provider_id: String::new(),
         member: None,
+        name: String::new(),
         state: InstanceState::Creating,
-        error: Some(InstanceError::of_failed_creation("Quota exceeded for instances")),
+        error: Some(InstanceError::of_failed_creation(&quota)),
         server_is_gone: false,
     };
     Arc::new(GroupView {
@@ -29,8 +32,8 @@ fn group(id: &str) -> Arc<GroupView> {
         target_size: 2,
         instances: vec![instance],
         gives_provider_ids: true,
-        stack_name: "k8s-abc".to_owned(),
         template: Default::default(),
+        capabilities: Default::default(),
         status: "UPDATE_COMPLETE".to_owned(),
         trouble: Some("heat is down".to_owned()),
     })

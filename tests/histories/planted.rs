@@ -10,8 +10,10 @@ use std::{
 use async_trait::async_trait;
 use cluster_autoscaler_provider_magnum::core::{
     cloud::{Cloud, CloudError, Observation, Reading},
-    member::{Member, MemberIndex, ServerPresence},
+    failure::Reason,
+    member::{Member, MemberKey, ServerPresence},
     node_group::NodeGroupUuid,
+    resize::{Removal, Resize},
     status::Status,
 };
 use tokio::time::Instant;
@@ -71,18 +73,20 @@ impl Planted {
 }
 
 /// What the group would look like if a resize had been done at once.
-fn pretended(mut reading: Reading, count: u32, remove: &[MemberIndex]) -> Reading {
-    reading.members.retain(|member| member.counted && !remove.contains(&member.index));
-    let mut next = reading.members.iter().map(|member| member.index).max().unwrap_or(MemberIndex::new(0));
+fn pretended(mut reading: Reading, resize: &Resize) -> Reading {
+    let count = resize.count;
+    reading.members.retain(|member| member.counted && !resize.remove.contains(&Removal::of(member)));
+    let mut next = reading.members.iter().map(|member| member.key).max().unwrap_or(MemberKey::Index(0));
     while reading.members.len() < usize::try_from(count).unwrap() {
-        next = MemberIndex::new(next.to_string().parse::<u32>().unwrap() + 1);
+        next = MemberKey::Index(next.to_string().parse::<u32>().unwrap() + 1);
         reading.members.push(Member {
-            index: next,
+            key: next,
+            name: String::new(),
             server: None,
             presence: ServerPresence::Unknown,
             counted: true,
             status: Status::parse("CREATE_COMPLETE"),
-            reason: String::new(),
+            reason: Reason::default(),
         });
     }
     reading.group.node_count = count;
@@ -115,18 +119,16 @@ impl Cloud for Planted {
         Ok(reading)
     }
 
-    async fn resize(
-        &self,
-        group: NodeGroupUuid,
-        count: u32,
-        remove: &[MemberIndex],
-    ) -> Result<(), CloudError> {
+    async fn resize(&self, group: NodeGroupUuid, resize: &Resize) -> Result<(), CloudError> {
         match self.bug {
-            Bug::RemovalByCount => return self.cloud.resize(group, count, &[]).await,
+            Bug::RemovalByCount => {
+                let resize = Resize { remove: Vec::new(), ..resize.clone() };
+                return self.cloud.resize(group, &resize).await;
+            }
             Bug::NoVerification => {
                 let reading = self.cloud.read_group(group).await?;
-                self.cloud.resize(group, count, remove).await?;
-                self.remember(group, pretended(reading, count, remove));
+                self.cloud.resize(group, resize).await?;
+                self.remember(group, pretended(reading, resize));
                 return Ok(());
             }
             Bug::NoReadingBeforeResize => {
@@ -135,6 +137,6 @@ impl Cloud for Planted {
             }
             Bug::UnknownIdPassedOn | Bug::DeleteNotIdempotent | Bug::HeatAlone => {}
         }
-        self.cloud.resize(group, count, remove).await
+        self.cloud.resize(group, resize).await
     }
 }

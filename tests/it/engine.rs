@@ -11,8 +11,9 @@ use cluster_autoscaler_provider_magnum::{
         decision::Decision,
         instance::InstanceId,
         machine_id::MachineId,
-        member::MemberIndex,
+        member::MemberKey,
         node_group::NodeGroupUuid,
+        resize::Resize,
         request::{NodeReference, RequestError},
         snapshot::GroupView,
     },
@@ -87,7 +88,7 @@ impl Scene {
     /// The server of a member.
     fn server(&self, index: u32) -> Option<MachineId> {
         let view = self.view();
-        let of_member = |member: &Option<MemberIndex>| *member == Some(MemberIndex::new(index));
+        let of_member = |member: &Option<MemberKey>| *member == Some(MemberKey::Index(index));
         view.instances.iter().find(|instance| of_member(&instance.member)).and_then(|instance| match instance
             .id
         {
@@ -420,7 +421,7 @@ async fn a_panic_in_the_engine_does_not_go_unnoticed() {
         async fn read_group(&self, _: NodeGroupUuid) -> Result<Reading, CloudError> {
             panic!("a bug")
         }
-        async fn resize(&self, _: NodeGroupUuid, _: u32, _: &[MemberIndex]) -> Result<(), CloudError> {
+        async fn resize(&self, _: NodeGroupUuid, _: &Resize) -> Result<(), CloudError> {
             panic!("a bug")
         }
     }
@@ -440,7 +441,7 @@ impl Scene {
     }
 
     fn node(&self, index: u32, provider_id: &str) -> NodeReference {
-        let name = format!("{}-node-{index}", self.view().stack_name);
+        let name = self.view().instances[usize::try_from(index).unwrap()].name.clone();
         NodeReference { provider_id: provider_id.to_owned(), name }
     }
 
@@ -497,7 +498,7 @@ async fn a_name_counts_where_nodes_never_get_a_provider_id() {
 async fn a_registered_node_is_shown_as_it_shows_itself() {
     let scene = Scene::by_name().await;
     let view = scene.view();
-    let name = format!("{}-node-0", view.stack_name);
+    let name = view.instances[0].name.clone();
     let node = NodeReference { provider_id: String::new(), name };
     assert_eq!(scene.engine.group_of(&node).unwrap().unwrap().id, view.id);
     let ids: Vec<String> =

@@ -15,7 +15,7 @@ use cluster_autoscaler_provider_magnum::{
         cloud::{Cloud as _, CloudError, Service},
         request::RequestError,
     },
-    openstack::{MagnumCluster, Session, Timeouts, heat::Heat, magnum::Magnum, nova::Nova},
+    openstack::{MagnumCluster, Session, Timeouts, driver::heat::api::Heat, magnum::Magnum, nova::Nova},
     telemetry::metrics::Metrics,
 };
 use serde_json::{Value, json};
@@ -142,7 +142,7 @@ const PATHS: [&str; 11] = [
 async fn errors_of(session: &Arc<Session>) -> Vec<CloudError> {
     let magnum = Magnum::new(Arc::clone(session));
     let (nova, heat) = (Nova::new(Arc::clone(session)), Heat::new(Arc::clone(session)));
-    let stack = cluster_autoscaler_provider_magnum::openstack::heat::StackRef {
+    let stack = cluster_autoscaler_provider_magnum::openstack::driver::heat::api::StackRef {
         name: "k".to_owned(),
         id: "s1".to_owned(),
     };
@@ -156,7 +156,7 @@ async fn errors_of(session: &Arc<Session>) -> Vec<CloudError> {
         magnum.cluster("k8s").await.err(),
         magnum.node_groups("k8s").await.err(),
         magnum.resize("k8s", group, 3, &[]).await.err(),
-        nova.servers(&["k"]).await.err(),
+        nova.servers("^k-node-[0-9]+$").await.err(),
         nova.server_exists(server).await.err(),
         heat.stack("s1").await.err(),
         heat.members(&stack).await.err(),

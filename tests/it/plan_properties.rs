@@ -10,9 +10,10 @@ use std::{
 
 use cluster_autoscaler_provider_magnum::core::{
     cloud::Reading,
+    failure::Reason,
     instance::{InstanceError, InstanceId, InstanceState},
     machine_id::{MachineId, PlaceholderId},
-    member::{Member, MemberIndex, ServerPresence},
+    member::{Member, MemberKey, ServerPresence},
     node_group::{Bounds, NodeGroup, NodeGroupUuid},
     pending::{Ask, PendingRequests, Queued, Request, Ticket},
     plan::{Plan, accept, plan},
@@ -49,12 +50,13 @@ fn member(index: u32, kind: u8) -> Member {
         _ => (server, true, "UPDATE_FAILED"),
     };
     Member {
-        index: MemberIndex::new(index),
+        key: MemberKey::Index(index),
+        name: format!("k8s-pool-abc-node-{index}"),
         server,
         presence: if server.is_some() { ServerPresence::Present } else { ServerPresence::Unknown },
         counted,
         status: Status::parse(status),
-        reason: String::new(),
+        reason: Reason::default(),
     }
 }
 
@@ -77,13 +79,13 @@ prop_compose! {
                 magnum_bounds: Bounds { min: min.saturating_sub(slack), max: min + room + slack },
                 node_count,
                 status: Status::parse("UPDATE_COMPLETE"),
-                status_reason: String::new(),
+                status_reason: Reason::default(),
                 updated_at: String::new(),
                 flavor_id: String::new(),
                 labels: BTreeMap::new(),
             },
-            stack_name: "k8s-pool-abc".into(),
             template: Default::default(),
+        capabilities: Default::default(),
             members: members.into_iter().map(|(index, kind)| member(index, kind)).collect(),
             servers: None,
         };
@@ -93,7 +95,7 @@ prop_compose! {
             // Heat stands alone, unless the count happens to be right.
             3 => {}
             // Nova has a server of which Heat does not know.
-            4 => reading.servers = Some(listed(&reading).into_iter().chain([(machine(40), MemberIndex::new(40))]).collect()),
+            4 => reading.servers = Some(listed(&reading).into_iter().chain([(machine(40), MemberKey::Index(40))]).collect()),
             // Nova and Heat agree, whatever Magnum says.
             _ => reading.servers = Some(listed(&reading)),
         }
@@ -102,8 +104,8 @@ prop_compose! {
 }
 
 /// Nova's list of the servers that Heat names.
-fn listed(reading: &Reading) -> BTreeMap<MachineId, MemberIndex> {
-    reading.members.iter().filter_map(|member| Some((member.server?, member.index))).collect()
+fn listed(reading: &Reading) -> BTreeMap<MachineId, MemberKey> {
+    reading.members.iter().filter_map(|member| Some((member.server?, member.key))).collect()
 }
 
 /// The group after a resize, at rest.
@@ -120,10 +122,10 @@ fn ids() -> impl Strategy<Value = InstanceId> {
         // Of the group or not, by index: 30 and more are strangers.
         8 => (0_u128..36).prop_map(|number| InstanceId::Server(machine(number))),
         2 => (0_u32..30).prop_map(move |index| {
-            InstanceId::Placeholder(PlaceholderId::Member { group, index: MemberIndex::new(index) })
+            InstanceId::Placeholder(PlaceholderId::Member { group, key: MemberKey::Index(index) })
         }),
         1 => (0_u32..30).prop_map(move |index| {
-            InstanceId::Placeholder(PlaceholderId::Member { group: stranger, index: MemberIndex::new(index) })
+            InstanceId::Placeholder(PlaceholderId::Member { group: stranger, key: MemberKey::Index(index) })
         }),
         1 => (1_u32..4).prop_map(move |ordinal| InstanceId::Placeholder(PlaceholderId::Requested { group, ordinal })),
     ]
@@ -145,15 +147,15 @@ fn pending_with(requests: Vec<Request>, failed: usize) -> PendingRequests {
         .collect();
     let mut pending = PendingRequests::default();
     pending.queued = queued;
-    pending.fail(u32::try_from(failed).unwrap(), &InstanceError::of_failed_creation("Quota exceeded"));
+    pending.fail(u32::try_from(failed).unwrap(), &InstanceError::of_failed_creation(&Reason::default()));
     pending
 }
 
 /// What Heat makes of a resize: the named go, then the group is brought to the count, highest index first.
 fn carry_out(reading: &Reading, resize: &Resize) -> Vec<Member> {
     let mut members: Vec<Member> = reading.counted().cloned().collect();
-    let named: BTreeSet<MemberIndex> = resize.indices().into_iter().collect();
-    members.retain(|member| !named.contains(&member.index));
+    let named: BTreeSet<MemberKey> = resize.remove.iter().map(|removal| removal.key).collect();
+    members.retain(|member| !named.contains(&member.key));
     let count = usize::try_from(resize.count).unwrap();
     members.truncate(count);
     let mut fresh = 100;
@@ -165,8 +167,8 @@ fn carry_out(reading: &Reading, resize: &Resize) -> Vec<Member> {
 }
 
 /// The members that an accepted request may take away: those it names, and for a decrease those without a server.
-fn may_go(reading: &Reading, request: &Request) -> BTreeSet<MemberIndex> {
-    let id = |member: &Member| InstanceId::of_member(group_uuid(), member.index, member.server);
+fn may_go(reading: &Reading, request: &Request) -> BTreeSet<MemberKey> {
+    let id = |member: &Member| InstanceId::of_member(group_uuid(), member.key, member.server);
     reading
         .counted()
         .filter(|member| match request {
@@ -175,7 +177,7 @@ fn may_go(reading: &Reading, request: &Request) -> BTreeSet<MemberIndex> {
             Request::Decrease(_) => member.server.is_none(),
             Request::Increase(_) => false,
         })
-        .map(|member| member.index)
+        .map(|member| member.key)
         .collect()
 }
 
@@ -198,12 +200,12 @@ proptest! {
         let plan = plan(&reading, &pending, Instant::now());
         let Some(resize) = &plan.resize else { return Ok(()) };
         let after = carry_out(&reading, resize);
-        let allowed: BTreeSet<MemberIndex> =
+        let allowed: BTreeSet<MemberKey> =
             accepted(&pending, &plan).flat_map(|request| may_go(&reading, request)).collect();
         for member in reading.counted() {
             prop_assert!(
-                allowed.contains(&member.index) || after.contains(member),
-                "member {} went and nobody named it: {resize:?}", member.index
+                allowed.contains(&member.key) || after.contains(member),
+                "member {} went and nobody named it: {resize:?}", member.key
             );
         }
     }
@@ -224,7 +226,7 @@ proptest! {
         let Bounds { min, max } = reading.group.bounds;
         prop_assert!((min.min(size)..=max.max(size)).contains(&resize.count));
         prop_assert!(reading.cluster_status.allows_resize());
-        let mut indices = resize.indices();
+        let mut indices: Vec<_> = resize.remove.iter().map(|removal| removal.key).collect();
         indices.dedup();
         prop_assert_eq!(indices.len(), resize.remove.len(), "a member is named twice");
         let asked: u32 = accepted(&pending, &plan).map(|request| match request {
@@ -301,8 +303,8 @@ proptest! {
     fn strangers_are_refused(reading in readings(), ids in prop::collection::vec(ids(), 1..4)) {
         let known = |id: &InstanceId| match id {
             InstanceId::Server(machine) => reading.members.iter().any(|member| member.server == Some(*machine)),
-            InstanceId::Placeholder(PlaceholderId::Member { group, index }) => {
-                *group == group_uuid() && reading.members.iter().any(|member| member.index == *index)
+            InstanceId::Placeholder(PlaceholderId::Member { group, key }) => {
+                *group == group_uuid() && reading.members.iter().any(|member| member.key == *key)
             }
             InstanceId::Placeholder(PlaceholderId::Requested { .. } | PlaceholderId::Failed { .. }) => false,
         };
@@ -356,13 +358,13 @@ fn settled_group(count: u32) -> Reading {
             magnum_bounds: Bounds { min: 1, max: 6 },
             node_count: count,
             status: Status::parse("UPDATE_COMPLETE"),
-            status_reason: String::new(),
+            status_reason: Reason::default(),
             updated_at: String::new(),
             flavor_id: String::new(),
             labels: BTreeMap::new(),
         },
-        stack_name: "k8s-pool-abc".into(),
         template: Default::default(),
+        capabilities: Default::default(),
         members: (0..count).map(|index| member(index, 6)).collect(),
         servers: None,
     }
@@ -392,7 +394,7 @@ fn at_the_minimum_a_broken_member_is_replaced_and_a_sound_one_stays() {
     ));
 
     reading.members[0].presence = ServerPresence::Gone;
-    let removal = Removal { index: MemberIndex::new(0), server: Some(machine(0)) };
+    let removal = Removal { key: MemberKey::Index(0), server: Some(machine(0)) };
     assert_eq!(
         plan(&reading, &pending, Instant::now()).resize,
         Some(Resize { count: 1, remove: vec![removal], additions: 1 })
@@ -421,7 +423,10 @@ fn a_decrease_never_takes_a_node_that_exists() {
     let plan = plan(&reading, &pending, Instant::now());
     assert!(plan.answers[0].is_ok(), "the full increase is taken back although some of its nodes came");
     let resize = plan.resize.unwrap();
-    assert_eq!((resize.count, resize.indices()), (3, vec![MemberIndex::new(9)]));
+    assert_eq!(
+        (resize.count, resize.remove.iter().map(|removal| removal.key).collect::<Vec<_>>()),
+        (3, vec![MemberKey::Index(9)])
+    );
 }
 
 #[test]
@@ -457,7 +462,7 @@ fn a_failed_deletion_is_tried_again_without_lowering_the_count() {
 
 #[test]
 fn a_placeholder_that_became_a_node_is_not_removed_by_its_old_name() {
-    let placeholder = PlaceholderId::Member { group: group_uuid(), index: MemberIndex::new(1) };
+    let placeholder = PlaceholderId::Member { group: group_uuid(), key: MemberKey::Index(1) };
     let pending = pending_with(vec![Request::Delete(vec![InstanceId::Placeholder(placeholder)])], 0);
     let refused = plan(&settled_group(3), &pending, Instant::now());
     assert!(matches!(refused.answers[0], Err(RequestError::PlaceholderHasServer { .. })));

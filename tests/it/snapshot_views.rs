@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use cluster_autoscaler_provider_magnum::core::{
     cloud::Reading,
+    failure::Reason,
     instance::{InstanceErrorClass, InstanceId, InstanceState},
     machine_id::{MachineId, PlaceholderId},
-    member::{Member, MemberIndex, ServerPresence},
+    member::{Member, MemberKey, ServerPresence},
     node_group::{Bounds, NodeGroup, NodeGroupUuid},
     pending::{PendingRequests, Queued, Request, Ticket},
     plan::plan,
@@ -18,6 +19,7 @@ use cluster_autoscaler_provider_magnum::core::{
     status::Status,
     verify::{Effect, Verdict},
 };
+use cluster_autoscaler_provider_magnum::openstack::failures;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -39,12 +41,13 @@ fn machine(number: u32) -> MachineId {
 
 fn member(index: u32, server: bool, status: &str, reason: &str) -> Member {
     Member {
-        index: MemberIndex::new(index),
+        key: MemberKey::Index(index),
+        name: format!("k8s-lab-pool-b-rlthnimsp5dl-node-{index}"),
         server: server.then(|| machine(index)),
         presence: ServerPresence::Present,
         counted: !status.starts_with("DELETE"),
         status: Status::parse(status),
-        reason: reason.into(),
+        reason: failures::reason(reason),
     }
 }
 
@@ -58,13 +61,13 @@ fn reading(status: &str, node_count: u32, members: Vec<Member>) -> Reading {
             magnum_bounds: Bounds { min: 0, max: 10 },
             node_count,
             status: Status::parse(status),
-            status_reason: String::new(),
+            status_reason: Reason::default(),
             updated_at: "2026-11-22T07:00:00+00:00".into(),
             flavor_id: "m1.node".into(),
             labels: BTreeMap::from([("cloud_provider_enabled".into(), "true".into())]),
         },
-        stack_name: "k8s-lab-pool-b-rlthnimsp5dl".into(),
         template: Default::default(),
+        capabilities: Default::default(),
         members,
         servers: None,
     }
@@ -286,7 +289,6 @@ fn nodes_are_found_by_provider_id_and_by_name_only_where_nodes_have_no_provider_
         Instant::now(),
     );
     assert_eq!(view.identify(&by_name(name)), Ok(first));
-    assert_eq!(view.identify(&by_name("k8s-lab-pool-b-rlthnimsp5dl-minion-1")), Ok(first));
     let with_domain = "k8s-lab-pool-b-rlthnimsp5dl-node-1.novalocal";
     assert_eq!(view.identify(&by_name(with_domain)), Ok(first));
     for stranger in ["k8s-lab-pool-b-rlthnimsp5dl-node-7", "k8s-lab-rlthnimsp5dl-node-1", "node-1"] {
@@ -323,7 +325,7 @@ fn nodes_are_found_by_provider_id_and_by_name_only_where_nodes_have_no_provider_
 fn a_group_is_left_to_settle() {
     let patience = Patience::default();
     let seconds = Duration::from_secs;
-    let first = [MemberIndex::new(0)];
+    let first = [MemberKey::Index(0)];
     let creating = |index| member(index, true, "CREATE_IN_PROGRESS", "");
     let cases = [
         ("at rest", "UPDATE_COMPLETE", healthy(2), 0, true),
@@ -364,7 +366,7 @@ fn the_effect_of_a_resize_is_told_from_its_absence() {
 
     let without = |gone: &[u32]| {
         let mut members = healthy(3);
-        members.retain(|member| !gone.iter().any(|index| member.index == MemberIndex::new(*index)));
+        members.retain(|member| !gone.iter().any(|index| member.key == MemberKey::Index(*index)));
         members
     };
     let done = Effect::of(&flight, &reading("UPDATE_COMPLETE", 2, without(&[1])));
@@ -474,7 +476,7 @@ fn a_cancellation_that_left_its_member_is_sent_again_for_that_member() {
     members.remove(1);
     let effect = Effect::of(&flight, &reading("UPDATE_COMPLETE", 1, members));
     assert_eq!(effect.verdict(), Verdict::PartlyLost);
-    let placeholder = PlaceholderId::Member { group: group_uuid(), index: MemberIndex::new(2) };
+    let placeholder = PlaceholderId::Member { group: group_uuid(), key: MemberKey::Index(2) };
     let again = effect.removals_left(&flight);
     let removal = Request::Delete(vec![InstanceId::Placeholder(placeholder)]);
     assert_eq!(again, [Queued { caller: None, request: removal, attempts: 1 }]);

@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use cluster_autoscaler_provider_magnum::{
     core::{
         cloud::Service,
-        instance::InstanceId,
+        instance::{Instance, InstanceId},
         machine_id::MachineId,
-        member::MemberIndex,
+        member::MemberKey,
         request::{NodeReference, RequestError},
         snapshot::GroupView,
     },
@@ -51,13 +51,16 @@ impl Scene {
     }
 
     fn name(&self, index: u32) -> String {
-        format!("{}-node-{index}", self.view().stack_name)
+        let view = self.view();
+        let name = |instance: &Instance| instance.name.clone();
+        let of_member = |instance: &&Instance| instance.member == Some(MemberKey::Index(index));
+        view.instances.iter().find(of_member).map(name).unwrap()
     }
 
     fn server(&self, index: u32) -> Option<MachineId> {
         let view = self.view();
         let mut members = view.instances.iter();
-        match members.find(|instance| instance.member == Some(MemberIndex::new(index)))?.id {
+        match members.find(|instance| instance.member == Some(MemberKey::Index(index)))?.id {
             InstanceId::Server(machine) => Some(machine),
             InstanceId::Placeholder(_) => None,
         }
@@ -249,7 +252,7 @@ async fn a_server_that_somebody_deleted_is_told_when_it_is_missed() {
     let scene = Scene::new(3, 10).await;
     let node = scene.node(1);
     assert!(scene.simulator.delete_server(&scene.server(1).unwrap().to_string()));
-    let told = scene.until_told(&["WARN", "1 node failed, ServerGone: ", "deleted outside of Heat"]).await;
+    let told = scene.until_told(&["WARN", "1 node failed, ServerGone: ", "deleted by somebody else"]).await;
     assert!(told.contains(&node), "{told}: {node}");
     sleep(Duration::from_secs(600)).await;
     scene.assert_told(1, &["failed, ServerGone"]);

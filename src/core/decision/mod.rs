@@ -253,10 +253,10 @@ pub enum DecisionKind {
     MembersFailed {
         /// At what.
         code: &'static str,
-        /// Which ones, and Heat's reason for each.
+        /// Which ones, and the cloud's reason for each.
         members: Vec<(NodeName, String)>,
-        /// Whether the first one's status says so, so that Heat's reason is one.
-        told_by_heat: bool,
+        /// Whether the first one's status says so, so that the cloud's reason is one.
+        has_reason: bool,
     },
     /// Members that failed run.
     MembersRecovered {

@@ -105,9 +105,8 @@ impl Decision {
             DecisionKind::MembersFailed { code, members, .. } => Some((code, members.iter().skip(1))),
             _ => None,
         };
-        failed.into_iter().flat_map(|(code, members)| {
-            members
-                .map(move |(name, reason)| format!("{}: {name} failed, {code} (Heat: {reason})", self.group))
+        failed.into_iter().flat_map(move |(code, members)| {
+            members.map(move |(name, reason)| format!("{}: {name} failed, {code} ({reason})", self.group))
         })
     }
 }

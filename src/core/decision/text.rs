@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Write as _};
 use super::{
     BlockedBy, Decision, DecisionKind, Ended, GoneWith, Moving, NodeName, RequestedChange, Severity,
 };
-use crate::core::{instance::advice, verify::Verdict};
+use crate::core::{instance::advice, member::Member, verify::Verdict};
 
 /// How many nodes a line names.
 const MAX_NAMED: usize = 10;
@@ -147,7 +147,7 @@ impl DecisionKind {
                 write!(f, "the adopted resize to {count} ended with {nodes} nodes ({status})")
             }
             Self::ServerReplaced { was, server } => {
-                write!(f, "the server of {was} is gone; Heat has put {server} in its place")
+                write!(f, "the server of {was} is gone; {server} has taken its place")
             }
             Self::NodesGone { nodes, with } => {
                 match with {
@@ -161,12 +161,12 @@ impl DecisionKind {
                 f.write_str(&list(nodes))
             }
             Self::ThereAgain { nodes } => write!(f, "there again, or never gone: {}", list(nodes)),
-            Self::MembersFailed { code, members, told_by_heat } => {
+            Self::MembersFailed { code, members, has_reason } => {
                 let count = u32::try_from(members.len()).unwrap_or(u32::MAX);
                 let names: Vec<&NodeName> = members.iter().map(|(name, _)| name).collect();
                 write!(f, "{count} {} failed, {code}: {}: {}", nodes(count), list(&names), advice(code))?;
                 match members.first() {
-                    Some((_, reason)) if *told_by_heat => write!(f, " (Heat: {reason})"),
+                    Some((_, reason)) if *has_reason => write!(f, " ({reason})"),
                     _ => Ok(()),
                 }
             }
@@ -196,6 +196,14 @@ fn write_sent(
             nodes(removed),
             join(remove)
         ),
+    }
+}
+
+impl NodeName {
+    /// This member.
+    #[must_use]
+    pub fn of(member: &Member) -> Self {
+        Self { name: member.name.clone(), server: member.server }
     }
 }
 

@@ -9,8 +9,9 @@ use super::{Lifecycle, Phase, Sent, moving, node_names};
 use crate::core::{
     cloud::{CloudError, Reading},
     decision::{DecisionKind, Ended},
+    failure::Reason,
     instance::InstanceError,
-    member::{Member, server_name},
+    member::Member,
     pending::Request,
     resize::InFlightResize,
     settle::settled,
@@ -102,10 +103,13 @@ impl Lifecycle {
         let missing = if effect.superseded { 0 } else { effect.missing_additions(flight) };
         let error = InstanceError {
             code: "ResizeFailed",
-            ..InstanceError::of_failed_creation(&format!(
-                "Magnum resized the group to {} nodes and it has fewer: {} {}",
-                flight.resize.count, reading.group.status, reading.group.status_reason
-            ))
+            ..InstanceError::of_failed_creation(&Reason {
+                general: format!(
+                    "Magnum resized the group to {} nodes and it has fewer: {} {}",
+                    flight.resize.count, reading.group.status, reading.group.status_reason.general
+                ),
+                ..reading.group.status_reason.clone()
+            })
         };
         self.pending.fail(missing, &error);
     }
@@ -119,12 +123,12 @@ impl Lifecycle {
 
     fn tell_end(&mut self, flight: &InFlightResize, reading: &Reading, effect: &Effect, took: Duration) {
         let named = self.named(reading, None);
-        let is_new = |member: &&Member| effect.newcomers.contains(&member.index);
+        let is_new = |member: &&Member| effect.newcomers.contains(&member.key);
         let failed = reading.counted().filter(is_new).filter_map(|member| {
-            let name = server_name(&reading.stack_name, member.index);
+            let name = member.name.clone();
             if member.status.failed() {
                 Some((name, InstanceError::of_failed_creation(&member.reason).code))
-            } else if effect.waited_for_in_vain.contains(&member.index) {
+            } else if effect.waited_for_in_vain.contains(&member.key) {
                 Some((name, "CreateTimedOut"))
             } else {
                 None
@@ -132,15 +136,15 @@ impl Lifecycle {
         });
         let mut is_moving = reading.members.iter().filter(|member| member.status.in_progress()).peekable();
         let moving_are_named =
-            is_moving.peek().is_some() && is_moving.all(|member| named.contains(&member.index));
+            is_moving.peek().is_some() && is_moving.all(|member| named.contains(&member.key));
         self.tell(DecisionKind::Ended(Box::new(Ended {
             verdict: effect.verdict(),
             asked: flight.resize.count,
             nodes: reading.nodes(),
             took,
             status: reading.group.status.clone(),
-            reason: reading.group.status_reason.clone(),
-            gone_unnamed: node_names(reading, &effect.missing_bystanders),
+            reason: reading.group.status_reason.text.clone(),
+            gone_unnamed: node_names(&flight.before, &effect.missing_bystanders),
             remaining: node_names(reading, &effect.remaining),
             failed: failed.collect(),
             shortage: effect.shortage,

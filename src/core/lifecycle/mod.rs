@@ -25,7 +25,7 @@ use super::{
     decision::{Decision, DecisionKind, Moving, NodeName, RequestedChange},
     history::History,
     instance::InstanceId,
-    member::{Member, server_name},
+    member::Member,
     node_group::NodeGroupUuid,
     pending::{Ask, PendingRequests, Request, Ticket},
     registration::Registrations,
@@ -328,7 +328,7 @@ impl Lifecycle {
     }
 
     fn instance_id(&self, member: &Member) -> InstanceId {
-        InstanceId::of_member(self.uuid, member.index, member.server)
+        InstanceId::of_member(self.uuid, member.key, member.server)
     }
 
     /// A request in words.
@@ -340,7 +340,7 @@ impl Lifecycle {
                 let name = |id: &InstanceId| {
                     let (reading, _) = self.known.as_ref()?;
                     let member = reading.members.iter().find(|member| self.instance_id(member) == *id)?;
-                    Some(server_name(&reading.stack_name, member.index))
+                    Some(member.name.clone())
                 };
                 RequestedChange::Delete(ids.iter().map(|id| (name(id), id.to_string())).collect())
             }
@@ -348,16 +348,18 @@ impl Lifecycle {
     }
 }
 
-fn node_name(reading: &Reading, removal: &Removal) -> NodeName {
-    NodeName { name: server_name(&reading.stack_name, removal.index), server: removal.server }
-}
-
+/// The members as they were when the reading was taken.
 fn node_names(reading: &Reading, removals: &[Removal]) -> Vec<NodeName> {
-    removals.iter().map(|removal| node_name(reading, removal)).collect()
+    let name = |removal: &Removal| {
+        let member = reading.member(removal.key).filter(|member| member.is(removal.key, removal.server));
+        let unknown = || NodeName { name: removal.key.to_string(), server: removal.server };
+        member.map_or_else(unknown, NodeName::of)
+    };
+    removals.iter().map(name).collect()
 }
 
 /// The members that are being changed.
 fn moving(reading: &Reading) -> Vec<Moving> {
     let moving = reading.members.iter().filter(|member| member.status.in_progress());
-    moving.map(|member| (server_name(&reading.stack_name, member.index), member.status.clone())).collect()
+    moving.map(|member| (member.name.clone(), member.status.clone())).collect()
 }

@@ -6,7 +6,7 @@ use super::{Lifecycle, Pace, Phase, Sent, Timing, moving, node_names};
 use crate::core::{
     cloud::{CloudError, Reading},
     decision::{BlockedBy, DecisionKind},
-    member::{Member, MemberIndex},
+    member::{Member, MemberKey},
     pending::Request,
     plan,
     request::RequestError,
@@ -114,12 +114,12 @@ impl Lifecycle {
     }
 
     /// The members that the queue wants removed, and those that `resize` removes.
-    pub(super) fn named(&self, reading: &Reading, resize: Option<&Resize>) -> Vec<MemberIndex> {
+    pub(super) fn named(&self, reading: &Reading, resize: Option<&Resize>) -> Vec<MemberKey> {
         let is_named = |member: &&Member| {
             self.pending.queue_removes(self.instance_id(member))
                 || resize.is_some_and(|resize| resize.removes(member))
         };
-        reading.counted().filter(is_named).map(|member| member.index).collect()
+        reading.counted().filter(is_named).map(|member| member.key).collect()
     }
 
     /// The group has settled: sends what is to be sent.

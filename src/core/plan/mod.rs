@@ -1,6 +1,6 @@
 //! The safety kernel: from one fresh reading and the waiting requests, at most one resize and one answer each.
 //!
-//! - Only counted members that a request named are removed, each by its live index (I1).
+//! - Only counted members that a request named are removed, each by its live key (I1).
 //! - `count = counted members − verified removals + additions`, inside the bounds (I2).
 //! - What is gone or going already is not removed again and lowers nothing (I3).
 //! - Nothing is sent on the word of one service alone (I2, [`super::witnesses`]).
@@ -14,7 +14,7 @@ use super::{
     cloud::Reading,
     instance::InstanceId,
     machine_id::{MachineId, PlaceholderId},
-    member::{Member, MemberIndex},
+    member::{Member, MemberKey},
     node_group::Bounds,
     pending::{PendingRequests, Request},
     request::RequestError,
@@ -40,7 +40,7 @@ enum Resolved {
     Member(Removal),
     /// On its way out or gone.
     Gone,
-    /// No member any more, but Heat failed to delete it; the next update of the stack tries again.
+    /// No member any more, but its deletion failed; the next resize tries it again.
     StuckDeletion,
 }
 
@@ -64,7 +64,7 @@ struct Draft<'a> {
     additions: u32,
     remove: Vec<Removal>,
     cancelled_failures: usize,
-    /// An update without any change is wanted, so that Heat tries its failed deletions again.
+    /// An update without any change is wanted, so that failed deletions are tried again.
     repeat_update: bool,
     /// Whether broken members at the minimum may be replaced now.
     may_replace: bool,
@@ -198,7 +198,7 @@ impl<'a> Draft<'a> {
         let missing = i64::from(self.reading.group.bounds.min.min(self.current)) - count;
         if !removals.is_empty() && missing > 0 {
             // At the minimum a broken member can only be replaced: Magnum takes no count below it.
-            let broken = self.remove.iter().chain(&removals).filter(|removal| self.is_broken(removal.index));
+            let broken = self.remove.iter().chain(&removals).filter(|removal| self.is_broken(removal.key));
             let replaceable =
                 i64::try_from(broken.count()).unwrap_or(i64::MAX) - i64::from(self.replacements);
             match u32::try_from(missing) {
@@ -211,15 +211,15 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn is_broken(&self, index: MemberIndex) -> bool {
-        self.reading.members.iter().any(|member| member.index == index && member.is_broken())
+    fn is_broken(&self, key: MemberKey) -> bool {
+        self.reading.member(key).is_some_and(Member::is_broken)
     }
 
     fn resolve(&self, id: InstanceId) -> Result<Resolved, RequestError> {
         match id {
             InstanceId::Server(machine) => self.resolve_server(machine, id),
-            InstanceId::Placeholder(placeholder @ PlaceholderId::Member { index, .. }) => {
-                self.resolve_placeholder(placeholder, index)
+            InstanceId::Placeholder(placeholder @ PlaceholderId::Member { key, .. }) => {
+                self.resolve_placeholder(placeholder, key)
             }
             // What was only asked for is in the ledger, not in the cloud.
             InstanceId::Placeholder(
@@ -242,24 +242,27 @@ impl<'a> Draft<'a> {
     fn resolve_placeholder(
         &self,
         placeholder: PlaceholderId,
-        index: MemberIndex,
+        key: MemberKey,
     ) -> Result<Resolved, RequestError> {
         if placeholder.group() != self.reading.group.uuid {
             return Err(self.not_a_member(&placeholder.to_string()));
         }
-        match self.reading.members.iter().find(|member| member.index == index) {
+        match self.reading.member(key) {
             Some(member) if !member.counted => Ok(going(member)),
             Some(member) if self.is_in_flight(member) => Ok(Resolved::Gone),
+            Some(member) if member.is_serverless() && !key.names_a_member() => {
+                Err(RequestError::BeingRequested { node: placeholder.to_string(), group: self.group.clone() })
+            }
             Some(member) if member.is_serverless() => Ok(Resolved::Member(Removal::of(member))),
             Some(Member { server: None, .. }) => Err(RequestError::ServerUnknown {
                 node: placeholder.to_string(),
                 group: self.group.clone(),
-                index: index.to_string(),
+                member: key.to_string(),
             }),
             Some(Member { server: Some(server), .. }) => Err(RequestError::PlaceholderHasServer {
                 node: placeholder.to_string(),
                 group: self.group.clone(),
-                index: index.to_string(),
+                member: key.to_string(),
                 server: server.to_string(),
             }),
             None if self.pending.has_departed(InstanceId::Placeholder(placeholder)) => Ok(Resolved::Gone),

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use cluster_autoscaler_provider_magnum::{
     core::{
         cloud::{Cloud, CloudError, Observation, Reading, Service},
-        member::MemberIndex,
         node_group::NodeGroupUuid,
+        resize::Resize,
     },
     engine::{Engine, EngineOptions},
     grpc::service::CloudProviderService,
@@ -251,12 +251,7 @@ impl Cloud for SilentCloud {
         Err(Self::error())
     }
 
-    async fn resize(
-        &self,
-        _group: NodeGroupUuid,
-        _count: u32,
-        _remove: &[MemberIndex],
-    ) -> Result<(), CloudError> {
+    async fn resize(&self, _group: NodeGroupUuid, _resize: &Resize) -> Result<(), CloudError> {
         Err(Self::error())
     }
 }
@@ -286,12 +281,7 @@ impl Cloud for WithoutLabel {
         Ok(reading)
     }
 
-    async fn resize(
-        &self,
-        group: NodeGroupUuid,
-        count: u32,
-        remove: &[MemberIndex],
-    ) -> Result<(), CloudError> {
-        self.0.resize(group, count, remove).await
+    async fn resize(&self, group: NodeGroupUuid, resize: &Resize) -> Result<(), CloudError> {
+        self.0.resize(group, resize).await
     }
 }

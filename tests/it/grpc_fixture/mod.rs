@@ -13,11 +13,13 @@ use async_trait::async_trait;
 use cluster_autoscaler_provider_magnum::{
     core::{
         cloud::{Cloud, CloudError, GroupObservation, Observation, Reading, Service},
+        failure::Reason,
         flavor::Flavor,
         lifecycle::Timing,
         machine_id::MachineId,
-        member::{Member, MemberIndex, ServerPresence},
+        member::{Member, MemberKey, ServerPresence},
         node_group::{Bounds, NodeGroup, NodeGroupUuid},
+        resize::Resize,
         settings::{GroupSettings, Settings},
         settle::Patience,
         status::Status,
@@ -132,13 +134,10 @@ impl Cloud for MemoryCloud {
         Ok(groups.iter().find(|reading| reading.group.uuid == group).unwrap().clone())
     }
 
-    async fn resize(
-        &self,
-        group: NodeGroupUuid,
-        count: u32,
-        remove: &[MemberIndex],
-    ) -> Result<(), CloudError> {
+    async fn resize(&self, group: NodeGroupUuid, resize: &Resize) -> Result<(), CloudError> {
         self.check()?;
+        let (count, remove) = (resize.count, resize.remove.iter().map(|removal| removal.key));
+        let remove: Vec<MemberKey> = remove.collect();
         let mut groups = self.groups.lock().unwrap();
         let reading = groups.iter_mut().find(|reading| reading.group.uuid == group).unwrap();
         let heard = Heard {
@@ -147,9 +146,8 @@ impl Cloud for MemoryCloud {
             remove: remove.iter().map(|index| index.to_string().parse().unwrap()).collect(),
         };
         self.heard.lock().unwrap().push(heard);
-        let next =
-            reading.members.last().map_or(0, |last| last.index.to_string().parse::<u32>().unwrap() + 1);
-        reading.members.retain(|member| !remove.contains(&member.index));
+        let next = reading.members.last().map_or(0, |last| last.key.to_string().parse::<u32>().unwrap() + 1);
+        reading.members.retain(|member| !remove.contains(&member.key));
         for index in (next..).take(usize::try_from(count).unwrap().saturating_sub(reading.members.len())) {
             reading.members.push(member(index, &Uuid::new_v4().to_string()));
         }
@@ -168,7 +166,7 @@ fn group(name: &str, uuid: &str, bounds: Bounds) -> NodeGroup {
         magnum_bounds: bounds,
         node_count: 0,
         status: Status::parse("UPDATE_COMPLETE"),
-        status_reason: String::new(),
+        status_reason: Reason::default(),
         updated_at: "2026-01-01T00:00:00+00:00".to_owned(),
         flavor_id: "m1.small".to_owned(),
         labels: [("cloud_provider_enabled".to_owned(), "true".to_owned())].into(),
@@ -177,10 +175,9 @@ fn group(name: &str, uuid: &str, bounds: Bounds) -> NodeGroup {
 
 fn reading(mut group: NodeGroup, members: Vec<Member>) -> Reading {
     group.node_count = u32::try_from(members.len()).unwrap();
-    let stack_name = format!("k8s-{}-abcdefgh", group.name);
     let template = Arc::new(template(&group));
     let cluster_status = Status::parse("UPDATE_COMPLETE");
-    Reading { cluster_status, group, stack_name, members, servers: None, template }
+    Reading { cluster_status, group, members, servers: None, template, capabilities: Arc::default() }
 }
 
 /// Of a flavor with 2 vCPUs, 4 GiB, 20 GiB of disk and an A100.
@@ -210,12 +207,13 @@ fn template(group: &NodeGroup) -> NodeTemplate {
 
 fn member(index: u32, server: &str) -> Member {
     Member {
-        index: MemberIndex::new(index),
+        key: MemberKey::Index(index),
+        name: format!("k8s-{index}"),
         server: Some(server.parse::<MachineId>().unwrap()),
         presence: ServerPresence::Present,
         counted: true,
         status: Status::parse("CREATE_COMPLETE"),
-        reason: String::new(),
+        reason: Reason::default(),
     }
 }
 

@@ -13,7 +13,7 @@ use cluster_autoscaler_provider_magnum::{
     core::cloud::Cloud as _,
     openstack::{
         MagnumCluster, Session, Transport,
-        heat::{Heat, StackRef},
+        driver::heat::api::{Heat, StackRef},
         magnum::Magnum,
         nova::Nova,
         transport::TransportError,
@@ -98,7 +98,7 @@ pub(crate) async fn drive(status: u16, body: &[u8]) -> Vec<String> {
         errors.extend(magnum.node_groups("k8s").await.err());
         errors.extend(magnum.node_group("k8s", group).await.err());
         errors.extend(magnum.resize("k8s", group, 1, &[]).await.err());
-        errors.extend(nova.servers(&["k"]).await.err());
+        errors.extend(nova.servers("^k-node-[0-9]+$").await.err());
         errors.extend(nova.server_exists(server).await.err());
         errors.extend(heat.stack("s1").await.err());
         errors.extend(heat.kube_minions(&stack).await.err());

@@ -3,13 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::{
-    heat::{ListedMember, RefsMap},
-    nova::Servers,
+    api::{ListedMember, RefsMap},
+    names::{MemberIndex, server_name},
+    servers::Servers,
 };
-use crate::core::{
-    machine_id::MachineId,
-    member::{Member, MemberIndex, ServerPresence},
-    status::{Action, Progress, Status},
+use crate::{
+    core::{
+        cloud::Reading,
+        machine_id::MachineId,
+        member::{Member, MemberKey, ServerPresence},
+        status::{Action, Progress, Status},
+    },
+    openstack::failures,
 };
 
 /// What Heat says of a group's members at one moment.
@@ -73,7 +78,7 @@ impl Listing {
     /// Whether the member has a server that Heat does not tell, and none was found for it otherwise.
     #[must_use]
     pub fn hides(&self, member: &Member) -> bool {
-        let listed = self.members.iter().find(|listed| listed.index == member.index);
+        let listed = self.members.iter().find(|listed| listed.index.key() == member.key);
         member.counted
             && member.server.is_none()
             && !member.was_never_complete()
@@ -87,27 +92,31 @@ impl Listing {
     }
 }
 
+/// What is known of a member's server from earlier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownServer {
+    /// Which one.
+    pub id: MachineId,
+    /// Whether it was there.
+    pub presence: ServerPresence,
+    /// Its name.
+    pub name: String,
+}
+
 /// What is known of the members from earlier.
-pub type KnownMembers = BTreeMap<MemberIndex, (MachineId, ServerPresence)>;
+pub type KnownMembers = BTreeMap<MemberKey, KnownServer>;
 
-/// The servers of a reading's members, to be known later.
+/// The servers of a reading's members.
 #[must_use]
-pub fn known(members: &[Member]) -> KnownMembers {
-    members.iter().filter_map(|member| Some((member.index, (member.server?, member.presence)))).collect()
+pub fn known(reading: &Reading) -> KnownMembers {
+    let known = |member: &Member| {
+        let (presence, name) = (member.presence, member.name.clone());
+        Some((member.key, KnownServer { id: member.server?, presence, name }))
+    };
+    reading.members.iter().filter_map(known).collect()
 }
 
-/// What Nova answered.
-#[derive(Debug, Clone, Copy)]
-pub enum NovaAnswer<'a> {
-    /// The list, whole.
-    Listed(&'a Servers),
-    /// It was not asked this time; what it said before holds.
-    NotAsked,
-    /// It did not answer.
-    Failed,
-}
-
-/// Puts the picture together. `stack_name` is the prefix of the servers' names.
+/// Puts the picture together. `stack_name` is the prefix of the servers' names; `nova` is none where it did not answer.
 ///
 /// Presence is [`ServerPresence::Gone`] at most where the server was known before: a list read a moment before a
 /// server was made correctly lacks it. Nor is anything called gone while the group is `in_progress`.
@@ -115,7 +124,7 @@ pub enum NovaAnswer<'a> {
 pub fn assemble(
     listing: &Listing,
     stack_name: &str,
-    nova: NovaAnswer<'_>,
+    nova: Option<&Servers>,
     known: &KnownMembers,
     in_progress: bool,
 ) -> Vec<Member> {
@@ -130,15 +139,19 @@ pub fn assemble(
         .filter(|member| !is_over(member))
         .map(|member| {
             let server = server_of(listing, member, stack_name, nova, known);
+            let known = server.and_then(|id| known.get(&member.index.key()).filter(|known| known.id == id));
+            let name =
+                server.and_then(|server| nova?.name(server)).or(known.map(|known| known.name.as_str()));
             Member {
-                index: member.index,
+                key: member.index.key(),
+                name: name.map_or_else(|| server_name(stack_name, member.index), str::to_owned),
                 server,
-                presence: presence(server, nova, known.get(&member.index), in_progress),
+                presence: presence(server, nova, known, in_progress),
                 // A member on its way out is not counted, even if its refs_map was read a moment too early.
                 counted: member.status.action != Action::Delete
                     && listing.refs_map.contains_key(&member.index),
                 status: member.status.clone(),
-                reason: member.reason.clone(),
+                reason: failures::reason(&member.reason),
             }
         })
         .collect()
@@ -148,7 +161,7 @@ fn server_of(
     listing: &Listing,
     member: &ListedMember,
     stack_name: &str,
-    nova: NovaAnswer<'_>,
+    nova: Option<&Servers>,
     known: &KnownMembers,
 ) -> Option<MachineId> {
     if let Some(server) = listing.server_in_refs_map(member) {
@@ -158,28 +171,22 @@ fn server_of(
     if !leaving && !listing.names_only_the_stack(member) {
         return None;
     }
-    let by_name = match nova {
-        NovaAnswer::Listed(servers) => servers.of_member(stack_name, member.index),
-        NovaAnswer::NotAsked | NovaAnswer::Failed => None,
-    };
-    let before = known.get(&member.index).map(|(server, _)| *server);
+    let by_name = nova.and_then(|servers| servers.of_member(stack_name, member.index));
+    let before = known.get(&member.index.key()).map(|known| known.id);
     // A leaving member's name may already be its successor's.
     if leaving { before.or(by_name) } else { by_name.or(before) }
 }
 
 fn presence(
     server: Option<MachineId>,
-    nova: NovaAnswer<'_>,
-    known: Option<&(MachineId, ServerPresence)>,
+    nova: Option<&Servers>,
+    known: Option<&KnownServer>,
     in_progress: bool,
 ) -> ServerPresence {
-    let Some(server) = server else { return ServerPresence::Unknown };
-    let before = known.filter(|(known, _)| *known == server).map(|(_, presence)| *presence);
-    match nova {
-        NovaAnswer::Listed(servers) if servers.contains(server) => ServerPresence::Present,
-        NovaAnswer::Listed(_) if before.is_some() && !in_progress => ServerPresence::Gone,
-        NovaAnswer::NotAsked => before.unwrap_or(ServerPresence::Unknown),
-        NovaAnswer::Listed(_) | NovaAnswer::Failed => ServerPresence::Unknown,
+    match (server, nova) {
+        (Some(server), Some(servers)) if servers.name(server).is_some() => ServerPresence::Present,
+        (Some(_), Some(_)) if known.is_some() && !in_progress => ServerPresence::Gone,
+        _ => ServerPresence::Unknown,
     }
 }
 
@@ -212,8 +219,13 @@ mod tests {
         }
     }
 
+    fn known_as(number: u32, server: &str, presence: ServerPresence) -> KnownMembers {
+        let known = KnownServer { id: server.parse().unwrap(), presence, name: format!("s-node-{number}") };
+        KnownMembers::from([(index(number).key(), known)])
+    }
+
     fn servers(json: &str) -> Servers {
-        crate::openstack::nova::tests_support::servers(&["s"], json)
+        crate::openstack::driver::heat::servers::tests_support::servers(&["s"], json)
     }
 
     #[test]
@@ -230,13 +242,8 @@ mod tests {
             (STACK, "UPDATE_COMPLETE", None),
             ("", "UPDATE_COMPLETE", None),
         ] {
-            let members = assemble(
-                &listing(&[(16, status)], &[(16, value)]),
-                "s",
-                NovaAnswer::Failed,
-                &KnownMembers::new(),
-                true,
-            );
+            let members =
+                assemble(&listing(&[(16, status)], &[(16, value)]), "s", None, &KnownMembers::new(), true);
             assert_eq!(members[0].server.map(|server| server.to_string()).as_deref(), server, "{value}");
             assert!(members[0].counted);
         }
@@ -246,52 +253,50 @@ mod tests {
     fn a_member_being_deleted_keeps_its_server_and_is_not_counted() {
         let leaving = listing(&[(1, "DELETE_IN_PROGRESS"), (2, "UPDATE_COMPLETE")], &[(2, B)]);
         assert!(leaving.is_consistent());
-        let before = KnownMembers::from([(index(1), (A.parse().unwrap(), ServerPresence::Present))]);
-        for (known, nova) in [
-            (&before, NovaAnswer::Failed),
-            (&KnownMembers::new(), NovaAnswer::Listed(&servers(&format!(r#"[["{A}", "s-node-1"]]"#)))),
-        ] {
+        let before = known_as(1, A, ServerPresence::Present);
+        for (known, nova) in
+            [(&before, None), (&KnownMembers::new(), Some(&servers(&format!(r#"[["{A}", "s-node-1"]]"#))))]
+        {
             let members = assemble(&leaving, "s", nova, known, true);
             assert_eq!(members[0].server, Some(A.parse().unwrap()));
             assert!(!members[0].counted && members[1].counted);
         }
         let over = listing(&[(1, "DELETE_COMPLETE")], &[]);
         assert!(over.is_consistent());
-        assert_eq!(assemble(&over, "s", NovaAnswer::Failed, &before, true), []);
+        assert_eq!(assemble(&over, "s", None, &before, true), []);
     }
 
     #[test]
     fn a_refs_map_of_nested_stacks_is_read_by_the_servers_names() {
         let old = listing(&[(3, "UPDATE_COMPLETE")], &[(3, STACK)]);
         let list = servers(&format!(r#"[["{A}", "s-minion-3"]]"#));
-        let members = assemble(&old, "s", NovaAnswer::Listed(&list), &KnownMembers::new(), false);
+        let members = assemble(&old, "s", Some(&list), &KnownMembers::new(), false);
         assert_eq!(members[0].server, Some(A.parse().unwrap()));
         assert_eq!(members[0].presence, ServerPresence::Present);
+        assert_eq!(members[0].name, "s-minion-3");
         assert!(!old.hides(&members[0]));
-        let untold = assemble(&old, "s", NovaAnswer::Failed, &KnownMembers::new(), false);
+        let untold = assemble(&old, "s", None, &KnownMembers::new(), false);
         assert!(untold[0].server.is_none() && old.hides(&untold[0]));
         let unborn = listing(&[(3, "CREATE_FAILED")], &[(3, STACK)]);
-        let members = assemble(&unborn, "s", NovaAnswer::Failed, &KnownMembers::new(), false);
+        let members = assemble(&unborn, "s", None, &KnownMembers::new(), false);
         assert!(!unborn.hides(&members[0]));
     }
 
     #[test]
     fn gone_is_only_what_was_known_and_is_at_rest() {
         let here = listing(&[(1, "UPDATE_COMPLETE")], &[(1, A)]);
-        let known = |presence| KnownMembers::from([(index(1), (A.parse().unwrap(), presence))]);
-        let other = KnownMembers::from([(index(1), (B.parse().unwrap(), ServerPresence::Present))]);
+        let known = |presence| known_as(1, A, presence);
+        let other = known_as(1, B, ServerPresence::Present);
         let (none, some) = (Servers::default(), servers(&format!(r#"[["{A}", "s-node-1"]]"#)));
         use ServerPresence::{Gone, Present, Unknown};
         for (nova, known, in_progress, expected) in [
-            (NovaAnswer::Listed(&none), known(Present), false, Gone),
-            (NovaAnswer::Listed(&none), known(Present), true, Unknown),
-            (NovaAnswer::Listed(&none), KnownMembers::new(), false, Unknown),
-            (NovaAnswer::Listed(&none), other, false, Unknown),
-            (NovaAnswer::Listed(&some), KnownMembers::new(), true, Present),
-            (NovaAnswer::Listed(&some), known(Gone), false, Present),
-            (NovaAnswer::NotAsked, known(Gone), false, Gone),
-            (NovaAnswer::NotAsked, KnownMembers::new(), false, Unknown),
-            (NovaAnswer::Failed, known(Present), false, Unknown),
+            (Some(&none), known(Present), false, Gone),
+            (Some(&none), known(Present), true, Unknown),
+            (Some(&none), KnownMembers::new(), false, Unknown),
+            (Some(&none), other, false, Unknown),
+            (Some(&some), KnownMembers::new(), true, Present),
+            (Some(&some), known(Gone), false, Present),
+            (None, known(Present), false, Unknown),
         ] {
             let members = assemble(&here, "s", nova, &known, in_progress);
             assert_eq!(members[0].presence, expected, "{nova:?} {known:?} {in_progress}");
@@ -303,14 +308,17 @@ mod tests {
         // As a crash of heat-engine left it: 15 was on its way out, 21 on its way in.
         let left = listing(&[(15, "UPDATE_IN_PROGRESS"), (20, "CREATE_COMPLETE")], &[(20, B), (21, "21")]);
         assert!(!left.is_consistent());
-        let before = KnownMembers::from([(index(15), (A.parse().unwrap(), ServerPresence::Present))]);
-        let members = assemble(&left.by_definition(), "s", NovaAnswer::NotAsked, &before, true);
-        let told: Vec<_> =
-            members.iter().map(|member| (member.index, member.server, member.counted)).collect();
+        let before = known_as(15, A, ServerPresence::Present);
+        let members = assemble(&left.by_definition(), "s", None, &before, true);
+        let told: Vec<_> = members.iter().map(|member| (member.key, member.server, member.counted)).collect();
         let server = |text: &str| Some(text.parse().unwrap());
         assert_eq!(
             told,
-            [(index(15), server(A), false), (index(20), server(B), true), (index(21), None, true)]
+            [
+                (index(15).key(), server(A), false),
+                (index(20).key(), server(B), true),
+                (index(21).key(), None, true)
+            ]
         );
     }
 

@@ -6,12 +6,12 @@ use http::header;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::session::{Call, Session, malformed, parse, redirected};
+use super::names::MemberIndex;
 use crate::core::{
     cloud::{CloudError, Service},
-    member::MemberIndex,
     status::Status,
 };
+use crate::openstack::session::{Call, Session, malformed, parse, redirected};
 
 /// A stack by name and id; only both together address everything about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -253,14 +253,15 @@ mod tests {
     #[test]
     fn members_of_the_lab_are_understood() {
         let answer: ResourcesAnswer =
-            serde_json::from_str(include_str!("../../tests/fixtures/heat-members-during-delete.json"))
+            serde_json::from_str(include_str!("../../../../tests/fixtures/heat-members-during-delete.json"))
                 .unwrap();
         let members: Vec<_> = answer.resources.into_iter().filter_map(listed_member).collect();
         assert_eq!(members.iter().map(|member| member.index.to_string()).collect::<Vec<_>>(), ["12", "13"]);
         assert!(is_leaving(&members[0]) && !is_leaving(&members[1]));
         assert_eq!(members[1].stack_id, "c3132b64-099d-4836-8374-60c528b011f8");
         let answer: StackAnswer =
-            serde_json::from_str(include_str!("../../tests/fixtures/heat-stack-quota-failed.json")).unwrap();
+            serde_json::from_str(include_str!("../../../../tests/fixtures/heat-stack-quota-failed.json"))
+                .unwrap();
         let output = answer.stack.outputs.into_iter().find(|output| output.output_key == "refs_map").unwrap();
         let Some(Value::Object(values)) = output.output_value else { panic!("no map") };
         let refs_map = read_refs_map(values);

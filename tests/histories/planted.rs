@@ -20,7 +20,8 @@ use tokio::time::Instant;
 const MEMORY: Duration = Duration::from_secs(600);
 
 /// The bugs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
+#[value(rename_all = "PascalCase")]
 pub(crate) enum Bug {
     /// A removal lowers the count and names nobody.
     RemovalByCount,

@@ -8,11 +8,12 @@ use cluster_autoscaler_provider_magnum::core::{
     instance::InstanceId,
     ledger::{Ledger, Queued, Request, Ticket},
     machine_id::MachineId,
-    member::{Member, MemberIndex, ServerPresence},
+    member::{Member, MemberIndex},
     node_group::{Bounds, NodeGroup, NodeGroupUuid},
     plan::plan,
     registration::Registrations,
     request::NodeReference,
+    sample,
     snapshot::{GroupView, Snapshot},
     status::Status,
 };
@@ -28,31 +29,25 @@ fn machine(group: u32, index: u32) -> MachineId {
 
 fn reading(group: u32) -> Reading {
     let member = |index| Member {
-        index: MemberIndex::new(index),
         server: Some(machine(group, index)),
-        presence: ServerPresence::Present,
-        counted: true,
         status: Status::parse("UPDATE_COMPLETE"),
         reason: "state changed".into(),
+        ..sample::member(index)
     };
+    let bounds = Bounds { min: 0, max: 2 * NODES };
     Reading {
-        cluster_status: Status::parse("UPDATE_COMPLETE"),
         group: NodeGroup {
             uuid: NodeGroupUuid::from_uuid(Uuid::from_u128(u128::from(group + 1) << 96)),
             name: format!("pool-{group}"),
-            bounds: Bounds { min: 0, max: 2 * NODES },
-            magnum_bounds: Bounds { min: 0, max: 2 * NODES },
+            bounds,
+            magnum_bounds: bounds,
             node_count: NODES,
-            status: Status::parse("UPDATE_COMPLETE"),
-            status_reason: String::new(),
-            updated_at: String::new(),
-            flavor_id: "m1.node".into(),
             labels: BTreeMap::new(),
+            ..sample::group()
         },
         stack_name: format!("k8s-pool-{group}-abcdefghijkl"),
-        template: Default::default(),
-        members: (0..NODES).map(member).collect(),
         servers: Some((0..NODES).map(|index| (machine(group, index), MemberIndex::new(index))).collect()),
+        ..sample::reading((0..NODES).map(member).collect())
     }
 }
 

@@ -17,6 +17,8 @@ pub mod quantity;
 pub mod quote;
 pub mod registration;
 pub mod request;
+#[doc(hidden)]
+pub mod sample;
 pub mod settings;
 pub mod settle;
 pub mod snapshot;

@@ -96,6 +96,7 @@ mod tests {
         machine_id::{MachineId, PlaceholderId},
         member::MemberIndex,
         node_group::{Bounds, NodeGroupUuid},
+        sample,
     };
 
     const UUID: &str = "ca5b234b-f9a6-42b0-a77d-197636b29d52";
@@ -127,13 +128,9 @@ mod tests {
             id: "default-worker-ca5b234b".to_owned(),
             bounds: Bounds { min: 1, max: u32::MAX },
             target_size: 2,
-            cancellable: 0,
             instances,
-            gives_provider_ids: true,
-            stack_name: "k8s-abc".to_owned(),
-            template: Default::default(),
-            status: "UPDATE_COMPLETE".to_owned(),
             trouble: trouble.map(str::to_owned),
+            ..sample::view()
         }
     }
 

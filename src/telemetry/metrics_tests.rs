@@ -6,6 +6,7 @@ use crate::core::{
     machine_id::PlaceholderId,
     node_group::{Bounds, NodeGroupUuid},
     request::RequestError,
+    sample,
 };
 
 /// A group with one instance, for which there was no quota.
@@ -23,13 +24,9 @@ fn group(id: &str) -> Arc<GroupView> {
         id: id.to_owned(),
         bounds: Bounds { min: 1, max: 6 },
         target_size: 2,
-        cancellable: 0,
         instances: vec![instance],
-        gives_provider_ids: true,
-        stack_name: "k8s-abc".to_owned(),
-        template: Default::default(),
-        status: "UPDATE_COMPLETE".to_owned(),
         trouble: Some("heat is down".to_owned()),
+        ..sample::view()
     })
 }
 

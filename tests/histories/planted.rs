@@ -10,8 +10,9 @@ use std::{
 use async_trait::async_trait;
 use cluster_autoscaler_provider_magnum::core::{
     cloud::{Cloud, CloudError, Observation, Reading},
-    member::{Member, MemberIndex, ServerPresence},
+    member::{Member, MemberIndex},
     node_group::NodeGroupUuid,
+    sample,
     status::Status,
 };
 use tokio::time::Instant;
@@ -77,14 +78,7 @@ fn pretended(mut reading: Reading, count: u32, remove: &[MemberIndex]) -> Readin
     let mut next = reading.members.iter().map(|member| member.index).max().unwrap_or(MemberIndex::new(0));
     while reading.members.len() < usize::try_from(count).unwrap() {
         next = MemberIndex::new(next.to_string().parse::<u32>().unwrap() + 1);
-        reading.members.push(Member {
-            index: next,
-            server: None,
-            presence: ServerPresence::Unknown,
-            counted: true,
-            status: Status::parse("CREATE_COMPLETE"),
-            reason: String::new(),
-        });
+        reading.members.push(Member { index: next, ..sample::serverless_member(0, "CREATE_COMPLETE") });
     }
     reading.group.node_count = count;
     reading.group.status = Status::parse("UPDATE_COMPLETE");

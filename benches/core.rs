@@ -8,12 +8,13 @@ use cluster_autoscaler_provider_magnum::core::{
     failure::Reason,
     instance::InstanceId,
     machine_id::MachineId,
-    member::{Member, MemberKey, ServerPresence},
+    member::{Member, MemberKey},
     node_group::{Bounds, NodeGroup, NodeGroupUuid},
     pending::{PendingRequests, Queued, Request, Ticket},
     plan::plan,
     registration::Registrations,
     request::NodeReference,
+    sample,
     snapshot::{GroupView, Snapshot},
     status::Status,
 };
@@ -32,29 +33,23 @@ fn reading(group: u32) -> Reading {
         key: MemberKey::Index(index),
         name: format!("k8s-pool-{group}-abcdefghijkl-node-{index}"),
         server: Some(machine(group, index)),
-        presence: ServerPresence::Present,
-        counted: true,
         status: Status::parse("UPDATE_COMPLETE"),
         reason: Reason { text: "state changed".into(), ..Reason::default() },
+        ..sample::member(index)
     };
+    let bounds = Bounds { min: 0, max: 2 * NODES };
     Reading {
-        cluster_status: Status::parse("UPDATE_COMPLETE"),
         group: NodeGroup {
             uuid: NodeGroupUuid::from_uuid(Uuid::from_u128(u128::from(group + 1) << 96)),
             name: format!("pool-{group}"),
-            bounds: Bounds { min: 0, max: 2 * NODES },
-            magnum_bounds: Bounds { min: 0, max: 2 * NODES },
+            bounds,
+            magnum_bounds: bounds,
             node_count: NODES,
-            status: Status::parse("UPDATE_COMPLETE"),
-            status_reason: Reason::default(),
-            updated_at: String::new(),
-            flavor_id: "m1.node".into(),
             labels: BTreeMap::new(),
+            ..sample::group()
         },
-        template: Default::default(),
-        capabilities: Default::default(),
-        members: (0..NODES).map(member).collect(),
         servers: Some((0..NODES).map(|index| (machine(group, index), MemberKey::Index(index))).collect()),
+        ..sample::reading((0..NODES).map(member).collect())
     }
 }
 

@@ -25,6 +25,8 @@ pub mod quote;
 pub mod registration;
 pub mod request;
 pub mod resize;
+#[doc(hidden)]
+pub mod sample;
 pub mod settings;
 pub mod settle;
 pub mod snapshot;

@@ -97,6 +97,7 @@ mod tests {
         machine_id::{MachineId, PlaceholderId},
         member::MemberKey,
         node_group::{Bounds, NodeGroupUuid},
+        sample,
     };
 
     const UUID: &str = "ca5b234b-f9a6-42b0-a77d-197636b29d52";
@@ -135,11 +136,8 @@ mod tests {
             bounds: Bounds { min: 1, max: u32::MAX },
             target_size: 2,
             instances,
-            gives_provider_ids: true,
-            template: Default::default(),
-            capabilities: Default::default(),
-            status: "UPDATE_COMPLETE".to_owned(),
             trouble: trouble.map(str::to_owned),
+            ..sample::view()
         }
     }
 

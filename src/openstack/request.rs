@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use rand::{RngExt as _, SeedableRng as _, rngs::Xoshiro256PlusPlus};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -76,7 +76,7 @@ pub(super) struct Requester {
     transport: Arc<dyn Transport>,
     observer: Arc<dyn RequestObserver>,
     timeouts: Timeouts,
-    random: Arc<Mutex<StdRng>>,
+    random: Arc<Mutex<Xoshiro256PlusPlus>>,
     /// The login's, to be hidden wherever somebody quotes it.
     secret: SecretString,
 }
@@ -94,7 +94,7 @@ impl Requester {
         timeouts: Timeouts,
         secret: SecretString,
     ) -> Self {
-        let random = Arc::new(Mutex::new(StdRng::from_rng(&mut rand::rng())));
+        let random = Arc::new(Mutex::new(Xoshiro256PlusPlus::from_rng(&mut rand::rng())));
         Self { transport, observer, timeouts, random, secret }
     }
 
@@ -228,7 +228,7 @@ impl Requester {
 
     /// From now on the jitter is a known one, so that a test can be repeated exactly.
     pub(super) fn seed_jitter(&mut self, seed: u64) {
-        self.random = Arc::new(Mutex::new(StdRng::seed_from_u64(seed)));
+        self.random = Arc::new(Mutex::new(Xoshiro256PlusPlus::seed_from_u64(seed)));
     }
 
     /// Full jitter: anything between nothing and the doubling pause.

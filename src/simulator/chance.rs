@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 use uuid::{Builder, Uuid};
 
 /// What Heat makes the suffixes of stack names of.
@@ -10,13 +10,13 @@ const SUFFIX_LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// Length of such a suffix.
 const SUFFIX_LENGTH: usize = 12;
 
-/// The source of all ids and of everything left to chance.
+/// The source of all ids and of everything left to chance; an algorithm that does not change with rand's version.
 #[derive(Debug, Clone)]
-pub(super) struct Chance(SmallRng);
+pub(super) struct Chance(Xoshiro256PlusPlus);
 
 impl Chance {
     pub(super) fn seeded(seed: u64) -> Self {
-        Self(SmallRng::seed_from_u64(seed))
+        Self(Xoshiro256PlusPlus::seed_from_u64(seed))
     }
 
     pub(super) fn uuid(&mut self) -> Uuid {

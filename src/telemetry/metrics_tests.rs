@@ -8,6 +8,7 @@ use crate::core::{
     machine_id::PlaceholderId,
     node_group::{Bounds, NodeGroupUuid},
     request::RequestError,
+    sample,
     status::Status,
     verify::Verdict,
 };
@@ -31,11 +32,8 @@ fn group(id: &str) -> Arc<GroupView> {
         bounds: Bounds { min: 1, max: 6 },
         target_size: 2,
         instances: vec![instance],
-        gives_provider_ids: true,
-        template: Default::default(),
-        capabilities: Default::default(),
-        status: "UPDATE_COMPLETE".to_owned(),
         trouble: Some("heat is down".to_owned()),
+        ..sample::view()
     })
 }
 

@@ -10,10 +10,10 @@ use std::{
 use async_trait::async_trait;
 use cluster_autoscaler_provider_magnum::core::{
     cloud::{Cloud, CloudError, Observation, Reading},
-    failure::Reason,
-    member::{Member, MemberKey, ServerPresence},
+    member::{Member, MemberKey},
     node_group::NodeGroupUuid,
     resize::{Removal, Resize},
+    sample,
     status::Status,
 };
 use tokio::time::Instant;
@@ -22,7 +22,8 @@ use tokio::time::Instant;
 const MEMORY: Duration = Duration::from_secs(600);
 
 /// The bugs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
+#[value(rename_all = "PascalCase")]
 pub(crate) enum Bug {
     /// A removal lowers the count and names nobody.
     RemovalByCount,
@@ -79,15 +80,7 @@ fn pretended(mut reading: Reading, resize: &Resize) -> Reading {
     let mut next = reading.members.iter().map(|member| member.key).max().unwrap_or(MemberKey::Index(0));
     while reading.members.len() < usize::try_from(count).unwrap() {
         next = MemberKey::Index(next.to_string().parse::<u32>().unwrap() + 1);
-        reading.members.push(Member {
-            key: next,
-            name: String::new(),
-            server: None,
-            presence: ServerPresence::Unknown,
-            counted: true,
-            status: Status::parse("CREATE_COMPLETE"),
-            reason: Reason::default(),
-        });
+        reading.members.push(Member { key: next, ..sample::serverless_member(0, "CREATE_COMPLETE") });
     }
     reading.group.node_count = count;
     reading.group.status = Status::parse("UPDATE_COMPLETE");

@@ -20,6 +20,7 @@ use cluster_autoscaler_provider_magnum::core::{
     registration::Registrations,
     request::RequestError,
     resize::{Removal, Resize},
+    sample,
     snapshot::GroupView,
     status::Status,
 };
@@ -27,7 +28,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 fn group_uuid() -> NodeGroupUuid {
-    NodeGroupUuid::from_uuid(Uuid::from_u128(7))
+    sample::group().uuid
 }
 
 fn machine(number: u128) -> MachineId {
@@ -49,14 +50,9 @@ fn member(index: u32, kind: u8) -> Member {
         12 => (None, true, "UPDATE_COMPLETE"),
         _ => (server, true, "UPDATE_FAILED"),
     };
-    Member {
-        key: MemberKey::Index(index),
-        name: format!("k8s-pool-abc-node-{index}"),
-        server,
-        presence: if server.is_some() { ServerPresence::Present } else { ServerPresence::Unknown },
-        counted,
-        status: Status::parse(status),
-        reason: Reason::default(),
+    match server {
+        Some(_) => Member { server, counted, status: Status::parse(status), ..sample::member(index) },
+        None => Member { counted, ..sample::serverless_member(index, status) },
     }
 }
 
@@ -73,21 +69,12 @@ prop_compose! {
         let mut reading = Reading {
             cluster_status: Status::parse(cluster),
             group: NodeGroup {
-                uuid: group_uuid(),
-                name: "pool".into(),
                 bounds: Bounds { min, max: min + room },
                 magnum_bounds: Bounds { min: min.saturating_sub(slack), max: min + room + slack },
                 node_count,
-                status: Status::parse("UPDATE_COMPLETE"),
-                status_reason: Reason::default(),
-                updated_at: String::new(),
-                flavor_id: String::new(),
-                labels: BTreeMap::new(),
+                ..sample::group()
             },
-            template: Default::default(),
-        capabilities: Default::default(),
-            members: members.into_iter().map(|(index, kind)| member(index, kind)).collect(),
-            servers: None,
+            ..sample::reading(members.into_iter().map(|(index, kind)| member(index, kind)).collect())
         };
         match witnesses {
             // Magnum and Heat agree, and Nova is silent.
@@ -349,25 +336,10 @@ proptest! {
 }
 
 fn settled_group(count: u32) -> Reading {
-    Reading {
-        cluster_status: Status::parse("UPDATE_COMPLETE"),
-        group: NodeGroup {
-            uuid: group_uuid(),
-            name: "pool".into(),
-            bounds: Bounds { min: 1, max: 6 },
-            magnum_bounds: Bounds { min: 1, max: 6 },
-            node_count: count,
-            status: Status::parse("UPDATE_COMPLETE"),
-            status_reason: Reason::default(),
-            updated_at: String::new(),
-            flavor_id: String::new(),
-            labels: BTreeMap::new(),
-        },
-        template: Default::default(),
-        capabilities: Default::default(),
-        members: (0..count).map(|index| member(index, 6)).collect(),
-        servers: None,
-    }
+    let mut reading = sample::reading((0..count).map(sample::member).collect());
+    reading.group.bounds = Bounds { min: 1, max: 6 };
+    reading.group.magnum_bounds = reading.group.bounds;
+    reading
 }
 
 fn server(number: u128) -> InstanceId {

@@ -1,19 +1,19 @@
 //! What cluster-autoscaler sees of a group, for the states that the lab showed (FINDINGS, `refs_map` and Failures).
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use cluster_autoscaler_provider_magnum::core::{
     cloud::Reading,
-    failure::Reason,
     instance::{InstanceErrorClass, InstanceId, InstanceState},
     machine_id::{MachineId, PlaceholderId},
     member::{Member, MemberKey, ServerPresence},
-    node_group::{Bounds, NodeGroup, NodeGroupUuid},
+    node_group::{NodeGroup, NodeGroupUuid},
     pending::{PendingRequests, Queued, Request, Ticket},
     plan::plan,
     registration::Registrations,
     request::{NodeReference, RequestError},
     resize::InFlightResize,
+    sample,
     settle::{Patience, settled},
     snapshot::{GroupView, Snapshot},
     status::Status,
@@ -36,40 +36,30 @@ fn group_uuid() -> NodeGroupUuid {
 }
 
 fn machine(number: u32) -> MachineId {
-    MachineId::from_uuid(Uuid::from_u128(u128::from(number)))
+    sample::server(number)
 }
 
 fn member(index: u32, server: bool, status: &str, reason: &str) -> Member {
     Member {
-        key: MemberKey::Index(index),
         name: format!("k8s-lab-pool-b-rlthnimsp5dl-node-{index}"),
         server: server.then(|| machine(index)),
-        presence: ServerPresence::Present,
         counted: !status.starts_with("DELETE"),
         status: Status::parse(status),
         reason: failures::reason(reason),
+        ..sample::member(index)
     }
 }
 
 fn reading(status: &str, node_count: u32, members: Vec<Member>) -> Reading {
     Reading {
-        cluster_status: Status::parse("UPDATE_COMPLETE"),
         group: NodeGroup {
             uuid: group_uuid(),
             name: "pool-b".into(),
-            bounds: Bounds { min: 0, max: 10 },
-            magnum_bounds: Bounds { min: 0, max: 10 },
             node_count,
             status: Status::parse(status),
-            status_reason: Reason::default(),
-            updated_at: "2026-11-22T07:00:00+00:00".into(),
-            flavor_id: "m1.node".into(),
-            labels: BTreeMap::from([("cloud_provider_enabled".into(), "true".into())]),
+            ..sample::group()
         },
-        template: Default::default(),
-        capabilities: Default::default(),
-        members,
-        servers: None,
+        ..sample::reading(members)
     }
 }
 

@@ -6,20 +6,20 @@ use std::{
     thread,
 };
 
-use tracing::{Subscriber, subscriber::DefaultGuard};
-use tracing_subscriber::{filter::dynamic_filter_fn, fmt::MakeWriter, layer::SubscriberExt as _};
+use tracing::{
+    Subscriber,
+    subscriber::{DefaultGuard, NoSubscriber},
+};
+use tracing_subscriber::fmt::MakeWriter;
 
 /// Gives what this thread logs to a subscriber, until the guard is dropped.
 ///
 /// tracing remembers for each line of the code whether anybody wants it. A line that a thread without a subscriber is
-/// the first to reach would be remembered as one that nobody wants, in the threads that do as well. Therefore all
-/// threads have a subscriber that is asked each time, and takes nothing.
+/// the first to reach would be remembered as one that nobody wants, in the threads that do as well. With a second
+/// subscriber, which all other threads have and which takes nothing, it asks each time.
 pub fn listen(subscriber: impl Subscriber + Send + Sync) -> DefaultGuard {
     static OTHER_THREADS: Once = Once::new();
-    OTHER_THREADS.call_once(|| {
-        let nothing = tracing_subscriber::registry().with(dynamic_filter_fn(|_, _| false));
-        tracing::subscriber::set_global_default(nothing).unwrap();
-    });
+    OTHER_THREADS.call_once(|| tracing::subscriber::set_global_default(NoSubscriber::default()).unwrap());
     tracing::subscriber::set_default(subscriber)
 }
 

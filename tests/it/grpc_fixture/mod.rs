@@ -13,16 +13,14 @@ use async_trait::async_trait;
 use cluster_autoscaler_provider_magnum::{
     core::{
         cloud::{Cloud, CloudError, GroupObservation, Observation, Reading, Service},
-        failure::Reason,
         flavor::Flavor,
         lifecycle::Timing,
-        machine_id::MachineId,
-        member::{Member, MemberKey, ServerPresence},
+        member::{Member, MemberKey},
         node_group::{Bounds, NodeGroup, NodeGroupUuid},
         resize::Resize,
+        sample,
         settings::{GroupSettings, Settings},
         settle::Patience,
-        status::Status,
         template::{Facts, NodeTemplate, devices::DeviceNames},
     },
     engine::{Engine, EngineOptions, Subscriber},
@@ -164,20 +162,18 @@ fn group(name: &str, uuid: &str, bounds: Bounds) -> NodeGroup {
         name: name.to_owned(),
         bounds,
         magnum_bounds: bounds,
-        node_count: 0,
-        status: Status::parse("UPDATE_COMPLETE"),
-        status_reason: Reason::default(),
-        updated_at: "2026-01-01T00:00:00+00:00".to_owned(),
         flavor_id: "m1.small".to_owned(),
-        labels: [("cloud_provider_enabled".to_owned(), "true".to_owned())].into(),
+        ..sample::group()
     }
 }
 
-fn reading(mut group: NodeGroup, members: Vec<Member>) -> Reading {
-    group.node_count = u32::try_from(members.len()).unwrap();
-    let template = Arc::new(template(&group));
-    let cluster_status = Status::parse("UPDATE_COMPLETE");
-    Reading { cluster_status, group, members, servers: None, template, capabilities: Arc::default() }
+fn reading(group: NodeGroup, members: Vec<Member>) -> Reading {
+    let reading = sample::reading(members);
+    Reading {
+        template: Arc::new(template(&group)),
+        group: NodeGroup { node_count: reading.group.node_count, ..group },
+        ..reading
+    }
 }
 
 /// Of a flavor with 2 vCPUs, 4 GiB, 20 GiB of disk and an A100.
@@ -206,15 +202,7 @@ fn template(group: &NodeGroup) -> NodeTemplate {
 }
 
 fn member(index: u32, server: &str) -> Member {
-    Member {
-        key: MemberKey::Index(index),
-        name: format!("k8s-{index}"),
-        server: Some(server.parse::<MachineId>().unwrap()),
-        presence: ServerPresence::Present,
-        counted: true,
-        status: Status::parse("CREATE_COMPLETE"),
-        reason: Reason::default(),
-    }
+    Member { name: format!("k8s-{index}"), server: Some(server.parse().unwrap()), ..sample::member(index) }
 }
 
 /// The service, its cloud and its metrics.

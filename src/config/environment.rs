@@ -1,12 +1,16 @@
 //! The `OS_*` environment variables, as the openstack client and gophercloud read them
 //! (gophercloud/utils `clientconfig/requests.go`; openstacksdk `config/loader.py`).
 
+use std::collections::BTreeMap;
+
 use super::{
-    Environment,
     names::{NAMES, Spelling, canonical, nearest, unknown},
     settings::{LINE_END, Settings, without_line_ends},
     warning::{ConfigWarning, Place},
 };
+
+/// The process's environment, or a test's.
+pub type Environment = BTreeMap<String, String>;
 
 /// Older and other names of the variables.
 const ALIASES: &[(&str, &str)] = &[

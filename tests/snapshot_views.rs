@@ -1,4 +1,4 @@
-//! What cluster-autoscaler sees of a group, for the states that the lab showed (FINDINGS, `refs_map` and Failures).
+//! What cluster-autoscaler sees of a group, for the states that the lab showed (docs/openstack-behaviour.md#refs_map).
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};

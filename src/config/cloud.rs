@@ -138,7 +138,7 @@ impl EndpointOverride {
 }
 
 /// How to log in. Combinations that Keystone refuses cannot be represented: an application credential with a scope, a
-/// trust besides a project (FINDINGS, Logging in).
+/// trust besides a project (docs/openstack-behaviour.md#logging-in).
 #[derive(Debug, Clone)]
 pub enum Credentials {
     /// A user's password.

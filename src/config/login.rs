@@ -132,7 +132,8 @@ impl Settings {
         Ok(Identity::Name { name, domain })
     }
 
-    /// A trust is the only scope there may be, so that it goes before a project (FINDINGS, Logging in).
+    /// A trust is the only scope there may be, so that it goes before a project
+    /// (docs/openstack-behaviour.md#logging-in).
     fn scope(&mut self) -> Result<Scope, ConfigProblem> {
         if let Some(trust) = self.take("trust_id") {
             for name in ["project_id", "project_name"] {

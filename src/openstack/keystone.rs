@@ -109,7 +109,8 @@ pub(super) fn login_request(
         .body(Bytes::from(login_body(credentials).to_string()))
 }
 
-/// The bodies of FINDINGS, Logging in: an application credential has no scope; a trust is the only one.
+/// The bodies of docs/openstack-behaviour.md#logging-in: an application credential has no scope; a trust is the only
+/// one.
 fn login_body(credentials: &Credentials) -> Value {
     match credentials {
         Credentials::Password { user, password, scope } => {

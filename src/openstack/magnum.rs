@@ -68,12 +68,12 @@ pub struct ClusterRecord {
     pub uuid: String,
     /// Its name; not unique by force.
     pub name: Option<String>,
-    /// Its status: the worst of its groups' (FINDINGS, Reading a cluster).
+    /// Its status: the worst of its groups' (docs/openstack-behaviour.md#reading-a-cluster).
     pub status: Option<String>,
 }
 
 /// A node group's record. The list leaves out what is marked «detail» or shows false values for it
-/// (FINDINGS, Reading a cluster).
+/// (docs/openstack-behaviour.md#reading-a-cluster).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct NodeGroupRecord {
     /// Its UUID.
@@ -224,8 +224,9 @@ impl Magnum {
             .ok_or_else(|| malformed(&call, "the version document has no max_version of v1".to_owned()))
     }
 
-    /// What the answers below `/v1` say, each of which names the newest version (facts, 1.1): some clouds show nothing but
-    /// that to the outside. `of_root` is why the root does not tell.
+    /// What the answers below `/v1` say, each of which names the newest version
+    /// (docs/openstack-behaviour.md#api-versions): some clouds show nothing but that to the outside. `of_root` is why
+    /// the root does not tell.
     async fn newest_by_answers(&self, api: &Url, of_root: CloudError) -> Result<Microversion, CloudError> {
         tracing::debug!("magnum's root does not tell its versions: {of_root}");
         let document = Call::get(Service::ContainerInfra, "versions", api.clone(), &[]);
@@ -372,7 +373,7 @@ impl Magnum {
     }
 
     /// Asks for a count of nodes without the members named. Sent once, or again only where it was certainly not
-    /// heard. The body of the answer is of no interest: 8.x has none (facts, 1.3).
+    /// heard. The body of the answer is of no interest: 8.x has none (docs/openstack-behaviour.md#api-versions).
     ///
     /// # Errors
     /// [`CloudError::certainly_without_effect`] tells whether it may have been heard.

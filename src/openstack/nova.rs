@@ -167,9 +167,9 @@ impl Nova {
     }
 }
 
-/// Anchored at both ends: one group's stack name may begin with another's (FINDINGS, Nova). Optional groups stand for
-/// an alternation, since Nova takes `|` literally on MySQL (nova 26.2.2 `db/main/api.py:1957`); the few names that they
-/// match beyond it do not exist.
+/// Anchored at both ends: one group's stack name may begin with another's (docs/openstack-behaviour.md#nova). Optional
+/// groups stand for an alternation, since Nova takes `|` literally on MySQL (nova 26.2.2 `db/main/api.py:1957`); the
+/// few names that they match beyond it do not exist.
 fn name_pattern(stack_names: &[&str]) -> String {
     let names: String = stack_names.iter().map(|name| format!("({})?", name.replace('.', "\\."))).collect();
     format!("^{names}-(node)?(minion)?-[0-9]+$")

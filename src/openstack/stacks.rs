@@ -21,7 +21,7 @@ pub struct GroupStacks {
 ///
 /// # Errors
 /// [`CloudError::Unsuitable`] where the group belongs to a Cluster API driver, told by the form of its stack id or,
-/// since those give none to further groups, of its siblings' (facts, 4).
+/// since those give none to further groups, of its siblings' (docs/openstack-behaviour.md#cluster-api-drivers).
 pub(super) fn heat_stack_id<'a>(
     group: &'a NodeGroupRecord,
     siblings: &[NodeGroupRecord],

@@ -9,7 +9,6 @@ use super::warning::ConfigWarning;
 /// There is no usable configuration. No message holds a password, secret or token (I8).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    /// Why.
     pub problem: ConfigProblem,
     /// What was passed over before: a misspelt key is often the cause.
     pub warnings: Vec<ConfigWarning>,
@@ -23,7 +22,7 @@ impl From<ConfigProblem> for ConfigError {
     }
 }
 
-/// One line.
+/// One line: the problem, then what was passed over before.
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.problem)?;
@@ -38,7 +37,6 @@ pub enum ConfigProblem {
     /// A file that was named cannot be read.
     #[error("{}: {reason}", file.display())]
     Unreadable {
-        /// The file.
         file: PathBuf,
         /// The operating system's words.
         reason: String,
@@ -46,7 +44,6 @@ pub enum ConfigProblem {
     /// A file that breaks the rules of its format.
     #[error("{}, line {line}: {reason}", file.display())]
     Syntax {
-        /// The file.
         file: PathBuf,
         /// Line, counted from 1.
         line: usize,
@@ -73,7 +70,6 @@ pub enum ConfigProblem {
     /// `clouds.yaml` lacks the cloud, or has several and none was chosen.
     #[error("{}: {reason}", file.display())]
     Choice {
-        /// The file.
         file: PathBuf,
         /// What to choose from.
         reason: String,

@@ -46,7 +46,6 @@ pub struct CloudChoice {
 /// A configuration with where it came from.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The configuration.
     pub config: CloudConfig,
     /// Its source, for a message: `/etc/kubernetes/cloud-config [Global]`.
     pub origin: String,
@@ -69,7 +68,7 @@ pub fn load(choice: &CloudChoice, environment: &Environment) -> Result<Loaded, C
     } else {
         clouds_yaml::read(None, clouds_yaml::Choice::default(), environment)?
     };
-    settings.fill_up_from(variables);
+    settings.merge_defaults(variables);
     finish(settings)
 }
 

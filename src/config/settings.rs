@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use super::{
     ConfigProblem,
-    names::{NAMES, Spelling},
+    names::{KeyStyle, NAMES},
     warning::{ConfigWarning, Place},
 };
 
@@ -13,7 +13,7 @@ pub struct Settings {
     /// Where the settings come from, for messages.
     pub origin: String,
     /// How that source spells names.
-    pub spelling: Spelling,
+    pub key_style: KeyStyle,
     /// What was passed over, and what may be meant otherwise.
     pub warnings: Vec<ConfigWarning>,
     pub(super) values: BTreeMap<&'static str, Setting>,
@@ -39,10 +39,9 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// No settings yet.
     #[must_use]
-    pub const fn new(origin: String, spelling: Spelling) -> Self {
-        Self { origin, spelling, values: BTreeMap::new(), warnings: Vec::new() }
+    pub const fn new(origin: String, key_style: KeyStyle) -> Self {
+        Self { origin, key_style, values: BTreeMap::new(), warnings: Vec::new() }
     }
 
     /// Takes a value that is written at a place under a key. Line ends at its end do not count; an empty value counts
@@ -53,7 +52,7 @@ impl Settings {
         if text.len() < value.len() {
             self.warn(place, Some(key), LINE_END);
         }
-        if self.spelling == Spelling::Environment && is_in_quotes(text) {
+        if self.key_style == KeyStyle::Environment && is_in_quotes(text) {
             self.warn(place, Some(key), QUOTES_KEPT);
         }
         if text.is_empty() {
@@ -91,13 +90,13 @@ impl Settings {
     pub(super) fn error(&self, name: &str, reason: &str) -> ConfigProblem {
         let (origin, key) = match self.values.get(name) {
             Some(setting) => (setting.place.to_string(), setting.key.clone()),
-            None => (self.origin.clone(), self.spelling.of(name)),
+            None => (self.origin.clone(), self.key_style.of(name)),
         };
         ConfigProblem::Setting { origin, reason: format!("{key} {reason}") }
     }
 
     pub(super) fn missing(&self, names: &[&str], why: &str) -> ConfigProblem {
-        let names: Vec<_> = names.iter().map(|name| self.spelling.of(name)).collect();
+        let names: Vec<_> = names.iter().map(|name| self.key_style.of(name)).collect();
         let reason = format!("{} is missing: {why}", names.join(" or "));
         ConfigProblem::Setting { origin: self.origin.clone(), reason }
     }

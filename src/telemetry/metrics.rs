@@ -162,7 +162,6 @@ impl Recorder for Metrics {
     }
 }
 
-/// gRPC calls.
 struct CallMetrics {
     started: Family<IntCounterVec, 2>,
     handled: Family<IntCounterVec, 3>,
@@ -206,7 +205,6 @@ impl CallMetrics {
     }
 }
 
-/// Requests to OpenStack.
 struct OpenStackMetrics {
     requests: Family<IntCounterVec, 4>,
     duration: Family<HistogramVec, 2>,

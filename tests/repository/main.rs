@@ -10,6 +10,7 @@
 mod circles;
 mod citations;
 mod core_purity;
+mod heads;
 mod layers;
 mod paths;
 mod sources;

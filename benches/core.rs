@@ -1,5 +1,5 @@
 //! Speed of the core at 10,000 nodes: what a call costs once the cloud has been read.
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may panic")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may panic")]
 
 use std::{collections::BTreeMap, hint::black_box, sync::Arc, time::Instant};
 

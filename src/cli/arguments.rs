@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// A call waits for the window and then for Magnum, and cluster-autoscaler gives it 5 s by default.
-const LONGEST_COALESCE_WINDOW: Duration = Duration::from_secs(2);
+const MAX_COALESCE_WINDOW: Duration = Duration::from_secs(2);
 
 /// An external gRPC cloud provider that lets the Kubernetes cluster-autoscaler grow and shrink OpenStack Magnum
 /// clusters.
@@ -413,8 +413,8 @@ fn parse_positive_duration(text: &str) -> Result<Duration, String> {
 
 fn parse_coalesce_window(text: &str) -> Result<Duration, String> {
     let window = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if window > LONGEST_COALESCE_WINDOW {
-        return Err(format!("must not be longer than {} s", LONGEST_COALESCE_WINDOW.as_secs()));
+    if window > MAX_COALESCE_WINDOW {
+        return Err(format!("must not be longer than {} s", MAX_COALESCE_WINDOW.as_secs()));
     }
     Ok(window)
 }

@@ -1,4 +1,4 @@
-//! The commands; the only room that knows all others.
+//! The commands; the only module that uses all others.
 //!
 //! - [`arguments`]: the command line
 //! - [`serve`]: the service, wired together
@@ -34,7 +34,7 @@ use crate::telemetry::{
 };
 
 /// More threads bring nothing to a service that mostly waits, and each costs memory.
-const MOST_WORKER_THREADS: usize = 4;
+const MAX_WORKER_THREADS: usize = 4;
 
 /// How long the end of the process waits for the last lines to be written.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -82,7 +82,7 @@ fn execute(command: Command) -> Result<(), StartError> {
 fn runtime() -> Result<Runtime, StartError> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     Builder::new_multi_thread()
-        .worker_threads(cores.min(MOST_WORKER_THREADS))
+        .worker_threads(cores.min(MAX_WORKER_THREADS))
         .enable_all()
         .build()
         .map_err(|error| StartError::Run(format!("cannot start threads: {error}")))

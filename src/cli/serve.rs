@@ -1,4 +1,4 @@
-//! The command `serve`: the rooms wired together, from the first line in the log to the last.
+//! The command `serve`: the modules wired together, from the first line in the log to the last.
 
 use std::{
     fmt::Write as _,
@@ -73,9 +73,9 @@ pub async fn serve(arguments: &ServeArguments) -> Result<(), StartError> {
     }
     let (listen, readings) = first_reading::listen();
     let engine = Engine::start_observed(cloud, options, subscriber, listen);
-    let places = Places { grpc: server.address(), plaintext, admin: admin.address() };
+    let addresses = Addresses { grpc: server.address(), plaintext, admin: admin.address() };
     let running = Running::start(server, admin, engine, metrics, settings);
-    running.until_stopped(&mut signals, readings, &places, simulator.is_some()).await
+    running.until_stopped(&mut signals, readings, &addresses, simulator.is_some()).await
 }
 
 /// The parser sees to it unless `MAGNUM_AUTOSCALER_SIMULATE` is set to false, which it takes for present.
@@ -99,13 +99,13 @@ async fn simulator(arguments: &ServeArguments) -> Result<Option<StartedSimulator
 }
 
 /// Where the service is reached.
-struct Places {
+struct Addresses {
     grpc: SocketAddr,
     plaintext: bool,
     admin: SocketAddr,
 }
 
-impl Places {
+impl Addresses {
     fn announce(&self) {
         let security = if self.plaintext { "plaintext" } else { "mutual TLS" };
         info!("serving cluster-autoscaler at {} ({security})", self.grpc);
@@ -162,7 +162,7 @@ impl Running {
         mut self,
         signals: &mut StopSignals,
         mut readings: UnboundedReceiver<Result<Observation, CloudError>>,
-        places: &Places,
+        addresses: &Addresses,
         simulated: bool,
     ) -> Result<(), StartError> {
         // The first reading tells in a moment whether the configuration is any good; unless the cloud is slow.
@@ -176,18 +176,18 @@ impl Running {
                         return Err(StartError::Configuration(error.to_string()));
                     }
                     if !std::mem::replace(&mut announced, true) {
-                        places.announce();
+                        addresses.announce();
                     }
                     // The engine has told of a failure and tries on.
                     if let Ok(observation) = reading {
                         // What is scaled comes before what to try.
                         let _ = self.engine.refresh(Instant::now() + ANNOUNCE_AFTER).await;
-                        announce_cluster(&observation, places, simulated);
+                        announce_cluster(&observation, addresses, simulated);
                     }
                 }
                 () = &mut silence, if !announced => {
                     announced = true;
-                    places.announce();
+                    addresses.announce();
                 }
                 ended = &mut self.server => return Err(server_ended("gRPC", ended)),
                 ended = &mut self.admin => {
@@ -234,20 +234,20 @@ fn server_ended<E: Into<StartError>>(which: &str, ended: Result<Result<(), E>, J
 }
 
 /// Says where nothing is scaled, and for the simulator what to try. The engine tells of each group.
-fn announce_cluster(observation: &Observation, places: &Places, simulated: bool) {
+fn announce_cluster(observation: &Observation, addresses: &Addresses, simulated: bool) {
     let cluster = &observation.cluster_name;
     if observation.groups.is_empty() {
         warn!("cluster {cluster} has no node group to scale: see --nodes and --node-group-auto-discovery");
     }
     if simulated {
-        for line in suggestions(observation, places) {
+        for line in suggestions(observation, addresses) {
             info!("try: {line}");
         }
     }
 }
 
 /// The calls to try: a look at the groups, and one node more in a group that has room.
-fn suggestions(observation: &Observation, places: &Places) -> Vec<String> {
+fn suggestions(observation: &Observation, addresses: &Addresses) -> Vec<String> {
     let room = observation
         .groups
         .iter()
@@ -255,9 +255,9 @@ fn suggestions(observation: &Observation, places: &Places) -> Vec<String> {
         .find(|reading| reading.size() < reading.group.bounds.max);
     let increase = room.map(|reading| {
         let data = format!(r#"{{"id":"{}","delta":1}}"#, reading.group.id());
-        places.grpcurl(&data, "NodeGroupIncreaseSize")
+        addresses.grpcurl(&data, "NodeGroupIncreaseSize")
     });
-    std::iter::once(places.grpcurl("", "NodeGroups")).chain(increase).collect()
+    std::iter::once(addresses.grpcurl("", "NodeGroups")).chain(increase).collect()
 }
 
 #[cfg(test)]
@@ -266,18 +266,18 @@ mod tests {
 
     #[test]
     fn the_call_to_try_can_be_pasted() {
-        let places = Places {
+        let addresses = Addresses {
             grpc: "0.0.0.0:8086".parse().unwrap(),
             plaintext: true,
             admin: "127.0.0.1:8087".parse().unwrap(),
         };
         assert_eq!(
-            places.grpcurl("", "NodeGroups"),
+            addresses.grpcurl("", "NodeGroups"),
             "grpcurl -plaintext 127.0.0.1:8086 \
              clusterautoscaler.cloudprovider.v1.externalgrpc.CloudProvider/NodeGroups"
         );
         assert_eq!(
-            places.grpcurl(r#"{"id":"pool-b-12345678","delta":1}"#, "NodeGroupIncreaseSize"),
+            addresses.grpcurl(r#"{"id":"pool-b-12345678","delta":1}"#, "NodeGroupIncreaseSize"),
             r#"grpcurl -plaintext -d '{"id":"pool-b-12345678","delta":1}' 127.0.0.1:8086 "#.to_owned()
                 + "clusterautoscaler.cloudprovider.v1.externalgrpc.CloudProvider/NodeGroupIncreaseSize"
         );

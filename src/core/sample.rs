@@ -2,18 +2,20 @@
 //!
 //! `Member { counted: false, ..sample::member(3) }` is a member that is being removed.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
 use super::{
     cloud::Reading,
+    decision::{DecisionKind, Ended, NodeName},
     failure::Reason,
     machine_id::MachineId,
     member::{Member, MemberKey, ServerPresence},
     node_group::{Bounds, NodeGroup, NodeGroupUuid},
     snapshot::GroupView,
     status::Status,
+    verify::Verdict,
 };
 
 /// The server with this number in its UUID.
@@ -96,4 +98,24 @@ pub fn view() -> GroupView {
         trouble: None,
         template,
     }
+}
+
+/// The end of a resize to one node, with this many nodes gone that nobody named.
+#[must_use]
+pub fn ended(verdict: Verdict, gone: u32) -> DecisionKind {
+    DecisionKind::Ended(Box::new(Ended {
+        verdict,
+        asked: 1,
+        nodes: 1,
+        took: Duration::ZERO,
+        status: Status::parse("UPDATE_COMPLETE"),
+        reason: String::new(),
+        gone_unnamed: (0..gone).map(|number| NodeName::of(&member(number))).collect(),
+        remaining: Vec::new(),
+        failed: Vec::new(),
+        shortage: 0,
+        magnum_count: 1,
+        moving: Vec::new(),
+        moving_are_named: false,
+    }))
 }

@@ -36,7 +36,7 @@ pub struct CallLayer {
 }
 
 impl CallLayer {
-    /// Tells this observer.
+    /// A layer that tells the observer of each call.
     #[must_use]
     pub fn new(observer: Arc<dyn CallObserver>) -> Self {
         Self { observer }

@@ -29,9 +29,8 @@ pub mod wire;
 
 /// Generated from `proto/externalgrpc.proto`, which is the documentation.
 #[allow(
-    missing_docs,
+    clippy::missing_errors_doc,
     clippy::too_many_lines,
-    clippy::doc_markdown,
     reason = "generated; the proto file documents it"
 )]
 pub mod externalgrpc {

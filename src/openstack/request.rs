@@ -54,15 +54,14 @@ pub trait RequestObserver: Send + Sync + 'static {
     );
 }
 
-/// Nobody.
+/// Observes nothing.
 impl RequestObserver for () {
     fn request(&self, _: Service, _: &Method, _: &'static str, _: Option<StatusCode>, _: Duration) {}
 }
 
 /// What a request is, for messages, metrics and the choice of time-out and tries.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Purpose {
-    /// The service asked.
+pub(super) struct RequestMeta {
     pub(super) service: Service,
     /// The call's name in metrics.
     pub(super) kind: &'static str,
@@ -101,15 +100,15 @@ impl Requester {
     /// Sends a request as [`Requester::exchange`] does. An answer below 400 comes back; any other becomes an error.
     pub(super) async fn send(
         &self,
-        purpose: Purpose,
+        meta: RequestMeta,
         request: &Request<Bytes>,
     ) -> Result<Response<Bytes>, CloudError> {
-        let mut answer = self.exchange(purpose, request).await?;
+        let mut answer = self.exchange(meta, request).await?;
         if is_fine(answer.status()) {
             self.scrub_location(request, &mut answer);
             Ok(answer)
         } else {
-            Err(self.refusal(purpose.service, request, &answer))
+            Err(self.refusal(meta.service, request, &answer))
         }
     }
 
@@ -117,21 +116,21 @@ impl Requester {
     /// comes in the end is returned.
     pub(super) async fn exchange(
         &self,
-        purpose: Purpose,
+        meta: RequestMeta,
         request: &Request<Bytes>,
     ) -> Result<Response<Bytes>, CloudError> {
         let started = Instant::now();
         let mut tried = 0;
         loop {
             tried += 1;
-            let failure = match self.attempt(purpose, request).await {
+            let failure = match self.attempt(meta, request).await {
                 Ok(answer) if is_fine(answer.status()) => return Ok(answer),
                 Ok(answer) => Failure::Answer(answer),
                 Err(failure) => failure,
             };
             let pause = failure.retry_after().unwrap_or_default().max(self.jitter(tried));
             let give_up = tried >= TRIES
-                || !failure.may_be_repeated(purpose.repeatable)
+                || !failure.may_be_repeated(meta.repeatable)
                 || started.elapsed().saturating_add(pause) > RETRY_BUDGET;
             if give_up {
                 return match failure {
@@ -141,14 +140,14 @@ impl Requester {
                     {
                         let reason =
                             "HTTP 407: it asks for a user and password; write http://USER:PASSWORD@HOST:PORT";
-                        Err(self.unreachable(purpose.service, request, reason.to_owned()))
+                        Err(self.unreachable(meta.service, request, reason.to_owned()))
                     }
                     Failure::Answer(answer) => Ok(answer),
                     Failure::NotSent(reason) | Failure::Lost(reason) => {
-                        Err(self.unreachable(purpose.service, request, reason))
+                        Err(self.unreachable(meta.service, request, reason))
                     }
                     Failure::Unusable(reason) => Err(CloudError::Malformed {
-                        service: purpose.service,
+                        service: meta.service,
                         request: describe(request),
                         reason,
                     }),
@@ -238,8 +237,8 @@ impl Requester {
         longest.mul_f64(random.random_range(0.0..=1.0))
     }
 
-    async fn attempt(&self, purpose: Purpose, request: &Request<Bytes>) -> Result<Response<Bytes>, Failure> {
-        let limit = if purpose.repeatable { self.timeouts.read } else { self.timeouts.resize };
+    async fn attempt(&self, meta: RequestMeta, request: &Request<Bytes>) -> Result<Response<Bytes>, Failure> {
+        let limit = if meta.repeatable { self.timeouts.read } else { self.timeouts.resize };
         let started = Instant::now();
         let result = match timeout(limit, self.transport.send(request.clone())).await {
             Ok(Ok(answer)) => Ok(answer),
@@ -250,9 +249,9 @@ impl Requester {
         };
         let elapsed = started.elapsed();
         let status = result.as_ref().ok().map(Response::status);
-        self.observer.request(purpose.service, request.method(), purpose.kind, status, elapsed);
+        self.observer.request(meta.service, request.method(), meta.kind, status, elapsed);
         tracing::debug!(
-            service = purpose.service.name(),
+            service = meta.service.name(),
             method = %request.method(),
             path = request.uri().path(),
             status = status.map(|status| status.as_u16()),

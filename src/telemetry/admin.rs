@@ -17,7 +17,7 @@ use super::{SnapshotSource, metrics::Metrics};
 
 /// The content type of Prometheus' text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// What there is.
+/// The page at `/`.
 const INDEX: &str = "cluster-autoscaler-provider-magnum
 
 /healthz  200 while the process runs

@@ -2,14 +2,12 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use super::*;
 use crate::core::{
-    decision::{DecisionKind, Ended, NodeName},
     failure::{FailureKind, Reason},
     instance::{Instance, InstanceError, InstanceId, InstanceState},
     machine_id::PlaceholderId,
     node_group::{Bounds, NodeGroupUuid},
     request::RequestError,
     sample,
-    status::Status,
     verify::Verdict,
 };
 
@@ -85,25 +83,7 @@ fn known_groups_have_all_their_series_from_the_start() {
 #[test]
 fn what_the_engine_tells_is_counted() {
     let metrics = with_samples();
-    let gone = |name: &str| NodeName { name: name.to_owned(), server: None };
-    for (verdict, gone_unnamed) in
-        [(Verdict::Done, vec![]), (Verdict::WrongRemoval, vec![gone("node-0"), gone("node-1")])]
-    {
-        let kind = DecisionKind::Ended(Box::new(Ended {
-            verdict,
-            asked: 1,
-            nodes: 1,
-            took: Duration::ZERO,
-            status: Status::parse("UPDATE_COMPLETE"),
-            reason: String::new(),
-            gone_unnamed,
-            remaining: Vec::new(),
-            failed: Vec::new(),
-            shortage: 0,
-            magnum_count: 1,
-            moving: Vec::new(),
-            moving_are_named: false,
-        }));
+    for kind in [sample::ended(Verdict::Done, 0), sample::ended(Verdict::WrongRemoval, 2)] {
         metrics.decided(&Decision { group: "pool-b-ca5b234b".to_owned(), kind });
     }
     metrics.call_panicked(Method::UNKNOWN);

@@ -17,7 +17,7 @@ use std::{
 };
 
 /// How many bytes may wait to be written.
-const MOST_WAITING_BYTES: usize = 1 << 20;
+const MAX_WAITING_BYTES: usize = 1 << 20;
 
 static STANDARD_ERROR: LazyLock<StandardError> = LazyLock::new(StandardError::default);
 static LOST_LINES: AtomicU64 = AtomicU64::new(0);
@@ -42,7 +42,7 @@ struct Queue {
 /// Writes a line, its line feed included, as soon as it can be written.
 pub fn write(line: Vec<u8>) {
     let mut queue = STANDARD_ERROR.lock();
-    if queue.waiting_bytes.saturating_add(line.len()) > MOST_WAITING_BYTES {
+    if queue.waiting_bytes.saturating_add(line.len()) > MAX_WAITING_BYTES {
         lose();
         return;
     }

@@ -39,6 +39,7 @@ mod openstack_session;
 mod openstack_templates;
 mod openstack_tls;
 mod plan_properties;
+mod repository;
 mod simulated;
 mod simulator;
 mod snapshot_views;

@@ -1,7 +1,8 @@
 //! Properties of the safety kernel (I1, I2, I3 and the bounds), over readings and queues of every kind.
 //!
-//! Each plan is carried out on a model of Heat's `ResourceGroup` (`resource_group.py`; FINDINGS, `nodes_to_remove`), so
-//! that not the plan's own words are checked but what would happen to the nodes.
+//! Each plan is carried out on a model of Heat's `ResourceGroup` (`resource_group.py`;
+//! docs/openstack-behaviour.md#nodes_to_remove), so that not the plan's own words are checked but what would happen to
+//! the nodes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

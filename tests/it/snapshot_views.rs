@@ -1,4 +1,4 @@
-//! What cluster-autoscaler sees of a group, for the states that the lab showed (FINDINGS, `refs_map` and Failures).
+//! What cluster-autoscaler sees of a group, for the states that the lab showed (docs/openstack-behaviour.md#refs_map).
 
 use std::{sync::Arc, time::Instant};
 

@@ -33,27 +33,22 @@ use crate::{
 /// The cloud and the service in front of it.
 #[derive(Debug)]
 pub struct Stage {
-    /// The cloud.
     pub cloud: SimulatedCloud,
-    /// The service.
     pub service: RunningService,
 }
 
 /// A simulated cloud, and what can be seen of it past the service.
 #[derive(Debug)]
 pub struct SimulatedCloud {
-    /// The simulator.
     pub simulator: StartedSimulator,
     /// What the service has asked it to change.
     pub changes: Changes,
-    /// Its Nova.
     pub nova: Nova,
 }
 
 /// The service; it ends when this is dropped.
 #[derive(Debug)]
 pub struct RunningService {
-    /// Where it listens.
     pub address: SocketAddr,
     engine: Arc<Engine>,
     server: JoinHandle<Result<(), ServerError>>,

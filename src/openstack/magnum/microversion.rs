@@ -92,7 +92,7 @@ impl Magnum {
     /// What the version document at the root says; it needs no token.
     async fn newest_by_root(&self, root: &Url) -> Result<Microversion, CloudError> {
         let call = Call::get(Service::ContainerInfra, "versions", root.clone(), &[""]);
-        let document: Root = parse(&call, &self.session.send_openly(&call).await?)?;
+        let document: Root = parse(&call, &self.session.send_without_token(&call).await?)?;
         let v1 = document.versions.iter().find(|version| version.id == "v1");
         v1.and_then(|version| version.max_version.as_deref()?.parse().ok())
             .ok_or_else(|| malformed(&call, "the version document has no max_version of v1".to_owned()))

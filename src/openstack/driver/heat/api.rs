@@ -48,7 +48,7 @@ pub struct ListedMember {
     pub updated_time: String,
 }
 
-/// What `refs_map` says of each member (FINDINGS, `refs_map`).
+/// What `refs_map` says of each member (docs/openstack-behaviour.md#refs_map).
 pub type RefsMap = BTreeMap<MemberIndex, String>;
 
 #[derive(Deserialize)]

@@ -69,7 +69,7 @@ impl Listing {
     }
 
     /// The server that `refs_map` names for a member. Any other value is a stage on the way to it, or the
-    /// member's own nested stack, which is what Magnum up to 7 puts there (FINDINGS, `refs_map`; facts, 2).
+    /// member's own nested stack, which is what Magnum up to 7 puts there (docs/openstack-behaviour.md#refs_map).
     fn server_in_refs_map(&self, member: &ListedMember) -> Option<MachineId> {
         let value = self.refs_map.get(&member.index)?;
         if *value == member.stack_id { None } else { value.parse().ok() }

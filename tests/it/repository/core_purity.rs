@@ -23,6 +23,7 @@ const ALLOWED: &[&str] = &[
     "std::str",
     "std::string",
     "std::sync::Arc",
+    "std::sync::OnceLock",
     "std::time::Duration",
     // A moment that comes in as an argument; FORBIDDEN has what would look at a clock.
     "std::time::Instant",

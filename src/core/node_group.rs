@@ -43,6 +43,10 @@ impl FromStr for NodeGroupUuid {
     }
 }
 
+/// The largest size of a group that is believed or asked for, in nodes: more than any Kubernetes cluster takes. A record or
+/// a request of more is a mistake, and would cost memory for each node that does not exist.
+pub const MAX_NODES: u32 = 10_000;
+
 /// The sizes that a group may have, in nodes, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Bounds {
@@ -57,6 +61,12 @@ impl Bounds {
     #[must_use]
     pub const fn contain(&self, count: u32) -> bool {
         self.min <= count && count <= self.max
+    }
+
+    /// The same of a count that may be below zero.
+    #[must_use]
+    pub fn contain_wide(&self, count: i64) -> bool {
+        u32::try_from(count).is_ok_and(|count| self.contain(count))
     }
 }
 

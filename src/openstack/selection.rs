@@ -5,7 +5,12 @@ use std::collections::BTreeSet;
 use super::magnum::{BrokenRecord, NodeGroupRecord};
 use crate::{
     config::node_groups::{GroupSelection, MASTER_ROLE, NodeGroupSpec},
-    core::{cloud::CloudError, node_group::Bounds, settings::GroupSettings},
+    core::{
+        cloud::CloudError,
+        node_group::{Bounds, MAX_NODES},
+        quote::quoted,
+        settings::GroupSettings,
+    },
 };
 
 impl GroupSelection {
@@ -65,8 +70,17 @@ impl GroupSelection {
     ) -> Result<Option<Bounds>, CloudError> {
         let min = detail.min_node_count.unwrap_or(0);
         let spec = self.spec_of(detail);
+        let node_count = detail.node_count.unwrap_or(0);
+        if node_count > MAX_NODES {
+            return Err(CloudError::Unsuitable(format!(
+                "Magnum's record of node group {} says {node_count} nodes; more than {MAX_NODES} are not believed. If a \
+                 resize asked for them by mistake, resize the group in Magnum",
+                quoted(&detail.name)
+            )));
+        }
         let maxima = [detail.max_node_count, spec.map(|spec| spec.bounds.max), settings.max];
         let Some(max) = maxima.into_iter().flatten().min() else { return Ok(None) };
+        let max = max.min(MAX_NODES);
         let minima = [Some(min), spec.map(|spec| spec.bounds.min), settings.min];
         let bounds = Bounds { min: minima.into_iter().flatten().max().unwrap_or(0), max };
         if bounds.min <= bounds.max {

@@ -24,6 +24,7 @@ use cluster_autoscaler_provider_magnum::core::{
     sample,
     snapshot::GroupView,
     status::Status,
+    witnesses::compare,
 };
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -125,6 +126,14 @@ fn requests() -> impl Strategy<Value = Request> {
         2 => (1_u32..6).prop_map(Request::Increase),
         1 => (1_u32..6).prop_map(Request::Decrease),
     ]
+}
+
+fn asks() -> impl Strategy<Value = Ask> {
+    requests().prop_map(|request| match request {
+        Request::Increase(delta) => Ask::Increase(delta),
+        Request::Decrease(delta) => Ask::Decrease(delta),
+        Request::Delete(ids) => Ask::Delete(ids.into_iter().map(|id| (id, id.to_string())).collect()),
+    })
 }
 
 fn pending_with(requests: Vec<Request>, failed: usize) -> PendingRequests {
@@ -240,6 +249,27 @@ proptest! {
             let staying = |server: &&MachineId| reading.counted().any(|member| member.server == Some(**server));
             let present = nova.iter().flatten().filter(staying).count();
             prop_assert!(usize::try_from(resize.count).unwrap() >= present);
+        }
+    }
+
+    /// One rule: what is accepted on a group at rest, the plan takes on the same reading.
+    #[test]
+    fn what_is_accepted_the_plan_takes(
+        mut reading in readings(),
+        asks in prop::collection::vec(asks(), 1..6),
+        failed in 0_usize..3,
+    ) {
+        reading.cluster_status = Status::parse("UPDATE_COMPLETE");
+        reading.group.node_count = reading.size();
+        reading.servers = Some(listed(&reading));
+        prop_assume!(compare(&reading).is_ok());
+        let mut pending = pending_with(Vec::new(), failed);
+        for (number, ask) in (0..).zip(asks) {
+            if let Ok(Some(request)) = accept(&reading, &pending, None, &ask, Instant::now()) {
+                pending.queued.push(Queued { caller: Some(Ticket(number)), request, attempts: 0 });
+                let plan = plan(&reading, &pending, Instant::now());
+                prop_assert!(plan.answers.iter().all(Result::is_ok), "{:?}: {:?}", pending.queued, plan.answers);
+            }
         }
     }
 

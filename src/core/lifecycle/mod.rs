@@ -363,3 +363,6 @@ fn moving(reading: &Reading) -> Vec<Moving> {
     let moving = reading.members.iter().filter(|member| member.status.in_progress());
     moving.map(|member| (member.name.clone(), member.status.clone())).collect()
 }
+
+#[cfg(test)]
+mod tests;

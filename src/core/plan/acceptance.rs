@@ -35,7 +35,11 @@ pub fn accept(
         // What cannot be done any more is told when its turn comes.
         let _ = draft.judge(&queued.request);
     }
-    draft.accept(ask, flight)
+    let request = draft.accept(ask, flight)?;
+    if request.is_some() {
+        draft.check_magnums_bounds()?;
+    }
+    Ok(request)
 }
 
 impl Draft<'_> {
@@ -56,6 +60,16 @@ impl Draft<'_> {
                 Ok(Some(Request::Decrease(self.cancellations - before)))
             }
             Ask::Delete(nodes) => self.accept_removal(nodes, flight),
+        }
+    }
+
+    /// Magnum takes no count outside of its own bounds, whatever it is for.
+    fn check_magnums_bounds(&self) -> Result<(), RequestError> {
+        let (count, bounds) = (self.count() + i64::from(self.coming()), self.reading.group.magnum_bounds);
+        if self.is_idle() || bounds.contain_wide(count) {
+            Ok(())
+        } else {
+            Err(self.out_of_bounds(count, bounds))
         }
     }
 

@@ -312,14 +312,18 @@ impl<'a> Draft<'a> {
         free.filter(|removal| !self.remove.contains(removal)).collect()
     }
 
+    /// Whether nothing is to be sent.
+    fn is_idle(&self) -> bool {
+        self.remove.is_empty() && self.additions == 0 && !self.repeat_update
+    }
+
     fn finish(mut self, mut answers: Vec<Result<(), RequestError>>) -> Plan {
         self.remove.sort_unstable();
         let count = self.count();
-        let idle = self.remove.is_empty() && self.additions == 0 && !self.repeat_update;
+        let idle = self.is_idle();
         // Somebody lowered the maximum below what there is: Magnum takes no count above it, however many go.
         let bounds = self.reading.group.magnum_bounds;
-        let taken = u32::try_from(count).is_ok_and(|count| bounds.contain(count));
-        if !idle && !taken {
+        if !idle && !bounds.contain_wide(count) {
             let error = self.out_of_bounds(count, bounds);
             for (answer, queued) in answers.iter_mut().zip(&self.pending.queued) {
                 if answer.is_ok() && self.touches_members(&queued.request) {

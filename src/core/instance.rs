@@ -128,7 +128,7 @@ impl Tally {
 
 impl InstanceError {
     /// Sorts the reason of a failed creation by the texts of Heat and Nova
-    /// (FINDINGS, Failures; Heat's are in `engine/resources` and `common/exception.py`).
+    /// (docs/openstack-behaviour.md#failures; Heat's are in `engine/resources` and `common/exception.py`).
     #[must_use]
     pub fn of_failed_creation(reason: &str) -> Self {
         let lower = reason.to_ascii_lowercase();

@@ -19,7 +19,7 @@ const FAILED_PREFIX: &str = "failed-";
 /// The UUID of a Nova server.
 ///
 /// Parses the dashed and the dashless form (the machine id of a node) in either case; displays as lower-case
-/// dashed, the only form that Heat matches (FINDINGS, `nodes_to_remove`).
+/// dashed, the only form that Heat matches (docs/openstack-behaviour.md#nodes_to_remove).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MachineId(Uuid);
 

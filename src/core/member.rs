@@ -10,7 +10,7 @@ use super::{
 /// The name of a member in its `ResourceGroup`: a decimal index.
 ///
 /// Indices have gaps. One that was removed by name is never used again; one that went because the count was
-/// lowered is (FINDINGS, `nodes_to_remove`).
+/// lowered is (docs/openstack-behaviour.md#nodes_to_remove).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MemberIndex(u32);
 
@@ -88,7 +88,7 @@ pub struct Member {
     /// Whether Nova has that server.
     pub presence: ServerPresence,
     /// Whether it is in `refs_map`, that is, counted by Heat. A member being removed leaves `refs_map` at
-    /// once, while its server still runs (FINDINGS, `refs_map`).
+    /// once, while its server still runs (docs/openstack-behaviour.md#refs_map).
     pub counted: bool,
     /// Status of the member's nested stack.
     pub status: Status,
@@ -104,7 +104,7 @@ impl Member {
     }
 
     /// Whether it certainly has no server. A member that was ever complete has one, even where no answer tells which:
-    /// Nova may be silent, and `refs_map` may name the nested stack instead (FINDINGS, `refs_map`).
+    /// Nova may be silent, and `refs_map` may name the nested stack instead (docs/openstack-behaviour.md#refs_map).
     #[must_use]
     pub fn is_serverless(&self) -> bool {
         self.server.is_none() && (self.was_never_complete() || self.status.failed())

@@ -228,7 +228,7 @@ fn member_state(member: &Member, group_in_progress: bool) -> (InstanceState, Opt
     }
     let failed = || Some(InstanceError::of_failed_creation(&member.reason));
     // Another update interrupted this one; what it interrupted goes on in the new one
-    // (FINDINGS, A second resize while UPDATE_IN_PROGRESS).
+    // (docs/openstack-behaviour.md#overlapping-resizes).
     let cancelled = member.reason.to_ascii_lowercase().contains("cancelled");
     match (member.status.action, member.status.progress) {
         (Action::Create, Progress::Failed) if cancelled && (group_in_progress || member.server.is_some()) => {

@@ -35,7 +35,7 @@ pub(crate) struct Module {
     pub(crate) uses: Vec<Use>,
     /// What this module hands on from elsewhere, by the name that it has here.
     pub(crate) re_exports: BTreeMap<String, Vec<String>>,
-    /// The names of the methods and macros that are called, with their lines.
+    /// The names behind a dot or before an exclamation mark, with their lines; those behind `<T>::` with the colons.
     pub(crate) calls: Vec<(usize, String)>,
 }
 
@@ -141,12 +141,15 @@ fn import_tree(tokens: &[TokenTree], prefix: &[String], found: &mut Vec<Import>)
 }
 
 impl Reader {
-    /// Learns the names that this file imports and declares, wherever they stand.
+    /// Learns the names that are imported and declared here, in functions too.
     fn imports(&mut self, tokens: TokenStream) {
         let tokens: Vec<_> = tokens.into_iter().collect();
+        let is_module = |at: usize| word(tokens.get(at)).is_some_and(|word| word == "mod");
         for (at, token) in tokens.iter().enumerate() {
             match token {
-                TokenTree::Ident(ident) if ident == "mod" => self.declared.extend(word(tokens.get(at + 1))),
+                TokenTree::Ident(_) if is_module(at) => self.declared.extend(word(tokens.get(at + 1))),
+                // It has names of its own; they are learnt when it is read.
+                TokenTree::Group(_) if at >= 2 && is_module(at - 2) => {}
                 TokenTree::Ident(ident) if ident == "use" => {
                     for (_, path, name) in self.import(&tokens, at) {
                         let path = self.absolute(path);
@@ -208,11 +211,12 @@ impl Reader {
             TokenTree::Group(group) => self.block(group.stream()),
             TokenTree::Ident(ident) if ident == "mod" => {
                 if let (Some(name), Some(body)) = (word(tokens.get(at + 1)), braces(tokens.get(at + 2))) {
+                    let around = (self.imported.clone(), self.declared.clone());
                     self.module.push(name);
-                    // The names that are imported in there mean it, not what is around it.
                     self.imports(body.stream());
                     self.block(body.stream());
                     self.module.pop();
+                    (self.imported, self.declared) = around;
                     return at + 3;
                 }
             }
@@ -233,6 +237,8 @@ impl Reader {
             TokenTree::Ident(ident) => {
                 if is_punct(tokens.get(at + 1), '!') || (at > 0 && is_punct(tokens.get(at - 1), '.')) {
                     self.calls.push((line, ident.to_string()));
+                } else if at >= 2 && is_separator(tokens, at - 2) {
+                    self.calls.push((line, format!("::{ident}")));
                 }
                 return self.written_path(tokens, at);
             }

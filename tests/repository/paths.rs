@@ -93,6 +93,11 @@ fn word(token: Option<&TokenTree>) -> Option<String> {
     }
 }
 
+/// Whether an import begins here: `use`, and not the `use<'a>` of a type.
+fn is_import(tokens: &[TokenTree], at: usize) -> bool {
+    word(tokens.get(at)).is_some_and(|word| word == "use") && !is_punct(tokens.get(at + 1), '<')
+}
+
 fn braces(token: Option<&TokenTree>) -> Option<&Group> {
     match token {
         Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => Some(group),
@@ -150,7 +155,7 @@ impl Reader {
                 TokenTree::Ident(_) if is_module(at) => self.declared.extend(word(tokens.get(at + 1))),
                 // It has names of its own; they are learnt when it is read.
                 TokenTree::Group(_) if at >= 2 && is_module(at - 2) => {}
-                TokenTree::Ident(ident) if ident == "use" => {
+                TokenTree::Ident(_) if is_import(&tokens, at) => {
                     for (_, path, name) in self.import(&tokens, at) {
                         let path = self.absolute(path);
                         if let Some(name) = name {
@@ -220,7 +225,7 @@ impl Reader {
                     return at + 3;
                 }
             }
-            TokenTree::Ident(ident) if ident == "use" => {
+            TokenTree::Ident(_) if is_import(tokens, at) => {
                 let before = at.checked_sub(1).and_then(|before| tokens.get(before));
                 let is_re_export = word(before).is_some_and(|before| before == "pub")
                     || matches!(before, Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis);
@@ -293,6 +298,7 @@ fn paths_are_written_out() {
         use super::super::plan;
         pub(crate) use crate::grpc::wire::{Node as Wire};
         mod inner { use super::super::resources::Size; }
+        fn g<'a>() -> impl Copy + use<'a> { crate::core::quote::quoted }
         fn f() -> Map<u8, Duration> { let _ = "a::b"; plan::go(time::Instant::now()); http::get!(x.elapsed()) }
         "#,
     );
@@ -306,6 +312,7 @@ fn paths_are_written_out() {
             "crate::core::plan",
             "crate::grpc::wire::Node",
             "crate::core::template::resources::Size",
+            "crate::core::quote::quoted",
             "crate::core::plan::go",
             "std::time::Instant::now",
             "http::get",
@@ -313,6 +320,6 @@ fn paths_are_written_out() {
     );
     assert_eq!(module.uses[0].line, 3);
     assert_eq!(module.re_exports["Wire"].join("::"), "crate::grpc::wire::Node");
-    assert!(module.calls.contains(&(7, "elapsed".to_owned())));
-    assert!(module.calls.contains(&(7, "get".to_owned())));
+    assert!(module.calls.contains(&(8, "elapsed".to_owned())));
+    assert!(module.calls.contains(&(8, "get".to_owned())));
 }

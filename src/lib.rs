@@ -1,7 +1,7 @@
 //! An external gRPC cloud provider for the Kubernetes cluster-autoscaler on OpenStack Magnum.
 //!
 //! cluster-autoscaler decides; this service carries it out on Magnum and never removes a node that was not named.
-//! The modules, each with those that it uses (`tests/repository/layers.rs` checks it):
+//! The modules, each with those that it uses (`tests/it/repository/layers.rs` checks it):
 //!
 //! - [`core`]: what may be done; pure, with the port [`core::cloud::Cloud`]. Uses none.
 //! - [`config`]: where the cloud is and who logs in. Uses `core`.

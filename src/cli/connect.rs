@@ -88,12 +88,12 @@ fn selection(nodes: &[String], discovery: &[String]) -> Result<GroupSelection, N
     GroupSelection::new(nodes, discovery)
 }
 
-/// Options come from variables, too, and those from files that end with a line end.
+/// Removes line ends from options: they may come from variables that were filled from files.
 fn path_without_line_ends(path: &Path) -> PathBuf {
     path.to_str().map_or_else(|| path.to_owned(), |text| without_line_ends(text).into())
 }
 
-/// Variables that are no text are nobody's configuration; of those that could be one it is told.
+/// Leaves out variables that are not UTF-8, with a warning if the name could be one of ours.
 fn environment() -> Environment {
     std::env::vars_os()
         .filter_map(|(name, value)| {

@@ -68,7 +68,7 @@ pub async fn serve(arguments: &ServeArguments) -> Result<(), StartError> {
     let mut options = arguments.pace.engine_options();
     options.identify_by_name = arguments.cloud.identify_by_name;
     if simulator.is_some() {
-        // No process before this one has sent anything to it.
+        // The simulated cloud is new: no earlier process has sent it anything.
         options.timing.patience.after_start = Duration::ZERO;
     }
     let (listen, readings) = first_reading::listen();
@@ -78,7 +78,7 @@ pub async fn serve(arguments: &ServeArguments) -> Result<(), StartError> {
     running.until_stopped(&mut signals, readings, &addresses, simulator.is_some()).await
 }
 
-/// The parser sees to it unless `MAGNUM_AUTOSCALER_SIMULATE` is set to false, which it takes for present.
+/// The parser checks this already, except when `MAGNUM_AUTOSCALER_SIMULATE` is `false`: it takes that for given.
 fn require_cluster(arguments: &ServeArguments) -> Result<(), StartError> {
     if arguments.simulate || arguments.cloud.cluster_name.is_some() {
         return Ok(());
@@ -165,7 +165,7 @@ impl Running {
         addresses: &Addresses,
         simulated: bool,
     ) -> Result<(), StartError> {
-        // The first reading tells in a moment whether the configuration is any good; unless the cloud is slow.
+        // The first reading soon tells whether the configuration works, unless the cloud is slow.
         let silence = sleep(ANNOUNCE_AFTER);
         tokio::pin!(silence);
         let mut announced = false;
@@ -178,9 +178,9 @@ impl Running {
                     if !std::mem::replace(&mut announced, true) {
                         addresses.announce();
                     }
-                    // The engine has told of a failure and tries on.
+                    // The engine has logged the failure and tries again.
                     if let Ok(observation) = reading {
-                        // What is scaled comes before what to try.
+                        // First which groups are scaled, then what to try.
                         let _ = self.engine.refresh(Instant::now() + ANNOUNCE_AFTER).await;
                         announce_cluster(&observation, addresses, simulated);
                     }

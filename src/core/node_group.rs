@@ -87,7 +87,8 @@ pub struct NodeGroup {
     pub bounds: Bounds,
     /// The sizes that Magnum takes. A group outside of `--nodes` may come nearer to it step by step.
     pub magnum_bounds: Bounds,
-    /// The count that was last asked for; not what exists.
+    /// The count that was last asked for; not what exists
+    /// (docs/openstack-behaviour.md#a-resize-what-is-checked-and-when).
     pub node_count: u32,
     /// The group's own status; the cluster's may be another group's.
     pub status: Status,

@@ -1,8 +1,8 @@
 //! When a group may be resized: one resize of a group at a time, and none into a change that goes on.
 //!
 //! Magnum takes a second resize at any time. What comes of it depends on the gap: a removal is lost without an
-//! error, the update ends as «cancelled», or a member is left whose nested stack is gone (FINDINGS, A second
-//! resize while `UPDATE_IN_PROGRESS`).
+//! error, the update ends as «cancelled», or a member is left whose nested stack is gone
+//! (docs/openstack-behaviour.md#overlapping-resizes).
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{cloud::Reading, member::MemberKey, status::Progress};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
     /// After the group's update failed: Heat lets siblings of the failed member finish and forgets to say so
-    /// (FINDINGS, Failures: «stays so although its server is ACTIVE»).
+    /// (docs/openstack-behaviour.md#failures).
     pub after_failure: Duration,
     /// When nothing but members that are to be removed keeps the update going: a node that never reports, which
     /// would otherwise block its own removal until the stack's time-out of an hour.

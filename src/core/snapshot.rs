@@ -241,7 +241,8 @@ fn member_state(member: &Member, group_in_progress: bool) -> (InstanceState, Opt
         return (Creating, Some(server_gone(member)));
     }
     let failed = || Some(InstanceError::of_failed_creation(&member.reason));
-    // Another update interrupted this one; what it interrupted goes on in the new one.
+    // Another update interrupted this one; what it interrupted goes on in the new one
+    // (docs/openstack-behaviour.md#overlapping-resizes).
     let cancelled = member.reason.kind == FailureKind::Interrupted;
     match (member.status.action, member.status.progress) {
         (Action::Create, Progress::Failed) if cancelled && (group_in_progress || member.server.is_some()) => {

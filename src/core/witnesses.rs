@@ -4,7 +4,7 @@
 //! members (a database replica that lags behind, a restored backup) costs running nodes, even when it was meant to add
 //! one. So no count is sent that one of the three supports alone, nor one against a server that Nova lists and Heat does
 //! not know. Magnum's count may be wrong for good while the other two agree: its status sync can write an old
-//! `node_count` over a newer one (FINDINGS-versions, A resize soon after the last one).
+//! `node_count` over a newer one (docs/openstack-behaviour.md#magnums-status-sync).
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -37,7 +37,7 @@ enum Refusal {
     Gone,
 }
 
-/// Connections with mutual TLS.
+/// Accepts connections with mutual TLS.
 pub(super) fn encrypted<I>(
     incoming: I,
     config: Arc<ServerConfig>,
@@ -52,7 +52,7 @@ where
     })
 }
 
-/// Connections in plaintext.
+/// Accepts connections without TLS.
 pub(super) fn plaintext<I>(incoming: I) -> impl Stream<Item = io::Result<TcpStream>>
 where
     I: Stream<Item = io::Result<TcpStream>> + Unpin,
@@ -102,7 +102,7 @@ where
     })
 }
 
-/// What was said of whom, lest a peer that tries on for ever fills the log.
+/// The complaints about each peer, so that one that tries again and again does not fill the log.
 #[derive(Default)]
 struct Complaints(HashMap<(IpAddr, &'static str), Complaint>);
 

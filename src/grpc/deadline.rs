@@ -1,4 +1,4 @@
-//! How much of the caller's patience is left.
+//! How much time is left to answer a call.
 //!
 //! A caller sends its time-out as `grpc-timeout`: up to eight digits and a unit
 //! (gRPC over HTTP/2, "Timeout"). cluster-autoscaler's is `grpc_timeout` of its cloud-config, 5 s unless set.
@@ -9,9 +9,9 @@ use tonic::metadata::MetadataMap;
 
 /// What cluster-autoscaler waits unless told otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Kept back of short time-outs for the way back.
+/// Smallest part of a time-out that is kept for the way back.
 const MIN_MARGIN: Duration = Duration::from_millis(100);
-/// Kept back of long time-outs for the way back.
+/// Largest part of a time-out that is kept for the way back.
 const MAX_MARGIN: Duration = Duration::from_millis(500);
 /// Most digits that the gRPC specification allows.
 const MAX_DIGITS: usize = 8;

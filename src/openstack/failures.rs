@@ -5,7 +5,8 @@ use crate::core::failure::{FailureKind, Reason};
 /// A UUID with its dashes.
 const UUID_LENGTH: usize = 36;
 
-/// Sorts a status reason (FINDINGS, Failures; Heat's words are in its `engine/resources` and `common/exception.py`).
+/// Sorts a status reason (docs/openstack-behaviour.md#failures; Heat's words are in its `engine/resources` and
+/// `common/exception.py`).
 #[must_use]
 pub fn reason(text: &str) -> Reason {
     Reason { kind: kind(text), text: text.to_owned(), general: without_particulars(text) }

@@ -33,11 +33,11 @@ pub struct Token {
     pub project: Option<String>,
     /// The project's id, empty where the token is for none.
     pub project_id: String,
-    /// From when on a new one is fetched.
+    /// When it is renewed.
     pub renew_at: Instant,
-    /// From when on it is of no use.
+    /// When it expires.
     pub expires_at: Instant,
-    /// Its lifetime, where that is too short to be meant.
+    /// Its lifetime, if that is too short to be intended.
     pub short_life: Option<Duration>,
 }
 
@@ -46,7 +46,7 @@ struct Answer {
     token: AnswerToken,
 }
 
-/// Only what a token is of no use without has to be right.
+/// Only what a token is useless without has to be well-formed.
 #[derive(Deserialize)]
 struct AnswerToken {
     expires_at: String,
@@ -109,8 +109,8 @@ pub(super) fn login_request(
         .body(Bytes::from(login_body(credentials).to_string()))
 }
 
-/// The bodies of docs/openstack-behaviour.md#logging-in: an application credential has no scope; a trust is the only
-/// one.
+/// The body of a login. An application credential has no scope, and a trust is the only scope
+/// (docs/openstack-behaviour.md#logging-in).
 fn login_body(credentials: &Credentials) -> Value {
     match credentials {
         Credentials::Password { user, password, scope } => {

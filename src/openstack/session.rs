@@ -28,12 +28,12 @@ use crate::{
     core::cloud::{CloudError, Service},
 };
 
-/// How long Keystone is left alone after it refused the credentials; doubles up to [`MAX_REFUSAL`]. Asking on
-/// would lock the user's account (Keystone `[security_compliance] lockout_failure_attempts`).
+/// How long Keystone is not asked again after it refused the credentials; doubles up to [`MAX_REFUSAL`]. Asking
+/// again and again would lock the user's account (Keystone `[security_compliance] lockout_failure_attempts`).
 const FIRST_REFUSAL: Duration = Duration::from_secs(30);
-/// The longest time for which Keystone is left alone.
+/// The longest time for which Keystone is not asked again.
 const MAX_REFUSAL: Duration = Duration::from_secs(300);
-/// How long an early renewal that failed is put off while the old token still serves.
+/// How long to wait after an early renewal has failed, while the old token is still valid.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
 
 /// One login, shared by all clients.
@@ -47,7 +47,7 @@ pub struct Session {
     short_life_told: AtomicBool,
 }
 
-/// What past logins came to. Who holds it is the one who logs in.
+/// The result of past logins. Whoever holds the lock on it logs in.
 #[derive(Default)]
 struct Login {
     refusal: Option<Refusal>,
@@ -55,7 +55,7 @@ struct Login {
 }
 
 impl Login {
-    /// Whoever waited for a login that failed has its answer, too.
+    /// Fails as the last login did if that was after `asked_at`: callers that waited for it get its error, too.
     fn failed_since(&self, asked_at: Instant) -> Result<(), CloudError> {
         match &self.failure {
             Some((at, error)) if *at >= asked_at => Err(error.clone()),
@@ -161,25 +161,25 @@ impl Session {
         }
     }
 
-    /// Names where the configuration comes from in what is said of a failed login: `/etc/cloud.conf [Global]`.
+    /// Sets where the configuration comes from, for messages about a failed login: `/etc/cloud.conf [Global]`.
     #[must_use]
     pub fn with_origin(mut self, origin: String) -> Self {
         self.origin = Some(origin);
         self
     }
 
-    /// Pauses before another try by a known series, so that a test can be repeated exactly.
+    /// Makes the pauses between tries the same each time, for tests.
     #[must_use]
     pub fn with_jitter_seed(mut self, seed: u64) -> Self {
         self.requester.seed_jitter(seed);
         self
     }
 
-    /// A valid token. Where it nears its end, one caller renews it while the others go on with it.
+    /// A valid token. Shortly before it expires one caller renews it; the others use the old one meanwhile.
     ///
     /// # Errors
-    /// [`CloudError::Authentication`] when Keystone does not take the credentials; then it is not asked again for a
-    /// while. Otherwise what keeps Keystone from answering.
+    /// [`CloudError::Authentication`] when Keystone refuses the credentials; it is then not asked again for a while.
+    /// Otherwise why Keystone did not answer.
     pub async fn token(&self) -> Result<Arc<Token>, CloudError> {
         let asked_at = Instant::now();
         if let Some(token) = self.current.load_full() {
@@ -363,13 +363,13 @@ pub(super) fn parse<T: DeserializeOwned>(call: &Call, answer: &Response<Bytes>) 
     })
 }
 
-/// A redirect in place of an answer.
+/// The error for a redirect, which is never followed.
 pub(super) fn redirected(call: &Call, answer: &Response<Bytes>) -> CloudError {
     let reason = diagnosis::redirected_call(call.service, answer, &call.url);
     malformed(call, reason)
 }
 
-/// An answer that makes no sense.
+/// The error for an answer that cannot be understood.
 pub(super) fn malformed(call: &Call, reason: String) -> CloudError {
     CloudError::Malformed {
         service: call.service,

@@ -16,7 +16,7 @@ use super::{
 pub(super) const MASTER: GroupNumber = 1;
 /// Number of the default worker group, whose stack is the cluster's.
 pub(super) const DEFAULT_WORKER: GroupNumber = 2;
-/// The cluster's status follows its groups' within this time (FINDINGS, Resize: up to 1 s).
+/// The cluster's status follows its groups' within this time (docs/openstack-behaviour.md#times: up to 1 s).
 const AGGREGATION: Duration = Duration::from_secs(1);
 
 /// The cluster.
@@ -146,7 +146,7 @@ impl World {
         true
     }
 
-    /// The cluster's status is the worst of its groups' (FINDINGS, Reading a cluster).
+    /// The cluster's status is the worst of its groups' (docs/openstack-behaviour.md#reading-a-cluster).
     pub(super) fn aggregate(&mut self) {
         let workers = || self.groups.iter().filter(|(number, _)| **number != MASTER);
         let failed: Vec<&str> = workers()

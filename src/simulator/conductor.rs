@@ -13,11 +13,11 @@ use super::{
 use crate::core::status::Status;
 
 /// The cluster's status follows the group's after at least this time, when Heat has taken the update
-/// (FINDINGS, Resize: 0.5 to 1.5 s).
+/// (docs/openstack-behaviour.md#times: 0.5 to 1.5 s).
 const CLUSTER_LAG: Duration = Duration::from_millis(500);
 /// And at most this much later.
 const CLUSTER_LAG_SPREAD: Duration = Duration::from_millis(500);
-/// What Magnum makes of an error from Heat (FINDINGS, Resize).
+/// What Magnum makes of an error from Heat (docs/openstack-behaviour.md#a-resize-what-is-checked-and-when).
 const HEAT_REFUSAL: &str = "ERROR: Internal Error";
 
 /// A message from the API to the conductor; nobody waits for an answer.

@@ -118,7 +118,7 @@ impl Simulator {
     }
 
     /// Loses a member's nested stack under Heat's feet, its server with it: from then on every update of the group
-    /// fails until the member is removed (FINDINGS, Failures). Tells whether there is the member.
+    /// fails until the member is removed (docs/openstack-behaviour.md#failures). Tells whether there is the member.
     pub fn break_member(&self, group: &str, index: u32) -> bool {
         self.change(|inner| {
             let Some((number, _)) = inner.world.find_group(group) else { return false };

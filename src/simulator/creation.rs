@@ -13,13 +13,13 @@ use super::{
     world::World,
 };
 
-/// How long a new member is only known to its group (T:timeline-overlapping-resizes.txt: about 1 s).
+/// How long a new member is only known to its group (docs/openstack-behaviour.md#times: about 1 s).
 const STACK_MAKING: Duration = Duration::from_millis(300);
-/// From the nested stack to the request to Nova (T:timeline-quota.txt: 2 to 4 s).
+/// From the nested stack to the request to Nova (docs/openstack-behaviour.md#times: 2 to 4 s).
 const PORT_MAKING: Duration = Duration::from_millis(500);
 /// Siblings get there within this time of one another, in any order.
 const SPREAD: Duration = Duration::from_millis(200);
-/// How long a deleted server still shows, as DELETED (FINDINGS, Nova: «for a moment»).
+/// How long a deleted server still shows, as DELETED (docs/openstack-behaviour.md#nova: «for a moment»).
 const DELETED_SHOWS: Duration = Duration::from_millis(300);
 
 impl World {

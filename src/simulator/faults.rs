@@ -35,7 +35,8 @@ pub enum Fault {
     LostCast,
     /// The conductor hears of a resize up to this much later.
     DelayedCast(Duration),
-    /// Heat refuses what the conductor asks for: UPDATE_FAILED, the count unchanged (FINDINGS, Resize).
+    /// Heat refuses what the conductor asks for: UPDATE_FAILED, the count unchanged
+    /// (docs/openstack-behaviour.md#a-resize-what-is-checked-and-when).
     HeatRefuses,
 }
 

@@ -2,9 +2,8 @@
 //!
 //! For tests, benchmarks and demonstrations. It answers as the services of the Zed release do and behaves as they
 //! were seen to behave, traps included: `nodes_to_remove` that match nothing take the highest index, overlapping
-//! resizes get lost, failed members stay, `node_count` says what was asked for. References such as «FINDINGS,
-//! refs_map» and «T:heat-stack-404.http» in this room are to those observations and to the recorded exchanges; the
-//! tests compare the answers with the most telling of the latter (`tests/transcripts`).
+//! resizes get lost, failed members stay, `node_count` says what was asked for (docs/openstack-behaviour.md). The tests
+//! compare its answers with recorded ones (`tests/transcripts`).
 //!
 //! All time is tokio's: with a paused clock everything happens in virtual time. Nothing runs in the background; the
 //! cloud catches up whenever it is looked at. With the same seed and the same requests it is the same cloud.

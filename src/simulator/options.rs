@@ -19,10 +19,10 @@ pub struct SimulatorOptions {
     /// From Nova's acceptance of a server (BUILD) to ACTIVE.
     pub server_build_time: Duration,
     /// From DELETE_IN_PROGRESS in Heat to the server's end; it stays ACTIVE meanwhile
-    /// (FINDINGS, refs_map: 2 to 5 s on the lab).
+    /// (docs/openstack-behaviour.md#times: 2 to 5 s).
     pub server_delete_time: Duration,
     /// How long a healthy member reads UPDATE_IN_PROGRESS during every update of its group
-    /// (FINDINGS, Heat: every resize updates all members).
+    /// (docs/openstack-behaviour.md#heat: every resize updates all members).
     pub member_update_time: Duration,
     /// Period of Magnum's look at Heat (10 s upstream, 3 s on the lab).
     pub status_sync: Duration,
@@ -49,10 +49,10 @@ pub struct GroupOptions {
     pub min: u32,
     /// Magnum's `max_node_count`; `None` is Magnum's null.
     pub max: Option<u32>,
-    /// Magnum's `flavor_id`: whatever the creator wrote, a name here as on the lab (FINDINGS, Nova).
+    /// Magnum's `flavor_id`: whatever the creator wrote, a name here as on the lab (docs/openstack-behaviour.md#nova).
     pub flavor_id: String,
     /// From Heat's acceptance of an update until it reaches `kube_minions`. On the lab 0.5 s for a group with a
-    /// stack of its own, and up to 20 s for the default group (FINDINGS, Heat).
+    /// stack of its own, and up to 20 s for the default group (docs/openstack-behaviour.md#times).
     pub stack_walk: Duration,
     /// Magnum's `node_labels`, shown from 1.14 on.
     pub node_labels: BTreeMap<String, String>,

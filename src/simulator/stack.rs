@@ -103,7 +103,7 @@ pub(super) enum Stage {
     Booting,
     Complete,
     Failed,
-    /// The nested stack vanished under Heat's feet (FINDINGS, Failures).
+    /// The nested stack vanished under Heat's feet (docs/openstack-behaviour.md#failures).
     StackGone,
 }
 
@@ -161,7 +161,7 @@ impl Stack {
 
 impl Minions {
     /// The value of the output `refs_map`: what each member is referred to by
-    /// (FINDINGS, refs_map; Heat `template_resource.py` get_reference_id).
+    /// (docs/openstack-behaviour.md#refs_map; Heat `template_resource.py` get_reference_id).
     pub(super) fn references(&self) -> BTreeMap<u32, String> {
         self.members.iter().map(|(index, member)| (*index, self.reference(*index, member))).collect()
     }
@@ -222,8 +222,8 @@ impl Member {
 }
 
 impl Failure {
-    /// What the list of resources says (T:heat-kube_minions-quota-failed-resources.http, and for a retry
-    /// T:heat-kube_minions-quota-failed-2-resources.http).
+    /// What the list of resources says (`heat-kube_minions-quota-failed-resources.http`, and for a retry
+    /// `heat-kube_minions-quota-failed-2-resources.http`).
     pub(super) fn of_resource(&self, index: u32, action: Action) -> String {
         let Self { kind, resource, text } = self;
         match action {
@@ -232,8 +232,8 @@ impl Failure {
         }
     }
 
-    /// What the group's own stack says after a retry (T:timeline-quota.txt, «->2»); a first failure is put together
-    /// from the resource's reason.
+    /// What the group's own stack says after a retry (docs/openstack-behaviour.md#failures); a first failure is put
+    /// together from the resource's reason.
     pub(super) fn of_stack_after_retry(&self, index: u32) -> String {
         let Self { kind, resource, text } = self;
         format!(

@@ -36,10 +36,10 @@ const CALL_BUCKETS: &[f64] =
 const OPENSTACK_BUCKETS: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
-/// The metrics of the process.
+/// All metrics of this process.
 pub struct Metrics {
     registry: Registry,
-    /// Held from the update to the end of a scrape, lest another one finds the gauges being replaced.
+    /// Held from the update to the end of a scrape, so that no other scrape sees half of the gauges.
     scrape: Mutex<()>,
     started_at: Instant,
     snapshots: OnceLock<Arc<dyn SnapshotSource>>,
@@ -118,7 +118,7 @@ impl Metrics {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 
-    /// Brings what is only read when somebody looks up to date.
+    /// Updates the metrics that are read only at a scrape.
     fn update(&self) {
         self.lost_log_lines.inc_by(standard_error::lost_lines().saturating_sub(self.lost_log_lines.get()));
         let snapshot = self.snapshots.get().and_then(|source| source.snapshot().ok());

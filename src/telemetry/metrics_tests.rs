@@ -80,6 +80,24 @@ fn known_groups_have_all_their_series_from_the_start() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn the_process_is_measured() {
+    let text = with_samples().render().unwrap();
+    let value = |name: &str| -> f64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
+    };
+    assert!(value("process_resident_memory_bytes") > 1e6);
+    assert!(value("process_virtual_memory_bytes") > value("process_resident_memory_bytes"));
+    assert!(value("process_open_fds") >= 3.0 && value("process_max_fds") >= value("process_open_fds"));
+    assert!(value("process_threads") >= 1.0);
+    assert!(value("process_cpu_seconds_total") >= 0.0);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    let age = now - value("process_start_time_seconds");
+    assert!((-60.0..86_400.0).contains(&age), "started {age} s ago");
+}
+
 #[test]
 fn what_the_engine_tells_is_counted() {
     let metrics = with_samples();
@@ -109,6 +127,7 @@ fn reference(metrics: &Metrics) -> String {
     let mut page = "# Metrics\n\n\
         Served at `/metrics` of `--admin-address` in Prometheus' text format. Written by the test\n\
         `telemetry::metrics::tests::the_reference_lists_every_metric`; run it with `UPDATE_DOCS=1` after a change.\n\n\
+        The gauges of a node group go with the group, its counters two hours later.\n\n\
         | name | type | labels | meaning |\n|---|---|---|---|\n"
         .to_owned();
     for family in metrics.registry.gather() {
@@ -128,6 +147,7 @@ fn reference(metrics: &Metrics) -> String {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "only Linux has the metrics of the process")]
 fn the_reference_lists_every_metric() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
     let expected = reference(&with_samples());

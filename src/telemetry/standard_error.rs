@@ -1,9 +1,9 @@
-//! Standard error, where the log goes, as a place that makes nobody wait and nobody fail.
+//! Standard error, where the log goes, so that writing to it never blocks and never fails.
 //!
-//! A log collector that stands still, ends, or has no room left is no reason to answer no calls. So a thread of its own
-//! writes the lines; what it cannot write is lost and counted, and what it cannot write in time is lost as well once too
-//! much waits. (`tracing-appender` does the half of it: it does not count what failed, and prints about itself with
-//! `println!`, which panics where nobody reads.)
+//! Calls must be answered even when the log collector hangs, ends or has no space left. So a thread of its own writes the
+//! lines. A line that cannot be written is lost and counted, and so is a line that comes when too many wait already.
+//! (`tracing-appender` does half of this: it does not count failed writes, and reports with `println!`, which panics when
+//! nobody reads.)
 
 use std::{
     collections::VecDeque,

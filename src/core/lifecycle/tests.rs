@@ -1,5 +1,7 @@
 //! The lives of single resizes, event by event.
 
+use std::time::{Duration, Instant};
+
 use super::*;
 use crate::core::{
     decision::{BlockedBy, Ended, ResizeOutcome},

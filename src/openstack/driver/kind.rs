@@ -1,4 +1,5 @@
-//! Which driver a cluster is of, told by the form of the stack ids in Magnum's records (facts, 4).
+//! Which driver a cluster is of, told by the form of the stack ids in Magnum's records
+//! (docs/openstack-behaviour.md#cluster-api-drivers).
 
 use uuid::Uuid;
 

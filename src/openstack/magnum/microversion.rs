@@ -98,8 +98,9 @@ impl Magnum {
             .ok_or_else(|| malformed(&call, "the version document has no max_version of v1".to_owned()))
     }
 
-    /// What the answers below `/v1` say, each of which names the newest version (facts, 1.1): some clouds show nothing but
-    /// that to the outside. `of_root` is why the root does not tell.
+    /// What the answers below `/v1` say, each of which names the newest version
+    /// (docs/openstack-behaviour.md#api-versions): some clouds show nothing but that to the outside. `of_root` is why
+    /// the root does not tell.
     async fn newest_by_answers(&self, api: &Url, of_root: CloudError) -> Result<Microversion, CloudError> {
         tracing::debug!("magnum's root does not tell its versions: {of_root}");
         let document = Call::get(Service::ContainerInfra, "versions", api.clone(), &[]);

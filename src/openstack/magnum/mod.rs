@@ -176,7 +176,7 @@ impl Magnum {
     }
 
     /// Asks for a count of nodes without the members that the driver knows by these names. Sent once, or again only where it was certainly not
-    /// heard. The body of the answer is of no interest: 8.x has none (facts, 1.3).
+    /// heard. The body of the answer is of no interest: 8.x has none (docs/openstack-behaviour.md#api-versions).
     ///
     /// # Errors
     /// [`CloudError::certainly_without_effect`] tells whether it may have been heard.

@@ -14,12 +14,12 @@ pub struct ClusterRecord {
     pub uuid: String,
     /// Its name; not unique by force.
     pub name: Option<String>,
-    /// Its status: the worst of its groups' (FINDINGS, Reading a cluster).
+    /// Its status: the worst of its groups' (docs/openstack-behaviour.md#reading-a-cluster).
     pub status: Option<String>,
 }
 
 /// A node group's record. The list leaves out what is marked «detail» or shows false values for it
-/// (FINDINGS, Reading a cluster).
+/// (docs/openstack-behaviour.md#reading-a-cluster).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct NodeGroupRecord {
     /// Its UUID.

@@ -22,7 +22,7 @@ use crate::simulator::{faults::Staleness, world::World};
 /// Most records on a page.
 const PAGE: usize = 1000;
 
-/// The minor version that a request asks for; the major version is always 1 (FINDINGS, Microversions).
+/// The minor version that a request asks for; the major version is always 1 (docs/openstack-behaviour.md#api-versions).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct MinorVersion(pub(super) u32);
 
@@ -55,7 +55,7 @@ pub(super) fn routes(site: &Site) -> Router<Site> {
         )
         .layer(from_fn_with_state(site.clone(), negotiate))
         .layer(from_fn_with_state(site.clone(), authenticate));
-    // The only document that needs no token (facts, Magnum 1.1).
+    // The only document that needs no token (docs/openstack-behaviour.md#api-versions).
     Router::new()
         .route("/container-infra", get(versions))
         .route("/container-infra/", get(versions))
@@ -192,7 +192,7 @@ async fn list_groups(
     Path(cluster): Path<String>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
-    // Magnum's routing takes a list for what it calls get_one (T:magnum-nodegroups-list-1.8-406.http).
+    // Magnum's routing takes a list for what it calls get_one (`magnum-nodegroups-list-1.8-406.http`).
     if let Err(refusal) = version.require(9, "get_one") {
         return *refusal;
     }

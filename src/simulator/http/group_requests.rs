@@ -65,7 +65,7 @@ pub(super) async fn create(
 }
 
 /// `PATCH …/nodegroups/{nodegroup}`: the answer shows the new bounds with the old status
-/// (T:magnum-nodegroup-patch-min-max.http).
+/// (`magnum-nodegroup-patch-min-max.http`).
 pub(super) async fn update(
     State(site): State<Site>,
     Extension(version): Extension<MinorVersion>,

@@ -38,7 +38,7 @@ fn workers(world: &World) -> impl Iterator<Item = &Group> {
     world.groups.iter().filter(|(number, _)| **number != MASTER).map(|(_, group)| group)
 }
 
-/// The sum over all worker groups (FINDINGS, Reading a cluster).
+/// The sum over all worker groups (docs/openstack-behaviour.md#reading-a-cluster).
 fn cluster_node_count(world: &World) -> u32 {
     workers(world).map(|group| group.node_count).sum()
 }
@@ -66,7 +66,7 @@ pub(super) fn cluster_in_list(world: &World, version: MinorVersion, base: &str) 
         "health_status": null,
         "merge_labels": false,
     });
-    // `cluster_id` takes the place of `stack_id` (facts, Magnum 1.1).
+    // `cluster_id` takes the place of `stack_id` (docs/openstack-behaviour.md#api-versions).
     if version >= MinorVersion(13)
         && let Some(fields) = body.as_object_mut()
         && let Some(stack_id) = fields.remove("stack_id")
@@ -115,7 +115,7 @@ pub(super) fn cluster(world: &World, version: MinorVersion, base: &str) -> Value
     body
 }
 
-/// A group as the list shows it: never with its true bounds (FINDINGS, Reading a cluster).
+/// A group as the list shows it: never with its true bounds (docs/openstack-behaviour.md#reading-a-cluster).
 pub(super) fn group_in_list(world: &World, number: GroupNumber, group: &Group) -> Value {
     let stack_id = world.stacks.get(&World::stack_number(number)).map(|stack| stack.id.to_string());
     json!({

@@ -116,7 +116,7 @@ async fn list_detail(
     })
 }
 
-/// A page of servers, newest first; `name` is a regular expression (FINDINGS, Nova).
+/// A page of servers, newest first; `name` is a regular expression (docs/openstack-behaviour.md#nova).
 fn page(
     site: &Site,
     staleness: Staleness,
@@ -266,7 +266,7 @@ fn server_body(world: &World, id: Uuid, server: &Server, version: MinorVersion, 
     body
 }
 
-/// From 2.47 on the flavor itself without its id, below only the id (FINDINGS, Nova).
+/// From 2.47 on the flavor itself without its id, below only the id (docs/openstack-behaviour.md#nova).
 fn embedded_flavor(flavor_id: &str, version: MinorVersion, base: &str) -> Value {
     let Some(flavor) = flavor(flavor_id) else { return json!({"id": flavor_id, "links": []}) };
     if version.0 >= 47 {
@@ -331,7 +331,7 @@ async fn list_flavors_detail(
     ok(&json!({"flavors": flavors}))
 }
 
-/// By id alone; by name there is none (T:nova-flavor-by-name-404.http).
+/// By id alone; by name there is none (`nova-flavor-by-name-404.http`).
 fn flavor_with_id(id: &str) -> Result<&'static Flavor, Refusal> {
     FLAVORS.iter().find(|flavor| flavor.id == id).ok_or_else(|| {
         let message = format!("Flavor {id} could not be found.");

@@ -66,7 +66,7 @@ async fn list(State(site): State<Site>, Extension(staleness): Extension<Stalenes
     })
 }
 
-/// By name or id alone, whatever the method: 302 (FINDINGS, Heat).
+/// By name or id alone, whatever the method: 302 (docs/openstack-behaviour.md#heat).
 async fn redirect(State(site): State<Site>, Path((_, stack)): Path<(String, String)>) -> Response {
     site.simulator.read(Staleness::default(), |world| {
         let found = stack_bodies::stacks(world)
@@ -97,7 +97,7 @@ async fn show(
 }
 
 /// PATCH: any parameter will do, also one that the template does not have; an update runs all the same, and Magnum
-/// does not hear of it (FINDINGS, Heat).
+/// does not hear of it (docs/openstack-behaviour.md#heat).
 async fn update(State(site): State<Site>, Path((_, name, id)): Path<StackPath>, body: Bytes) -> Response {
     let Ok(request) = serde_json::from_slice::<Value>(&body) else {
         return heat_error(StatusCode::BAD_REQUEST, "HTTPBadRequest", "JSON parse error");

@@ -1,5 +1,5 @@
 //! Magnum's resize: everything that is checked before the 202, which is not much
-//! (FINDINGS, Resize: what is checked, and when).
+//! (docs/openstack-behaviour.md#a-resize-what-is-checked-and-when).
 
 use axum::{
     Extension,

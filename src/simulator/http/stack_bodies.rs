@@ -213,7 +213,7 @@ pub(super) fn resources(world: &World, view: StackView<'_>, base: &str) -> Vec<V
     }
 }
 
-/// The attributes that the resource `kube_minions` shows, all null (FINDINGS, refs_map).
+/// The attributes that the resource `kube_minions` shows, all null (docs/openstack-behaviour.md#refs_map).
 pub(super) fn attributes(view: StackView<'_>) -> Value {
     match view {
         StackView::Group(_, stack) => {

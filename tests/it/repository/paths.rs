@@ -35,7 +35,7 @@ pub(crate) struct Module {
     pub(crate) uses: Vec<Use>,
     /// What this module hands on from elsewhere, by the name that it has here.
     pub(crate) re_exports: BTreeMap<String, Vec<String>>,
-    /// The names of the methods and macros that are called, with their lines.
+    /// The names behind a dot or before an exclamation mark, with their lines; those behind `<T>::` with the colons.
     pub(crate) calls: Vec<(usize, String)>,
 }
 
@@ -93,6 +93,11 @@ fn word(token: Option<&TokenTree>) -> Option<String> {
     }
 }
 
+/// Whether an import begins here: `use`, and not the `use<'a>` of a type.
+fn is_import(tokens: &[TokenTree], at: usize) -> bool {
+    word(tokens.get(at)).is_some_and(|word| word == "use") && !is_punct(tokens.get(at + 1), '<')
+}
+
 fn braces(token: Option<&TokenTree>) -> Option<&Group> {
     match token {
         Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => Some(group),
@@ -141,13 +146,16 @@ fn import_tree(tokens: &[TokenTree], prefix: &[String], found: &mut Vec<Import>)
 }
 
 impl Reader {
-    /// Learns the names that this file imports and declares, wherever they stand.
+    /// Learns the names that are imported and declared here, in functions too.
     fn imports(&mut self, tokens: TokenStream) {
         let tokens: Vec<_> = tokens.into_iter().collect();
+        let is_module = |at: usize| word(tokens.get(at)).is_some_and(|word| word == "mod");
         for (at, token) in tokens.iter().enumerate() {
             match token {
-                TokenTree::Ident(ident) if ident == "mod" => self.declared.extend(word(tokens.get(at + 1))),
-                TokenTree::Ident(ident) if ident == "use" => {
+                TokenTree::Ident(_) if is_module(at) => self.declared.extend(word(tokens.get(at + 1))),
+                // It has names of its own; they are learnt when it is read.
+                TokenTree::Group(_) if at >= 2 && is_module(at - 2) => {}
+                TokenTree::Ident(_) if is_import(&tokens, at) => {
                     for (_, path, name) in self.import(&tokens, at) {
                         let path = self.absolute(path);
                         if let Some(name) = name {
@@ -208,15 +216,16 @@ impl Reader {
             TokenTree::Group(group) => self.block(group.stream()),
             TokenTree::Ident(ident) if ident == "mod" => {
                 if let (Some(name), Some(body)) = (word(tokens.get(at + 1)), braces(tokens.get(at + 2))) {
+                    let around = (self.imported.clone(), self.declared.clone());
                     self.module.push(name);
-                    // The names that are imported in there mean it, not what is around it.
                     self.imports(body.stream());
                     self.block(body.stream());
                     self.module.pop();
+                    (self.imported, self.declared) = around;
                     return at + 3;
                 }
             }
-            TokenTree::Ident(ident) if ident == "use" => {
+            TokenTree::Ident(_) if is_import(tokens, at) => {
                 let before = at.checked_sub(1).and_then(|before| tokens.get(before));
                 let is_re_export = word(before).is_some_and(|before| before == "pub")
                     || matches!(before, Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis);
@@ -233,6 +242,8 @@ impl Reader {
             TokenTree::Ident(ident) => {
                 if is_punct(tokens.get(at + 1), '!') || (at > 0 && is_punct(tokens.get(at - 1), '.')) {
                     self.calls.push((line, ident.to_string()));
+                } else if at >= 2 && is_separator(tokens, at - 2) {
+                    self.calls.push((line, format!("::{ident}")));
                 }
                 return self.written_path(tokens, at);
             }
@@ -287,6 +298,7 @@ fn paths_are_written_out() {
         use super::super::plan;
         pub(crate) use crate::grpc::wire::{Node as Wire};
         mod inner { use super::super::resources::Size; }
+        fn g<'a>() -> impl Copy + use<'a> { crate::core::quote::quoted }
         fn f() -> Map<u8, Duration> { let _ = "a::b"; plan::go(time::Instant::now()); http::get!(x.elapsed()) }
         "#,
     );
@@ -300,6 +312,7 @@ fn paths_are_written_out() {
             "crate::core::plan",
             "crate::grpc::wire::Node",
             "crate::core::template::resources::Size",
+            "crate::core::quote::quoted",
             "crate::core::plan::go",
             "std::time::Instant::now",
             "http::get",
@@ -307,6 +320,6 @@ fn paths_are_written_out() {
     );
     assert_eq!(module.uses[0].line, 3);
     assert_eq!(module.re_exports["Wire"].join("::"), "crate::grpc::wire::Node");
-    assert!(module.calls.contains(&(7, "elapsed".to_owned())));
-    assert!(module.calls.contains(&(7, "get".to_owned())));
+    assert!(module.calls.contains(&(8, "elapsed".to_owned())));
+    assert!(module.calls.contains(&(8, "get".to_owned())));
 }

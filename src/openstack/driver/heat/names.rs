@@ -7,7 +7,7 @@ use crate::core::member::MemberKey;
 /// The name of a member in its `ResourceGroup`: a decimal index.
 ///
 /// Indices have gaps. One that was removed by name is never used again; one that went because the count was
-/// lowered is (FINDINGS, `nodes_to_remove`).
+/// lowered is (docs/openstack-behaviour.md#nodes_to_remove).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MemberIndex(u32);
 

@@ -58,9 +58,9 @@ impl Servers {
     }
 }
 
-/// Anchored at both ends: one group's stack name may begin with another's (FINDINGS, Nova). Optional groups stand for
-/// an alternation, since Nova takes `|` literally on MySQL (nova 26.2.2 `db/main/api.py:1957`); the few names that they
-/// match beyond it do not exist.
+/// Anchored at both ends: one group's stack name may begin with another's (docs/openstack-behaviour.md#nova). Optional
+/// groups stand for an alternation, since Nova takes `|` literally on MySQL (nova 26.2.2 `db/main/api.py:1957`); the
+/// few names that they match beyond it do not exist.
 #[must_use]
 pub fn name_pattern(stack_names: &[&str]) -> String {
     let names: String = stack_names.iter().map(|name| format!("({})?", name.replace('.', "\\."))).collect();

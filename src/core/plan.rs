@@ -5,7 +5,7 @@
 //! - What is gone or going already is not removed again and lowers nothing (I3).
 //! - Nothing is sent on the word of one service alone (I2, [`super::witnesses`]).
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use super::{
     cloud::Reading,
@@ -138,6 +138,9 @@ impl<'a> Draft<'a> {
                 group: self.group.clone(),
                 contradiction: contradiction.clone(),
             });
+        }
+        if let Some(reason) = self.reading.capabilities.obstacle(request) {
+            return Err(RequestError::Impossible { group: self.group.clone(), reason: Arc::clone(reason) });
         }
         match request {
             Request::Increase(delta) => self.increase(*delta),

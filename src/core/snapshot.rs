@@ -11,7 +11,7 @@ use super::{
     cloud::Reading,
     failure::FailureKind,
     instance::{Instance, InstanceError, InstanceErrorClass, InstanceId, InstanceState, SERVER_GONE},
-    ledger::Ledger,
+    ledger::{Ledger, Request},
     machine_id::{MachineId, PlaceholderId},
     member::{Member, MemberKey, ServerPresence},
     node_group::{Bounds, NodeGroupUuid},
@@ -120,6 +120,19 @@ impl GroupView {
             None => self
                 .by_server_name(&node.name)
                 .ok_or_else(|| RequestError::NotAMember { node: node.name.clone(), group: self.id.clone() }),
+        }
+    }
+
+    /// Whether the driver can carry out a request of this kind.
+    ///
+    /// # Errors
+    /// [`RequestError::Impossible`] when it cannot.
+    pub fn check_possible(&self, request: &Request) -> Result<(), RequestError> {
+        match self.capabilities.obstacle(request) {
+            Some(reason) => {
+                Err(RequestError::Impossible { group: self.id.clone(), reason: Arc::clone(reason) })
+            }
+            None => Ok(()),
         }
     }
 

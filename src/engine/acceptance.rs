@@ -20,7 +20,7 @@ pub(super) fn check_increase(view: &GroupView, size: u32) -> Result<Option<Reque
     if count > i64::from(view.bounds.max) {
         return Err(out_of_bounds(view, count));
     }
-    Ok(Some(Request::Increase(size)))
+    accept(view, Request::Increase(size))
 }
 
 /// Takes as much as can be cancelled for certain, so that the target is lower at once and stays so: since 1.36
@@ -28,7 +28,7 @@ pub(super) fn check_increase(view: &GroupView, size: u32) -> Result<Option<Reque
 pub(super) fn check_cancellation(view: &GroupView, size: u32) -> Result<Option<Request>, RequestError> {
     match size.min(view.cancellable) {
         0 => Err(RequestError::NothingToCancel { group: view.id.clone(), current: view.target_size }),
-        size => Ok(Some(Request::Decrease(size))),
+        size => accept(view, Request::Decrease(size)),
     }
 }
 
@@ -59,8 +59,17 @@ pub(super) fn check_removal(
             (None, _) => return Err(RequestError::NotAMember { node, group: group_id }),
         }
     }
+    if left.is_empty() {
+        return Ok(None);
+    }
     check_minimum(group, view, &left, now)?;
-    Ok((!left.is_empty()).then_some(Request::Delete(left)))
+    accept(view, Request::Delete(left))
+}
+
+/// Accepts what the driver can do.
+fn accept(view: &GroupView, request: Request) -> Result<Option<Request>, RequestError> {
+    view.check_possible(&request)?;
+    Ok(Some(request))
 }
 
 /// Refuses at once what would go below the minimum, so that nothing is acknowledged that cannot be done. Broken

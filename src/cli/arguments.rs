@@ -13,6 +13,7 @@ use clap::{
     builder::{BoolishValueParser, NonEmptyStringValueParser},
 };
 
+use super::driver_arguments::DriverArguments;
 use crate::{
     core::{lifecycle::Timing, template::labels::check_key},
     engine::EngineOptions,
@@ -89,6 +90,10 @@ pub struct ServeArguments {
     /// Where the cloud is and what to scale.
     #[command(flatten, next_help_heading = "Cloud")]
     pub cloud: CloudArguments,
+
+    /// The driver behind Magnum.
+    #[command(flatten, next_help_heading = "Driver")]
+    pub driver: DriverArguments,
 
     /// How requests are paced.
     #[command(flatten, next_help_heading = "Pace")]

@@ -58,7 +58,10 @@ pub fn connect(
     };
     let session = Session::with(loaded.config, Arc::new(transport), metrics.clone(), timeouts)
         .with_origin(loaded.origin);
-    Ok(Arc::new(MagnumCluster::new(Arc::new(session), name, selection).with_settings(settings)))
+    let cluster = MagnumCluster::new(Arc::new(session), name, selection)
+        .with_driver_options(arguments.driver.options())
+        .with_settings(settings);
+    Ok(Arc::new(cluster))
 }
 
 /// What `--config` says, corrected by the options of the command line.

@@ -13,6 +13,7 @@
 pub mod arguments;
 pub mod connect;
 pub mod demo;
+pub mod driver_arguments;
 pub mod error;
 pub mod first_reading;
 pub mod serve;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::pending::Request;
+
 /// What becomes of the members that a resize names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum NamedRemoval {
@@ -23,8 +25,23 @@ pub struct Capabilities {
     pub source: MemberSource,
     /// Why the group takes no resize at all; none where it does.
     pub no_resize: Option<Arc<str>>,
+    /// Why the group cannot become larger now; none where it can.
+    pub no_increase: Option<Arc<str>>,
     /// What becomes of named members.
     pub removal: NamedRemoval,
+}
+
+impl Capabilities {
+    /// Why a request of this kind cannot be carried out; none where it can.
+    #[must_use]
+    pub fn obstacle(&self, request: &Request) -> Option<&Arc<str>> {
+        let of_kind = match (request, &self.removal) {
+            (Request::Increase(_), _) => self.no_increase.as_ref(),
+            (Request::Delete(_), NamedRemoval::Refused(reason)) => Some(reason),
+            (Request::Delete(_) | Request::Decrease(_), _) => None,
+        };
+        self.no_resize.as_ref().or(of_kind)
+    }
 }
 
 /// Who tells which members a group has.

@@ -119,6 +119,8 @@ pub struct UnscaledGroup {
     pub uuid: NodeGroupUuid,
     /// Its name.
     pub name: String,
+    /// How it gets one, in the words of the cloud.
+    pub remedy: String,
 }
 
 /// Which service an error comes from.

@@ -1,6 +1,6 @@
 //! What cluster-autoscaler asks for, and why it may not get it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use thiserror::Error;
 
@@ -171,6 +171,14 @@ pub enum RequestError {
     ClusterStatus {
         /// The cluster's status.
         status: Status,
+    },
+    /// The driver behind Magnum cannot do it, or not in the state that the group is in.
+    #[error("node group {group:?}: {reason}")]
+    Impossible {
+        /// The group's id.
+        group: String,
+        /// Why, and what to do.
+        reason: Arc<str>,
     },
     /// Heat, Magnum and Nova contradict each other, so that any size that is asked for may be a wrong one.
     #[error("node group {group:?} is not resized, since its readings contradict each other: {contradiction}")]

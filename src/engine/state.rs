@@ -289,10 +289,9 @@ impl State {
         self.unscaled.retain(is_unscaled);
         for group in unscaled {
             if self.unscaled.insert(group.uuid) {
-                let (cluster, name) = (named(&self.cluster_name), named(&group.name));
+                let (name, remedy) = (named(&group.name), &group.remedy);
                 tracing::info!(
-                    "node group {name} is not scaled, it has no maximum; to give it one: openstack coe nodegroup update \
-                     {cluster} {name} --max-nodes NUMBER (before python-magnumclient 5: replace max_node_count=NUMBER)"
+                    "node group {name} is not scaled, it has no maximum; to give it one: {remedy}"
                 );
             }
         }

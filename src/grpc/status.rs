@@ -39,6 +39,7 @@ pub const fn code(error: &RequestError) -> Code {
         | RequestError::MalformedNode { .. } => Code::InvalidArgument,
         RequestError::OutOfBounds { .. } => Code::OutOfRange,
         RequestError::NothingToCancel { .. }
+        | RequestError::Impossible { .. }
         | RequestError::ClusterStatus { .. }
         | RequestError::Contradiction { .. }
         | RequestError::ChangedMeanwhile { .. }
@@ -192,6 +193,10 @@ mod tests {
                 Code::OutOfRange,
             ),
             (RequestError::NothingToCancel { group: group(), current: 1 }, Code::FailedPrecondition),
+            (
+                RequestError::Impossible { group: group(), reason: "the driver cannot".into() },
+                Code::FailedPrecondition,
+            ),
             (
                 RequestError::ClusterStatus { status: CloudStatus::parse("CREATE_FAILED") },
                 Code::FailedPrecondition,

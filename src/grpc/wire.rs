@@ -85,7 +85,14 @@ fn summary(group: &GroupView) -> String {
     let trouble = group.trouble.as_ref().map(|trouble| format!("; {trouble}")).unwrap_or_default();
     let guess =
         group.template.guess().map(|reason| format!("; template guessed: {reason}")).unwrap_or_default();
-    format!("{}, target {} of {}: {states}{trouble}{guess}", group.status, group.target_size, group.bounds)
+    let driver = match group.capabilities.summary.as_str() {
+        "" => String::new(),
+        summary => format!("; {summary}"),
+    };
+    format!(
+        "{}, target {} of {}: {states}{trouble}{guess}{driver}",
+        group.status, group.target_size, group.bounds
+    )
 }
 
 #[cfg(test)]

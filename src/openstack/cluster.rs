@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 
 use super::{
-    driver::{Asked, Drivers, only},
+    driver::{Asked, DriverOptions, Drivers, only},
     magnum::{ClusterRecord, Magnum, NodeGroupList, NodeGroupRecord},
     memory::Memory,
     reading::Records,
@@ -36,6 +36,7 @@ pub struct MagnumCluster {
     name_or_uuid: String,
     pub(super) selection: GroupSelection,
     pub(super) settings: Arc<Settings>,
+    session: Arc<Session>,
     region: Option<String>,
     pub(super) sources: TemplateSources,
     pub(super) magnum: Arc<Magnum>,
@@ -57,10 +58,18 @@ impl MagnumCluster {
             settings: Arc::default(),
             region: session.region().map(str::to_owned),
             sources: TemplateSources::new(Arc::clone(&session), Arc::clone(&magnum)),
-            drivers: Drivers::new(session, Arc::clone(&magnum)),
+            drivers: Drivers::new(Arc::clone(&session), Arc::clone(&magnum), DriverOptions::default()),
             magnum,
+            session,
             memory: Memory::default(),
         }
+    }
+
+    /// With what the operator decides about its driver.
+    #[must_use]
+    pub fn with_driver_options(self, options: DriverOptions) -> Self {
+        let drivers = Drivers::new(Arc::clone(&self.session), Arc::clone(&self.magnum), options);
+        Self { drivers, ..self }
     }
 
     /// With what the operator says of its groups.
@@ -70,8 +79,9 @@ impl MagnumCluster {
     }
 
     /// The sizes that a group may have; none for one that is not for scaling.
-    pub(super) fn bounds(&self, detail: &NodeGroupRecord) -> Result<Option<Bounds>, CloudError> {
-        self.selection.bounds(detail, &self.settings.group(&detail.name))
+    pub(super) async fn bounds(&self, detail: &NodeGroupRecord) -> Result<Option<Bounds>, CloudError> {
+        let least = self.magnum.microversion().await?.least_size();
+        self.selection.bounds(detail, &self.settings.group(&detail.name), least)
     }
 
     /// What a new node of a group will be.
@@ -163,11 +173,11 @@ impl Cloud for MagnumCluster {
         let ticket = self.memory.ticket();
         let memory = self.memory.group(group);
         let uuid = self.cluster_uuid().await?;
+        let driver = self.drivers.of_last_reading();
         let (cluster, detail, looks) = match memory.as_ref().filter(|memory| memory.reading.is_some()) {
             // The group's stack is the one of before nearly always; whether it is shows the detail read beside.
             Some(memory) => {
                 let asked = [Asked { record: &memory.record, reuse: false }];
-                let driver = self.drivers.of_last_reading();
                 let (cluster, detail, looks) =
                     tokio::join!(self.cluster(), self.read_selected(&uuid, group), driver.look(&asked));
                 let detail = detail?;
@@ -179,16 +189,16 @@ impl Cloud for MagnumCluster {
                 (cluster, detail, None)
             }
         };
-        let bounds = self.bounds(&detail)?.ok_or_else(|| not_scaled(&detail))?;
+        let bounds = self.bounds(&detail).await?.ok_or_else(|| not_scaled(&detail))?;
         let looks = match looks {
             Some(looks) => looks,
             None => {
                 let asked = [Asked { record: &detail, reuse: false }];
-                self.drivers.of_last_reading().look(&asked).await
+                driver.look(&asked).await
             }
         };
         let records = Records { cluster: &cluster, detail, bounds };
-        let reading = self.complete(ticket, records, only(looks)?, memory.as_deref()).await?;
+        let reading = self.complete(driver, ticket, records, only(looks)?, memory.as_deref()).await?;
         Ok(Reading::clone(&reading))
     }
 

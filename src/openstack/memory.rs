@@ -24,6 +24,7 @@ pub(super) struct Memory {
     missing: Mutex<BTreeSet<String>>,
     broken: Mutex<BTreeSet<String>>,
     idle: Mutex<BTreeSet<String>>,
+    found: Mutex<String>,
     tickets: AtomicU64,
 }
 
@@ -90,6 +91,16 @@ impl Memory {
     /// Takes note of the records that cannot be read, likewise.
     pub(super) fn newly_broken(&self, broken: BTreeSet<String>) -> Option<BTreeSet<String>> {
         changed(&self.broken, broken)
+    }
+
+    /// Takes note of what kind of cloud it is; whether it is not as before.
+    pub(super) fn newly_found(&self, found: &str) -> bool {
+        let mut before = lock(&self.found);
+        let is_new = *before != found;
+        if is_new {
+            found.clone_into(&mut before);
+        }
+        is_new
     }
 
     /// Takes note of the names in the settings file that no group has, likewise.

@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     config::node_groups::MASTER_ROLE,
-    core::cloud::{CloudError, GroupObservation, Observation, Service, UnscaledGroup},
+    core::{
+        cloud::{CloudError, GroupObservation, Observation, Service, UnscaledGroup},
+        quote::named,
+    },
 };
 
 /// A group within an observation.
@@ -72,6 +75,7 @@ impl MagnumCluster {
         };
         self.memory.retain(exists);
         let driver = self.drivers.of_groups(&all);
+        self.note_version(driver).await?;
         driver.retain(&exists);
         let work: Vec<_> = all
             .iter()
@@ -108,6 +112,17 @@ impl MagnumCluster {
         }
         observation.groups.extend(unreadable);
         Ok(observation)
+    }
+
+    /// Tells once which Magnum and which driver it is.
+    async fn note_version(&self, driver: &dyn Driver) -> Result<(), CloudError> {
+        let version = self.magnum.microversion().await?;
+        let sizes = if version.least_size() == 0 { "may be empty" } else { "have one node at least" };
+        let told = format!("Magnum API {version}, driver {}; node groups {sizes}", driver.describe().await?);
+        if self.memory.newly_found(&told) {
+            tracing::info!("{told}");
+        }
+        Ok(())
     }
 
     fn note_broken(&self, broken: &[BrokenRecord]) {
@@ -171,6 +186,18 @@ impl MagnumCluster {
         }
     }
 
+    /// How a group gets a maximum.
+    async fn remedy(&self, cluster: &ClusterRecord, group: &str) -> String {
+        if self.magnum.microversion().await.is_ok_and(|version| !version.has_node_groups()) {
+            return format!("--nodes MIN:MAX:{group}, since this Magnum has no node groups");
+        }
+        let (cluster, group) = (named(cluster.name.as_deref().unwrap_or(&cluster.uuid)), named(group));
+        format!(
+            "openstack coe nodegroup update {cluster} {group} --max-nodes NUMBER (before python-magnumclient 5: replace \
+             max_node_count=NUMBER)"
+        )
+    }
+
     /// What came of one group.
     async fn conclude(
         &self,
@@ -188,11 +215,12 @@ impl MagnumCluster {
             Err(error) if error.not_found() => return Outcome::Gone,
             Err(error) => return observation(Err(error)),
         };
-        let bounds = match self.bounds(&detail) {
+        let bounds = match self.bounds(&detail).await {
             Ok(Some(bounds)) => bounds,
             Ok(None) => {
                 self.memory.remember(GroupMemory { ticket, record: detail, reading: None });
-                return Outcome::Unscaled(UnscaledGroup { uuid, name });
+                let remedy = self.remedy(cluster, &name).await;
+                return Outcome::Unscaled(UnscaledGroup { uuid, name, remedy });
             }
             Err(error) => return observation(Err(error)),
         };
@@ -203,7 +231,7 @@ impl MagnumCluster {
         };
         let records = Records { cluster, detail, bounds };
         observation(match looked {
-            Ok(look) => self.complete(ticket, records, look, work.memory.as_deref()).await,
+            Ok(look) => self.complete(driver, ticket, records, look, work.memory.as_deref()).await,
             Err(error) => Err(error),
         })
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     cluster::MagnumCluster,
-    driver::{Look, Members},
+    driver::{Driver, Look, Members, Progress},
     failures,
     magnum::{ClusterRecord, NodeGroupRecord},
     memory::{GroupMemory, Ticket},
@@ -28,6 +28,7 @@ impl MagnumCluster {
     /// Makes the reading and remembers it.
     pub(super) async fn complete(
         &self,
+        driver: &dyn Driver,
         ticket: Ticket,
         records: Records<'_>,
         look: Box<dyn Look>,
@@ -35,9 +36,14 @@ impl MagnumCluster {
     ) -> Result<Arc<Reading>, CloudError> {
         let Records { cluster, detail, bounds } = records;
         let before = before.and_then(|memory| memory.reading.as_ref());
-        let Members { members, servers, capabilities } =
+        let Members { members, servers, capabilities, progress } =
             look.members(&detail, before.map(Arc::as_ref)).await?;
-        let group = node_group(&detail, bounds);
+        driver.finish(&cluster.uuid, &detail).await;
+        let mut group = node_group(&detail, bounds);
+        if let Some(Progress { status, reason, updated_at, node_count }) = progress {
+            let status_reason = failures::reason(&reason);
+            group = NodeGroup { status, status_reason, updated_at, node_count, ..group };
+        }
         let template = Arc::new(self.template(&group, &detail));
         let cluster_status = cluster.parsed_status();
         let reading = Reading { cluster_status, group, members, servers, template, capabilities };

@@ -27,6 +27,7 @@ mod grpc_fixture;
 mod grpc_server;
 mod grpc_templates;
 mod grpc_wire;
+mod heat_updates;
 mod kubernetes_types;
 mod log_trouble;
 mod openstack_bodies;

@@ -318,10 +318,10 @@ async fn magnums_versions_are_found_where_its_root_does_not_tell_them() {
     let error = Magnum::new(fake.session()).cluster("k8s").await.unwrap_err();
     assert!(error.to_string().contains("OpenStack-API-Maximum-Version"), "{error}");
     fake.on("GET /magnum/v1", |_| {
-        ok(json!({})).header("openstack-api-maximum-version", "container-infra 1.8")
+        ok(json!({})).header("openstack-api-maximum-version", "container-infra 1.5")
     });
     let error = Magnum::new(fake.session()).cluster("k8s").await.unwrap_err();
-    assert!(error.to_string().contains("1.8, which has no node groups"), "{error}");
+    assert!(error.to_string().contains("API 1.5; 1.6 is needed"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

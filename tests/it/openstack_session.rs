@@ -327,10 +327,10 @@ async fn the_version_is_bounded_on_both_sides() {
         }
     }
     let fake = Fake::new();
-    fake.magnum_version("1.8");
+    fake.magnum_version("1.5");
     let error = Magnum::new(fake.session()).cluster("k8s").await.unwrap_err();
     assert!(
-        matches!(&error, CloudError::Unsuitable(text) if text.contains("1.8, which has no node groups")),
+        matches!(&error, CloudError::Unsuitable(text) if text.contains("API 1.5; 1.6 is needed")),
         "{error}"
     );
 }

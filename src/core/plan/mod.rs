@@ -7,7 +7,7 @@
 
 mod acceptance;
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 pub use self::acceptance::accept;
 use super::{
@@ -160,6 +160,9 @@ impl<'a> Draft<'a> {
                 group: self.group.clone(),
                 contradiction: contradiction.clone(),
             });
+        }
+        if let Some(reason) = self.reading.capabilities.obstacle(request) {
+            return Err(RequestError::Impossible { group: self.group.clone(), reason: Arc::clone(reason) });
         }
         match request {
             Request::Increase(delta) => self.increase(*delta),

@@ -17,17 +17,17 @@ pub enum DriverKind {
 }
 
 impl DriverKind {
-    /// The driver of a cluster with these groups. Those of Cluster API give a stack id to the default groups only. Heat
-    /// where none has a stack id yet; its groups say so then.
+    /// The driver of a cluster with these groups; none where no group has a stack id. The drivers of Cluster API give one
+    /// to the default groups only.
     #[must_use]
-    pub fn of(groups: &[NodeGroupRecord]) -> Self {
+    pub fn of(groups: &[NodeGroupRecord]) -> Option<Self> {
         let ids = groups.iter().filter_map(|group| group.stack_id.as_deref()).filter(|id| !id.is_empty());
-        let mut kind = Self::Heat;
+        let mut kind = None;
         for id in ids {
             if is_heat(id) {
-                return Self::Heat;
+                return Some(Self::Heat);
             }
-            kind = if is_cluster_api(id) { Self::ClusterApi } else { Self::CapiHelm };
+            kind = Some(if is_cluster_api(id) { Self::ClusterApi } else { Self::CapiHelm });
         }
         kind
     }
@@ -72,14 +72,14 @@ mod tests {
     fn the_driver_is_told_by_the_stack_ids() {
         let uuid = "4e0de985-0f28-44cf-8943-b993e3c44762";
         for (ids, kind) in [
-            (vec![Some(uuid)], DriverKind::Heat),
-            (vec![Some(uuid), None], DriverKind::Heat),
-            (vec![None, Some("")], DriverKind::Heat),
-            (vec![None, Some("kube-x7k2p")], DriverKind::ClusterApi),
-            (vec![Some("kube-x7k2p"), None], DriverKind::ClusterApi),
-            (vec![Some("kube-x7k2p"), Some(uuid)], DriverKind::Heat),
-            (vec![Some("kube-x7k2pq")], DriverKind::CapiHelm),
-            (vec![None, Some("my-cluster-ab12cd34ef56")], DriverKind::CapiHelm),
+            (vec![Some(uuid)], Some(DriverKind::Heat)),
+            (vec![Some(uuid), None], Some(DriverKind::Heat)),
+            (vec![None, Some("")], None),
+            (vec![None, Some("kube-x7k2p")], Some(DriverKind::ClusterApi)),
+            (vec![Some("kube-x7k2p"), None], Some(DriverKind::ClusterApi)),
+            (vec![Some("kube-x7k2p"), Some(uuid)], Some(DriverKind::Heat)),
+            (vec![Some("kube-x7k2pq")], Some(DriverKind::CapiHelm)),
+            (vec![None, Some("my-cluster-ab12cd34ef56")], Some(DriverKind::CapiHelm)),
         ] {
             let groups: Vec<_> = ids.iter().map(|id| group(*id)).collect();
             assert_eq!(DriverKind::of(&groups), kind, "{ids:?}");

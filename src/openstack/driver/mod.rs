@@ -5,6 +5,7 @@
 
 pub mod heat;
 mod kind;
+mod options;
 mod unsupported;
 
 use std::{
@@ -15,8 +16,11 @@ use std::{
 
 use async_trait::async_trait;
 
-pub use self::kind::DriverKind;
 use self::{heat::HeatDriver, unsupported::Unsupported};
+pub use self::{
+    kind::DriverKind,
+    options::{DriverOptions, ResizeMethod},
+};
 use super::{
     magnum::{Magnum, NodeGroupRecord},
     session::Session,
@@ -28,6 +32,7 @@ use crate::core::{
     member::{Member, MemberKey},
     node_group::NodeGroupUuid,
     resize::Resize,
+    status::Status,
 };
 
 /// A group whose members are to be read.
@@ -48,11 +53,31 @@ pub(super) struct Members {
     pub(super) servers: Option<BTreeMap<MachineId, MemberKey>>,
     /// What can be done to the group.
     pub(super) capabilities: Arc<Capabilities>,
+    /// How far the group is, where Magnum's record does not tell.
+    pub(super) progress: Option<Progress>,
+}
+
+/// How far a group is.
+#[derive(Debug)]
+pub(super) struct Progress {
+    pub(super) status: Status,
+    /// Of the status.
+    pub(super) reason: String,
+    /// See [`NodeGroup::updated_at`](crate::core::node_group::NodeGroup::updated_at).
+    pub(super) updated_at: String,
+    /// The count last asked for.
+    pub(super) node_count: u32,
 }
 
 /// One kind of driver, for all groups of it.
 #[async_trait]
 pub(super) trait Driver: Debug + Send + Sync {
+    /// What it is and how it works on this cloud, for people.
+    ///
+    /// # Errors
+    /// When the cloud does not tell.
+    async fn describe(&self) -> Result<String, CloudError>;
+
     /// Looks at the members of these groups, all at once; one answer for each.
     async fn look(&self, groups: &[Asked<'_>]) -> Vec<Result<Box<dyn Look>, CloudError>>;
 
@@ -61,6 +86,11 @@ pub(super) trait Driver: Debug + Send + Sync {
     /// # Errors
     /// [`CloudError::certainly_without_effect`] tells whether it may have been heard nevertheless.
     async fn resize(&self, cluster: &str, group: NodeGroupUuid, resize: &Resize) -> Result<(), CloudError>;
+
+    /// Does what is left to do of an earlier resize of a group that was just read, if anything.
+    async fn finish(&self, cluster: &str, record: &NodeGroupRecord) {
+        let _ = (cluster, record);
+    }
 
     /// Forgets what it remembers of other groups than these.
     fn retain(&self, exists: &dyn Fn(NodeGroupUuid) -> bool);
@@ -97,9 +127,9 @@ pub(super) struct Drivers {
 }
 
 impl Drivers {
-    pub(super) fn new(session: Arc<Session>, magnum: Arc<Magnum>) -> Self {
+    pub(super) fn new(session: Arc<Session>, magnum: Arc<Magnum>, options: DriverOptions) -> Self {
         Self {
-            heat: HeatDriver::new(session, magnum),
+            heat: HeatDriver::new(session, magnum, options.resize_method),
             cluster_api: Unsupported(DriverKind::ClusterApi),
             capi_helm: Unsupported(DriverKind::CapiHelm),
             last: Mutex::new(DriverKind::Heat),
@@ -108,9 +138,11 @@ impl Drivers {
 
     /// The driver of a cluster with these groups.
     pub(super) fn of_groups(&self, groups: &[NodeGroupRecord]) -> &dyn Driver {
-        let kind = DriverKind::of(groups);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = kind;
-        self.of_kind(kind)
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kind) = DriverKind::of(groups) {
+            *last = kind;
+        }
+        self.of_kind(*last)
     }
 
     /// The driver of the cluster as its groups were last read.

@@ -11,6 +11,10 @@ pub(super) struct Unsupported(pub(super) DriverKind);
 
 #[async_trait]
 impl Driver for Unsupported {
+    async fn describe(&self) -> Result<String, CloudError> {
+        Ok(format!("{}, which this version does not support", self.0.name()))
+    }
+
     async fn look(&self, groups: &[Asked<'_>]) -> Vec<Result<Box<dyn Look>, CloudError>> {
         groups.iter().map(|asked| Err(self.error(&format!("node group {}", asked.record.name)))).collect()
     }

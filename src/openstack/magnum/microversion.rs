@@ -19,8 +19,14 @@ use crate::{
 /// The newest version that is asked for: it has groups of size 0 and everything else that is needed here.
 /// Newer ones take `stack_id` from the cluster (Magnum 23, 1.13), so that `latest` would break one day.
 const NEWEST: Microversion = Microversion { major: 1, minor: 10 };
-/// The oldest that is of use: the first with node groups.
-const OLDEST: Microversion = Microversion { major: 1, minor: 9 };
+/// The oldest that is of use: that of Magnum 5 to 7 (docs/openstack-behaviour.md#api-versions).
+const OLDEST: Microversion = Microversion { major: 1, minor: 6 };
+/// The first with a resize (Magnum 8).
+const WITH_RESIZE: Microversion = Microversion { major: 1, minor: 7 };
+/// The first with node groups (Magnum 9.1). Before it a cluster has its masters and one group of nodes.
+const WITH_NODE_GROUPS: Microversion = Microversion { major: 1, minor: 9 };
+/// The first that takes a size of 0 (Magnum 12).
+const WITH_SIZE_ZERO: Microversion = Microversion { major: 1, minor: 10 };
 /// The first that tells the labels and taints of a group's nodes (Magnum 23). Asked for that alone.
 pub(super) const WITH_NODE_LABELS: Microversion = Microversion { major: 1, minor: 14 };
 
@@ -37,6 +43,26 @@ impl FromStr for Microversion {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (major, minor) = text.split_once('.').ok_or(())?;
         Ok(Self { major: major.parse().map_err(|_| ())?, minor: minor.parse().map_err(|_| ())? })
+    }
+}
+
+impl Microversion {
+    /// Whether there is a resize, which names the nodes that go.
+    #[must_use]
+    pub fn has_resize(self) -> bool {
+        self >= WITH_RESIZE
+    }
+
+    /// Whether a cluster has node groups.
+    #[must_use]
+    pub fn has_node_groups(self) -> bool {
+        self >= WITH_NODE_GROUPS
+    }
+
+    /// Fewest nodes that a group may have.
+    #[must_use]
+    pub fn least_size(self) -> u32 {
+        u32::from(self < WITH_SIZE_ZERO)
     }
 }
 
@@ -61,7 +87,7 @@ impl Magnum {
     /// The version that is spoken: the server's newest, but not beyond 1.10. Asked for once.
     ///
     /// # Errors
-    /// [`CloudError::Unsuitable`] when the server is too old to know node groups.
+    /// [`CloudError::Unsuitable`] when the server is too old.
     pub async fn microversion(&self) -> Result<Microversion, CloudError> {
         Ok(self.newest().await?.min(NEWEST))
     }
@@ -81,8 +107,7 @@ impl Magnum {
         };
         if newest < OLDEST {
             return Err(CloudError::Unsuitable(format!(
-                "magnum at {} speaks API {newest}, which has no node groups; {OLDEST} is needed (Magnum 9.1, Train, \
-                 or newer)",
+                "magnum at {} speaks API {newest}; {OLDEST} is needed (Magnum 5, Pike, or newer)",
                 shown(&root)
             )));
         }

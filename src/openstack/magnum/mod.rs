@@ -7,13 +7,16 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use http::Method;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
-use self::microversion::{WITH_NODE_LABELS, addresses};
 pub use self::{
     microversion::Microversion,
     records::{BrokenRecord, ClusterRecord, NodeGroupList, NodeGroupRecord},
+};
+use self::{
+    microversion::{WITH_NODE_LABELS, addresses},
+    records::ClusterAsGroup,
 };
 use super::{
     diagnosis::json_error,
@@ -114,6 +117,10 @@ impl Magnum {
     /// # Errors
     /// When the list cannot be read, whole; a single record's trouble is in [`NodeGroupList::broken`].
     pub async fn node_groups(&self, cluster: &str) -> Result<NodeGroupList, CloudError> {
+        if !self.microversion().await?.has_node_groups() {
+            let groups = vec![self.only_group(cluster).await?];
+            return Ok(NodeGroupList { groups, broken: Vec::new() });
+        }
         let first = self.get("nodegroups", &["clusters", cluster, "nodegroups"]).await?;
         let mut call = first.clone();
         let mut list = NodeGroupList::default();
@@ -148,6 +155,9 @@ impl Magnum {
         cluster: &str,
         group: NodeGroupUuid,
     ) -> Result<NodeGroupRecord, CloudError> {
+        if !self.microversion().await?.has_node_groups() {
+            return self.only_group(cluster).await;
+        }
         let call = self.get("nodegroup", &["clusters", cluster, "nodegroups", &group.to_string()]).await?;
         let record: NodeGroupRecord = self.session.fetch(&call).await?;
         if record.uuid == group {
@@ -155,6 +165,12 @@ impl Magnum {
         } else {
             Err(malformed(&call, format!("it is another node group: {}", record.uuid)))
         }
+    }
+
+    /// The one group of nodes of a cluster that has no node groups.
+    async fn only_group(&self, cluster: &str) -> Result<NodeGroupRecord, CloudError> {
+        let call = self.get("nodegroup", &["clusters", cluster]).await?;
+        Ok(self.session.fetch::<ClusterAsGroup>(&call).await?.into())
     }
 
     /// The labels and taints that Magnum gives to a group's nodes; none where the server is too old to tell.
@@ -175,8 +191,9 @@ impl Magnum {
         Ok(Some(record.into()))
     }
 
-    /// Asks for a count of nodes without the members that the driver knows by these names. Sent once, or again only where it was certainly not
-    /// heard. The body of the answer is of no interest: 8.x has none (docs/openstack-behaviour.md#api-versions).
+    /// Asks for a count of nodes without the members that the driver knows by these names. Sent once, or again only
+    /// where it was certainly not heard. The body of the answer is of no interest: 8.x has none
+    /// (docs/openstack-behaviour.md#api-versions).
     ///
     /// # Errors
     /// [`CloudError::certainly_without_effect`] tells whether it may have been heard.
@@ -189,21 +206,40 @@ impl Magnum {
     ) -> Result<(), CloudError> {
         let mut call = self.get("resize", &["clusters", cluster, "actions", "resize"]).await?;
         call.method = Method::POST;
-        let mut body = json!({"node_count": count, "nodegroup": group.to_string()});
+        let mut body = Map::from_iter([("node_count".to_owned(), json!(count))]);
+        if self.microversion().await?.has_node_groups() {
+            body.insert("nodegroup".to_owned(), json!(group.to_string()));
+        }
         if !remove.is_empty() {
             // A named list only: an empty one would be stored as well, and an empty string matches nothing.
-            if let Some(body) = body.as_object_mut() {
-                body.insert("nodes_to_remove".to_owned(), json!(remove));
-            }
+            body.insert("nodes_to_remove".to_owned(), json!(remove));
         }
-        call.body = Some(body);
-        let answer = self.session.send(&call).await?;
+        call.body = Some(body.into());
+        self.send_once(&call).await
+    }
+
+    /// Asks for a count of nodes by changing the cluster's record, which all versions take and which names no node. The
+    /// count must not be lower than what there is: Heat would take the newest. Any status but `…_COMPLETE` makes the
+    /// conductor drop it without a word (docs/openstack-behaviour.md#api-versions).
+    ///
+    /// # Errors
+    /// [`CloudError::certainly_without_effect`] tells whether it may have been heard.
+    pub async fn set_node_count(&self, cluster: &str, count: u32) -> Result<(), CloudError> {
+        let mut call = self.get("set_node_count", &["clusters", cluster]).await?;
+        call.method = Method::PATCH;
+        // A number: text fails in the releases of Python 3.
+        call.body = Some(json!([{"op": "replace", "path": "/node_count", "value": count}]));
+        self.send_once(&call).await
+    }
+
+    async fn send_once(&self, call: &Call) -> Result<(), CloudError> {
+        let answer = self.session.send(call).await?;
         if answer.status().is_success() {
             Ok(())
         } else if answer.status().is_redirection() {
-            Err(redirected(&call, &answer))
+            Err(redirected(call, &answer))
         } else {
-            Err(malformed(&call, format!("HTTP {} instead of 202", answer.status().as_u16())))
+            Err(malformed(call, format!("HTTP {} instead of 202", answer.status().as_u16())))
         }
     }
 }

@@ -65,6 +65,42 @@ impl ClusterRecord {
     }
 }
 
+/// The name of the group that a cluster without node groups is taken for, as Magnum names it when it is upgraded.
+const ONLY_GROUP: &str = "default-worker";
+
+/// A cluster without node groups, as its one group of nodes.
+#[derive(Debug, Deserialize)]
+pub(super) struct ClusterAsGroup {
+    #[serde(deserialize_with = "from_text")]
+    uuid: NodeGroupUuid,
+    status: Option<String>,
+    status_reason: Option<String>,
+    node_count: Option<u32>,
+    stack_id: Option<String>,
+    flavor_id: Option<String>,
+    labels: Option<BTreeMap<String, Value>>,
+    updated_at: Option<String>,
+}
+
+impl From<ClusterAsGroup> for NodeGroupRecord {
+    fn from(cluster: ClusterAsGroup) -> Self {
+        Self {
+            uuid: cluster.uuid,
+            name: ONLY_GROUP.to_owned(),
+            role: Some("worker".to_owned()),
+            node_count: cluster.node_count,
+            status: cluster.status,
+            stack_id: cluster.stack_id,
+            flavor_id: cluster.flavor_id,
+            min_node_count: Some(1),
+            max_node_count: None,
+            status_reason: cluster.status_reason,
+            labels: cluster.labels,
+            updated_at: cluster.updated_at,
+        }
+    }
+}
+
 fn from_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<NodeGroupUuid, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use http::header;
+use http::{Method, header};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::names::MemberIndex;
 use crate::core::{
@@ -46,6 +46,8 @@ pub struct ListedMember {
     pub reason: String,
     /// When the resource last changed; compared, never read.
     pub updated_time: String,
+    /// Its own nested stack, where Heat links to it.
+    pub nested: Option<StackRef>,
 }
 
 /// What `refs_map` says of each member (docs/openstack-behaviour.md#refs_map).
@@ -68,6 +70,7 @@ struct Resource {
     resource_status: Option<String>,
     resource_status_reason: Option<String>,
     updated_time: Option<String>,
+    parent_resource: Option<String>,
     #[serde(default)]
     links: Vec<Link>,
 }
@@ -89,6 +92,35 @@ struct Stack {
     id: String,
     #[serde(default)]
     outputs: Vec<Output>,
+    stack_status: Option<String>,
+    stack_status_reason: Option<String>,
+    updated_time: Option<String>,
+    #[serde(default)]
+    parameters: Map<String, Value>,
+}
+
+/// What a stack says of its last update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackState {
+    /// Its status.
+    pub status: Status,
+    /// The reason of the status.
+    pub reason: String,
+    /// When it was last updated, in Heat's words; empty where it never was.
+    pub updated_time: String,
+    /// The parameters that it has.
+    pub parameters: Map<String, Value>,
+}
+
+/// A part of a member's own stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberResource {
+    /// `kube-minion`, `node_config_deployment` or the like.
+    pub name: String,
+    /// The member that it is of, where the list was one of several members.
+    pub member: Option<MemberIndex>,
+    /// What it stands for; a server's UUID.
+    pub physical_id: String,
 }
 
 #[derive(Deserialize)]
@@ -141,6 +173,69 @@ impl Heat {
         if found.id == id { Ok(found) } else { Err(malformed(&call, "it is another stack".to_owned())) }
     }
 
+    /// What a stack says of its last update, without its outputs, which take long.
+    ///
+    /// # Errors
+    /// When it cannot be read; [`CloudError::not_found`] when there is no such stack.
+    pub async fn state(&self, stack: &StackRef) -> Result<StackState, CloudError> {
+        let call = self.get("stack", &["stacks", &stack.name, &stack.id]).await?;
+        let StackAnswer { stack } = self.session.fetch(&call.query("resolve_outputs", "False")).await?;
+        Ok(StackState {
+            status: Status::parse(stack.stack_status.as_deref().unwrap_or_default()),
+            reason: stack.stack_status_reason.unwrap_or_default(),
+            updated_time: stack.updated_time.unwrap_or_default(),
+            parameters: stack.parameters,
+        })
+    }
+
+    /// Changes parameters of a stack; template and other parameters stay. Sent once, or again only where it was
+    /// certainly not heard. A parameter that the template does not have is taken without a word
+    /// (docs/openstack-behaviour.md#heat).
+    ///
+    /// # Errors
+    /// [`CloudError::certainly_without_effect`] tells whether it may have been heard.
+    pub async fn update(&self, stack: &StackRef, parameters: Value) -> Result<(), CloudError> {
+        let mut call = self.get("update", &["stacks", &stack.name, &stack.id]).await?;
+        call.method = Method::PATCH;
+        call.body = Some(json!({"existing": true, "parameters": parameters}));
+        let answer = self.session.send(&call).await?;
+        if answer.status().is_success() {
+            Ok(())
+        } else if answer.status().is_redirection() {
+            Err(redirected(&call, &answer))
+        } else {
+            Err(malformed(&call, format!("HTTP {} instead of 202", answer.status().as_u16())))
+        }
+    }
+
+    /// The parts of one member's own stack.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn parts(&self, member: &StackRef) -> Result<Vec<MemberResource>, CloudError> {
+        let call = self.get("parts", &["stacks", &member.name, &member.id, "resources"]).await?;
+        self.fetch_parts(&call).await
+    }
+
+    /// The servers in the stacks of all members, in one list.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn servers(&self, minions: &StackRef) -> Result<Vec<MemberResource>, CloudError> {
+        let call = self.get("servers", &["stacks", &minions.name, &minions.id, "resources"]).await?;
+        self.fetch_parts(&call.query("nested_depth", "1").query("type", "OS::Nova::Server")).await
+    }
+
+    async fn fetch_parts(&self, call: &Call) -> Result<Vec<MemberResource>, CloudError> {
+        let ResourcesAnswer { resources } = self.session.fetch(call).await?;
+        let part = |resource: Resource| MemberResource {
+            name: resource.resource_name,
+            member: resource.parent_resource.and_then(|parent| parent.parse().ok()),
+            physical_id: resource.physical_resource_id.unwrap_or_default(),
+        };
+        Ok(resources.into_iter().map(part).collect())
+    }
+
     /// The nested stack behind a stack's `kube_minions`; none while it is not made yet.
     ///
     /// # Errors
@@ -150,9 +245,7 @@ impl Heat {
         let call = self.get("kube_minions", &path).await?;
         let ResourceAnswer { resource } = self.session.fetch(&call).await?;
         let Some(id) = resource.physical_resource_id.filter(|id| !id.is_empty()) else { return Ok(None) };
-        let nested = resource.links.iter().find(|link| link.rel == "nested");
-        let nested = nested.and_then(|link| StackRef::from_url(&link.href)).filter(|nested| nested.id == id);
-        match nested {
+        match nested_stack(&resource.links).filter(|nested| nested.id == id) {
             Some(nested) => Ok(Some(nested)),
             // Without the link, as for a user who may not see it, the id still finds the name.
             None => self.stack(&id).await.map(Some),
@@ -227,7 +320,13 @@ fn listed_member(resource: Resource) -> Option<ListedMember> {
         status: Status::parse(resource.resource_status.as_deref().unwrap_or_default()),
         reason: resource.resource_status_reason.unwrap_or_default(),
         updated_time: resource.updated_time.unwrap_or_default(),
+        nested: nested_stack(&resource.links),
     })
+}
+
+fn nested_stack(links: &[Link]) -> Option<StackRef> {
+    let nested = links.iter().find(|link| link.rel == "nested")?;
+    StackRef::from_url(&nested.href)
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ pub struct Listing {
     pub members: Vec<ListedMember>,
     /// Its `refs_map`.
     pub refs_map: RefsMap,
+    /// The servers in the members' own stacks, where `refs_map` does not tell them.
+    pub servers: BTreeMap<MemberIndex, MachineId>,
 }
 
 impl Listing {
@@ -54,6 +56,7 @@ impl Listing {
                 status: Status::parse("INIT_COMPLETE"),
                 reason: String::new(),
                 updated_time: String::new(),
+                nested: None,
             })
             .collect();
         self.members.extend(to_come);
@@ -65,14 +68,20 @@ impl Listing {
     /// nobody came, went or changed, and each has its server.
     #[must_use]
     pub fn still_describes(&self, members: &[ListedMember]) -> bool {
-        self.members == members && self.members.iter().all(|member| self.server_in_refs_map(member).is_some())
+        self.members == members && self.members.iter().all(|member| self.server_in_heat(member).is_some())
     }
 
-    /// The server that `refs_map` names for a member. Any other value is a stage on the way to it, or the
-    /// member's own nested stack, which is what Magnum up to 7 puts there (docs/openstack-behaviour.md#refs_map).
-    fn server_in_refs_map(&self, member: &ListedMember) -> Option<MachineId> {
+    /// The server that Heat names for a member. A value of `refs_map` that is no server's is a stage on the way to it, or
+    /// the member's own nested stack, which is what Magnum up to 7 puts there (docs/openstack-behaviour.md#refs_map).
+    fn server_in_heat(&self, member: &ListedMember) -> Option<MachineId> {
         let value = self.refs_map.get(&member.index)?;
-        if *value == member.stack_id { None } else { value.parse().ok() }
+        if *value == member.stack_id { self.servers.get(&member.index).copied() } else { value.parse().ok() }
+    }
+
+    /// Whether `refs_map` names the members' stacks instead of their servers.
+    #[must_use]
+    pub fn names_stacks(&self) -> bool {
+        self.members.iter().any(|member| self.names_only_the_stack(member))
     }
 
     /// Whether the member has a server that Heat does not tell, and none was found for it otherwise.
@@ -164,7 +173,7 @@ fn server_of(
     nova: Option<&Servers>,
     known: &KnownMembers,
 ) -> Option<MachineId> {
-    if let Some(server) = listing.server_in_refs_map(member) {
+    if let Some(server) = listing.server_in_heat(member) {
         return Some(server);
     }
     let leaving = !listing.refs_map.contains_key(&member.index);
@@ -209,6 +218,7 @@ mod tests {
             status: Status::parse(status),
             reason: "state changed".to_owned(),
             updated_time: "2026-11-22T07:05:32Z".to_owned(),
+            nested: None,
         }
     }
 
@@ -216,6 +226,7 @@ mod tests {
         Listing {
             members: members.iter().map(|(number, status)| listed(*number, status)).collect(),
             refs_map: refs_map.iter().map(|(number, value)| (index(*number), (*value).to_owned())).collect(),
+            servers: BTreeMap::new(),
         }
     }
 
@@ -277,6 +288,10 @@ mod tests {
         assert!(!old.hides(&members[0]));
         let untold = assemble(&old, "s", None, &KnownMembers::new(), false);
         assert!(untold[0].server.is_none() && old.hides(&untold[0]));
+        let told_by_heat = Listing { servers: [(index(3), B.parse().unwrap())].into(), ..old.clone() };
+        let members = assemble(&told_by_heat, "s", None, &KnownMembers::new(), false);
+        assert_eq!(members[0].server, Some(B.parse().unwrap()));
+        assert!(told_by_heat.still_describes(&told_by_heat.members));
         let unborn = listing(&[(3, "CREATE_FAILED")], &[(3, STACK)]);
         let members = assemble(&unborn, "s", None, &KnownMembers::new(), false);
         assert!(!unborn.hides(&members[0]));

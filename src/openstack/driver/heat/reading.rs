@@ -1,19 +1,23 @@
 //! Reads one node group: its stacks and its members.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use futures_util::future::join_all;
+use futures_util::future::{OptionFuture, join_all};
 use tokio::time::sleep;
 
 use super::{
+    anatomy::Anatomy,
     api::{Heat, ListedMember, RefsMap, StackRef},
     members::{KnownMembers, Listing},
+    names::MemberIndex,
     stacks::{GroupStacks, find_minions, find_stack, heat_stack_id},
 };
 use crate::{
     core::{
         cloud::CloudError,
+        machine_id::MachineId,
         member::{Member, ServerPresence},
+        status::Progress,
     },
     openstack::{magnum::NodeGroupRecord, nova::Nova},
 };
@@ -30,6 +34,8 @@ const MOST_SUSPECTS: usize = 20;
 pub(super) struct Trace {
     pub(super) stacks: GroupStacks,
     pub(super) listing: Listing,
+    /// What a member is made of, once one was looked at.
+    pub(super) anatomy: Option<Anatomy>,
 }
 
 /// A group that is being read.
@@ -59,10 +65,13 @@ impl GroupReader<'_> {
         if let Some(before) = self.before.as_ref().filter(|before| before.stacks.stack == *stack)
             && let Some(minions) = &before.stacks.minions
         {
-            match self.listing_of(minions, Some(&before.listing)).await {
+            let listing = self.listing_of(minions, Some(&before.listing));
+            let (listing, anatomy) = tokio::join!(listing, self.anatomy(before));
+            let before = Trace { anatomy, ..before.clone() };
+            match listing {
                 // Somebody made the group anew under the same stack; look it up again.
                 Err(error) if error.not_found() => {}
-                result => return result.map(|listing| Trace { stacks: before.stacks.clone(), listing }),
+                result => return result.map(|listing| Trace { listing, ..before }),
             }
         }
         let stack = find_stack_again(self, stack).await?;
@@ -71,7 +80,30 @@ impl GroupReader<'_> {
             Some(minions) => self.listing_of(minions, None).await?,
             None => Listing::default(),
         };
-        Ok(Trace { stacks: GroupStacks { stack, minions }, listing })
+        Ok(Trace { stacks: GroupStacks { stack, minions }, listing, anatomy: None })
+    }
+
+    /// What a member is made of, looked up once and in the background: nothing is decided by it.
+    async fn anatomy(&self, before: &Trace) -> Option<Anatomy> {
+        if before.anatomy.is_some() {
+            return before.anatomy;
+        }
+        let whole = |member: &&ListedMember| member.status.progress == Progress::Complete;
+        let nested = before.listing.members.iter().filter(whole).find_map(|member| member.nested.as_ref())?;
+        match self.heat.parts(nested).await {
+            Ok(parts) => Some(Anatomy::of(&parts)),
+            // Who may not see it will not see it the next time.
+            Err(error) => matches!(error, CloudError::Refused { .. }).then(Anatomy::default),
+        }
+    }
+
+    /// The servers where `refs_map` does not tell them. Without them Nova's names of servers have to do.
+    async fn servers(&self, minions: &StackRef) -> BTreeMap<MemberIndex, MachineId> {
+        let parts = self.heat.servers(minions).await.unwrap_or_else(|error| {
+            tracing::debug!("Heat does not tell the servers of {}: {error}", minions.name);
+            Vec::new()
+        });
+        parts.iter().filter_map(|part| Some((part.member?, part.physical_id.parse().ok()?))).collect()
     }
 
     async fn listing_of(&self, minions: &StackRef, before: Option<&Listing>) -> Result<Listing, CloudError> {
@@ -81,20 +113,33 @@ impl GroupReader<'_> {
             if before.still_describes(&members) {
                 return Ok(before.clone());
             }
-            let listing = listing(members, self.heat.refs_map(minions).await?);
+            let (refs_map, servers) = tokio::join!(
+                self.heat.refs_map(minions),
+                OptionFuture::from(before.names_stacks().then(|| self.servers(minions)))
+            );
+            let listing = listing(members, refs_map?, servers);
             if listing.is_consistent() {
                 return Ok(listing);
             }
             sleep(PAUSE).await;
         }
+        let mut names_stacks = before.is_some_and(Listing::names_stacks);
         let mut listings = Vec::new();
         for read in 1..=READS {
-            let (members, refs_map) =
-                tokio::try_join!(self.heat.members(minions), self.heat.refs_map(minions))?;
-            let listing = listing(members, refs_map);
+            let (members, refs_map, servers) = tokio::join!(
+                self.heat.members(minions),
+                self.heat.refs_map(minions),
+                OptionFuture::from(names_stacks.then(|| self.servers(minions)))
+            );
+            let listing = listing(members?, refs_map?, servers);
+            if listing.is_consistent() && !names_stacks && listing.names_stacks() {
+                // Found out only now, and never again.
+                return Ok(Listing { servers: self.servers(minions).await, ..listing });
+            }
             if listing.is_consistent() {
                 return Ok(listing);
             }
+            names_stacks |= listing.names_stacks();
             listings.push(listing);
             if read < READS {
                 sleep(PAUSE).await;
@@ -134,8 +179,12 @@ async fn find_stack_again(reader: &GroupReader<'_>, stack: &StackRef) -> Result<
     }
 }
 
-fn listing(members: Vec<ListedMember>, refs_map: Option<RefsMap>) -> Listing {
-    Listing { members, refs_map: refs_map.unwrap_or_default() }
+fn listing(
+    members: Vec<ListedMember>,
+    refs_map: Option<RefsMap>,
+    servers: Option<BTreeMap<MemberIndex, MachineId>>,
+) -> Listing {
+    Listing { members, refs_map: refs_map.unwrap_or_default(), servers: servers.unwrap_or_default() }
 }
 
 /// Asks for each server by its id before it is called gone: the list goes by names, and a server may have been

@@ -9,7 +9,7 @@
 //! - [`openstack`]: Keystone, Magnum, Heat and Nova over HTTP, and the port's implementation
 //! - [`config`]: where the cloud is and who logs in
 //! - [`telemetry`]: logs, metrics and the admin address
-//! - [`simulator`]: an OpenStack in memory behind real HTTP
+//! - `simulator`: an OpenStack in memory behind real HTTP; depends on none of the others, behind the feature of its name
 //! - [`cli`]: the commands; the only room that knows all others
 
 pub mod cli;
@@ -18,5 +18,6 @@ pub mod core;
 pub mod engine;
 pub mod grpc;
 pub mod openstack;
+#[cfg(feature = "simulator")]
 pub mod simulator;
 pub mod telemetry;

@@ -8,7 +8,7 @@ use std::{
 
 use cluster_autoscaler_provider_magnum::{
     core::{
-        cloud::{Cloud, CloudError, Observation, Reading, Service},
+        cloud::{Cloud, CloudError, Observation, Reading},
         instance::InstanceId,
         machine_id::MachineId,
         member::MemberIndex,
@@ -17,7 +17,7 @@ use cluster_autoscaler_provider_magnum::{
         snapshot::GroupView,
     },
     engine::{Dropped, Engine, EngineOptions, Recorder, ResizeOutcome},
-    simulator::{Fault, FaultPlan, FaultRule, GroupOptions, NodeRule, Simulator, SimulatorOptions},
+    simulator::{Fault, FaultPlan, FaultRule, GroupOptions, NodeRule, Service, Simulator, SimulatorOptions},
 };
 use futures_util::future::join_all;
 use http::Method;

@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 
 use cluster_autoscaler_provider_magnum::{
     core::{
-        cloud::Service,
         instance::InstanceId,
         machine_id::MachineId,
         member::MemberIndex,
@@ -13,7 +12,7 @@ use cluster_autoscaler_provider_magnum::{
         snapshot::GroupView,
     },
     engine::{Dropped, Engine, EngineOptions, Recorder, ResizeOutcome},
-    simulator::{Fault, FaultPlan, FaultRule, GroupOptions, NodeRule, Simulator, SimulatorOptions},
+    simulator::{Fault, FaultPlan, FaultRule, GroupOptions, NodeRule, Service, Simulator, SimulatorOptions},
 };
 use tokio::time::{Instant, sleep};
 use tracing::subscriber::DefaultGuard;

@@ -10,7 +10,6 @@ use super::{
     traversal::StackPatch,
     world::World,
 };
-use crate::core::status::Status;
 
 /// The cluster's status follows the group's after at least this time, when Heat has taken the update
 /// (FINDINGS, Resize: 0.5 to 1.5 s).
@@ -50,11 +49,7 @@ impl World {
             return;
         }
         let Cast { group, order, refused } = cast;
-        // In any other status the conductor raises NotSupported, into its log alone
-        // (Magnum conductor/handlers/cluster_conductor.py:241-252).
-        if matches!(order, Order::Resize { .. })
-            && !Status::parse(self.cluster.shown_status()).allows_resize()
-        {
+        if matches!(order, Order::Resize { .. }) && !resizable(self.cluster.shown_status()) {
             return;
         }
         match order {
@@ -124,6 +119,24 @@ impl World {
         self.stacks.insert(group, stack);
         self.traverse(group);
     }
+}
+
+/// Whether the conductor resizes a cluster in this status; in any other it raises NotSupported, into its log alone
+/// (Magnum conductor/handlers/cluster_conductor.py:241-252).
+fn resizable(cluster_status: &str) -> bool {
+    [
+        "CREATE_COMPLETE",
+        "UPDATE_COMPLETE",
+        "RESUME_COMPLETE",
+        "RESTORE_COMPLETE",
+        "ROLLBACK_COMPLETE",
+        "SNAPSHOT_COMPLETE",
+        "CHECK_COMPLETE",
+        "ADOPT_COMPLETE",
+        "UPDATE_FAILED",
+        "UPDATE_IN_PROGRESS",
+    ]
+    .contains(&cluster_status)
 }
 
 /// What the conductor sets; the reason stays the old one until Magnum looks at Heat again.

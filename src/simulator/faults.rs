@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::{chance::Chance, node_rule::glob_matches};
-use crate::core::cloud::Service;
+use super::{chance::Chance, node_rule::glob_matches, records::Service};
 
 /// One way to go wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -39,7 +39,7 @@ pub use self::{
     http::ConnectionCut,
     node_rule::NodeRule,
     options::{GroupOptions, SimulatorOptions},
-    records::{GroupRecord, MemberRecord, RequestKey, ResizeRecord, ServerRecord},
+    records::{GroupRecord, MemberRecord, RequestKey, ResizeRecord, ServerRecord, Service},
     resizing::ResizeRefusal,
     running::RunningSimulator,
 };

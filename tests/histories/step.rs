@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cluster_autoscaler_provider_magnum::core::cloud::Service;
+use cluster_autoscaler_provider_magnum::simulator::Service;
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 /// The groups of the simulated cluster.

@@ -8,4 +8,6 @@ mod client;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod independence;
+#[cfg(test)]
 mod transcripts;

@@ -15,12 +15,9 @@ use super::{
     Site,
     answer::{proxy_error, set_header, unauthorized},
 };
-use crate::{
-    core::cloud::Service,
-    simulator::{
-        faults::{CastFate, Fault, Request as FaultRequest, Staleness},
-        records::RequestKey,
-    },
+use crate::simulator::{
+    faults::{CastFate, Fault, Request as FaultRequest, Staleness},
+    records::{RequestKey, Service},
 };
 
 /// Marks an answer that never arrives: the connection broke. Over real HTTP its body breaks off; whoever calls the

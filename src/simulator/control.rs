@@ -288,7 +288,8 @@ impl World {
         let stack_walk = options.stack_walk;
         self.insert_group(number, options, Vec::new());
         if let Some(group) = self.groups.get_mut(&number) {
-            group.state = State::started(Action::Create);
+            // Magnum has no reason yet.
+            group.state = State { reason: String::new(), ..State::started(Action::Create) };
         }
         let order = Order::Create { stack_walk };
         self.cast(Cast { group: number, order, refused: false }, Duration::ZERO);

@@ -132,7 +132,8 @@ impl World {
         let name = format!("{stack_name}-master-0");
         self.found_server(server, name, "m1.master".to_owned(), address.clone(), None);
         let (name, flavor_id) = ("default-master".to_owned(), "m1.master".to_owned());
-        let options = GroupOptions { flavor_id, ..GroupOptions::new(name, 1, 0, None) };
+        let role = "master".to_owned();
+        let options = GroupOptions { flavor_id, role, ..GroupOptions::new(name, 1, 0, None) };
         self.insert_group(MASTER, options, vec![address]);
     }
 
@@ -158,10 +159,23 @@ impl World {
         options: GroupOptions,
         addresses: Vec<String>,
     ) {
-        let GroupOptions { name, node_count, min, max, flavor_id, node_labels, node_taints, .. } = options;
+        let GroupOptions {
+            name,
+            node_count,
+            min,
+            max,
+            role,
+            labels,
+            flavor_id,
+            node_labels,
+            node_taints,
+            ..
+        } = options;
         let group = Group {
             uuid: self.chance.uuid(),
             name,
+            role,
+            labels,
             flavor_id,
             min,
             max,

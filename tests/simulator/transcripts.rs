@@ -80,11 +80,14 @@ impl Transcript {
         let stack_alone = Regex::new("/stacks/[0-9a-f-]{36}").unwrap();
         let server = Regex::new("/servers/[0-9a-f]{8}-[0-9a-f-]{27}").unwrap();
         let name = Regex::new("k8s-lab-pool-b-[a-z2-7]{12}-node").unwrap();
+        let own_project = Regex::new("project_id=e[0-9a-f]{31}").unwrap();
         let nobody = self.path.contains("/11111111-2222-");
         let mut path = self.path.clone();
         if !nobody {
             let uuid = client.simulator.cluster_uuid();
             path = cluster.replace(&path, format!("/clusters/{uuid}")).into_owned();
+            let project = client.simulator.credentials().project_id;
+            path = own_project.replace(&path, format!("project_id={project}")).into_owned();
             let server_uuid = client.servers("pool-b").last().map(|server| server.uuid.clone());
             let server_uuid = server_uuid.unwrap_or_default();
             path = server.replace(&path, format!("/servers/{server_uuid}")).into_owned();
@@ -300,6 +303,145 @@ async fn magnum_answers_reads_as_recorded() {
         ],
     )
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn magnum_takes_a_slash_at_the_end_as_recorded() {
+    let client = after_updates().await;
+    compare(
+        &client,
+        &[
+            "magnum-slash-cluster-list",
+            "magnum-slash-cluster-get",
+            "magnum-slash-nodegroups-list-role",
+            "magnum-slash-nodegroup-get",
+            "magnum-cluster-detail",
+            "magnum-slash-cluster-detail",
+            "magnum-cluster-detail-of-one",
+            "magnum-no-route",
+        ],
+    )
+    .await;
+}
+
+/// The lab as it mostly is: both groups were updated before.
+async fn after_updates() -> Client {
+    let mut options = lab();
+    options.groups[0].min = 0;
+    let client = Client::new(options).await;
+    for group in ["default-worker", "pool-b"] {
+        client.resize_and_settle(group, 2, &[]).await;
+        client.resize_and_settle(group, 1, &["0"]).await;
+    }
+    client
+}
+
+#[tokio::test(start_paused = true)]
+async fn magnum_answers_what_else_clients_read_as_recorded() {
+    let client = Client::new(lab()).await;
+    compare(
+        &client,
+        &[
+            "magnum-template-list",
+            "magnum-template-get-by-name",
+            "magnum-template-detail",
+            "magnum-template-404",
+            "magnum-services-403",
+            "magnum-quotas",
+            "magnum-stats",
+            "magnum-stats-own",
+            "magnum-stats-of-another-403",
+            "magnum-certificate-404",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn magnum_checks_a_new_group_as_recorded() {
+    let client = Client::new(lab()).await;
+    compare(
+        &client,
+        &[
+            "magnum-nodegroup-create-above-max",
+            "magnum-nodegroup-create-below-min",
+            "magnum-nodegroup-create-min-above-max",
+            "magnum-nodegroup-create-exists",
+            "magnum-nodegroup-create-master",
+            "magnum-nodegroup-create-no-name",
+            "magnum-nodegroup-create-unknown-field",
+            "magnum-nodegroup-create-bad-count",
+            "magnum-nodegroup-create-negative",
+            "magnum-nodegroup-create-readonly",
+            "magnum-nodegroup-create-bad-json",
+        ],
+    )
+    .await;
+    assert!(client.simulator.group("pool-c").is_none(), "none of these was accepted");
+    compare(&client, &["magnum-slash-nodegroup-create-202", "magnum-nodegroup-get-just-created"]).await;
+    assert_eq!(client.settle("pool-gpu").await, "CREATE_COMPLETE");
+    compare(&client, &["magnum-nodegroup-delete-default", "magnum-nodegroup-delete-404"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn magnum_checks_a_patch_of_a_group_as_recorded() {
+    let client = after_updates().await;
+    let refused = [
+        "max-0",
+        "min-above-max",
+        "min-above-count",
+        "internal",
+        "role",
+        "unknown",
+        "add-unknown",
+        "add-existing",
+        "bad-op",
+        "no-value",
+        "null",
+        "bad-number",
+        "negative",
+        "float",
+        "no-path",
+        "bad-path",
+        "object",
+        "bad-json",
+        "unknown-group",
+        "text",
+    ];
+    let patched = |name: &str| format!("magnum-nodegroup-patch-{name}");
+    for name in refused {
+        compare(&client, &[&patched(name)]).await;
+    }
+    sleep(2.0).await;
+    assert_eq!((client.group("pool-b").min, client.group("pool-b").max), (0, Some(10)));
+    for (name, max) in [("remove", None), ("add", Some(10)), ("remove-min", Some(10))] {
+        compare(&client, &[&patched(name)]).await;
+        assert_eq!(client.settle("pool-b").await, "UPDATE_COMPLETE");
+        assert_eq!(client.group("pool-b").max, max, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn magnum_checks_a_patch_of_the_cluster_as_recorded() {
+    let client = Client::new(lab()).await;
+    for name in [
+        "unknown",
+        "labels",
+        "name",
+        "internal",
+        "bad-count",
+        "negative",
+        "zero-api-1.9",
+        "template",
+        "master-count",
+    ] {
+        compare(&client, &[&format!("magnum-cluster-patch-{name}")]).await;
+    }
+    sleep(2.0).await;
+    assert_eq!(client.group("default-worker").node_count, 1);
+    compare(&client, &["magnum-cluster-patch-above-max"]).await;
+    assert_eq!(client.settle("default-worker").await, "UPDATE_COMPLETE");
+    assert_eq!(client.servers("default-worker").len(), 50);
 }
 
 #[tokio::test(start_paused = true)]

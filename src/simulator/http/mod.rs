@@ -1,15 +1,22 @@
 //! The four services over HTTP, under one origin.
 
 mod answer;
+mod certificates;
+mod cluster_requests;
+mod cluster_templates;
 mod container_infra;
 mod faulty;
 mod group_requests;
 mod identity;
+mod json_patch;
 mod magnum_bodies;
+mod magnum_common;
+mod magnum_statistics;
 mod nova;
 mod orchestration;
 mod resize;
 mod stack_bodies;
+mod wsme;
 
 use std::sync::Arc;
 
@@ -47,14 +54,21 @@ pub(super) fn router(simulator: Simulator, base_url: &str) -> Router {
 
 /// What the service says to a path that it does not know.
 async fn no_route(State(site): State<Site>, uri: Uri) -> Response {
-    if uri.path().starts_with("/orchestration") {
-        let mut response = answer::heat_no_route();
-        let request_id = HeaderName::from_static("x-openstack-request-id");
-        answer::set_header(&mut response, request_id, &site.simulator.request_id());
-        response
+    let is_below = |prefix: &str| uri.path().starts_with(prefix);
+    let (mut response, headers): (_, &[&'static str]) = if is_below("/orchestration") {
+        (answer::heat_no_route(), &["x-openstack-request-id"])
+    } else if is_below("/compute") {
+        (answer::heat_no_route(), &["x-openstack-request-id", "x-compute-request-id"])
+    } else if is_below("/container-infra") {
+        (answer::magnum_no_route(), &["x-openstack-request-id"])
     } else {
-        answer::proxy_error(StatusCode::NOT_FOUND)
+        return answer::proxy_error(StatusCode::NOT_FOUND);
+    };
+    let request_id = site.simulator.request_id();
+    for header in headers {
+        answer::set_header(&mut response, HeaderName::from_static(header), &request_id);
     }
+    response
 }
 
 /// Middleware: 401 unless the request has a good token.

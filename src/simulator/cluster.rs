@@ -133,6 +133,7 @@ impl World {
         if stack.state.action == Action::Delete && stack.state.phase == Phase::Complete {
             self.groups.remove(&number);
             self.stacks.remove(&number);
+            self.events.forget(number);
             return true;
         }
         group.state = stack.state.clone();

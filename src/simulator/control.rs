@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{
     cluster::{Group, MASTER},
     conductor::{Cast, Order},
-    faults::{CastFate, Fault, FaultPlan, Faults},
+    faults::{CastOutcome, Fault, FaultPlan, Faults},
     handle::Simulator,
     node_rule::NodeRule,
     options::GroupOptions,
@@ -57,7 +57,7 @@ impl Simulator {
         self.lock().world.servers.remove(id).is_some()
     }
 
-    /// What `openstack coe cluster resize` does: a resize from somebody else, which no fault befalls.
+    /// What `openstack coe cluster resize` does: a resize from somebody else, to which no fault happens.
     ///
     /// # Errors
     /// When Magnum would refuse it.
@@ -71,7 +71,7 @@ impl Simulator {
                 group: number,
                 node_count: count,
                 remove: remove.to_vec(),
-                fate: CastFate::default(),
+                outcome: CastOutcome::default(),
                 by_operator: true,
             })
         })
@@ -228,7 +228,7 @@ impl Simulator {
         self.lock().faults.plan.clone()
     }
 
-    /// How often each rule of the present plan struck, in its order.
+    /// How often each rule of the present plan was drawn, in its order.
     #[must_use]
     pub fn fault_counts(&self) -> Vec<(Fault, u64)> {
         self.lock().faults.counts()

@@ -109,7 +109,9 @@ impl Simulator {
         let mut inner = self.lock();
         let now = inner.world.now;
         inner.remember(now);
-        change(&mut inner)
+        let changed = change(&mut inner);
+        inner.world.observe_stacks();
+        changed
     }
 
     pub(super) fn latency(&self) -> Duration {
@@ -117,10 +119,10 @@ impl Simulator {
     }
 
     /// Counts a request and draws its faults.
-    pub(super) fn meet_request(&self, key: RequestKey, request: &Request<'_>) -> Vec<Fault> {
+    pub(super) fn record_request(&self, key: RequestKey, request: &Request<'_>) -> Vec<Fault> {
         let mut inner = self.lock();
         *inner.request_counts.entry(key).or_default() += 1;
-        inner.faults.strike(request)
+        inner.faults.draw(request)
     }
 
     pub(super) fn request_id(&self) -> String {

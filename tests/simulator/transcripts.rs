@@ -16,8 +16,9 @@ const SERVICES: [(&str, &str); 4] = [
     ("http://127.0.0.1:8774", "/compute"),
     ("http://127.0.0.1:5000", "/identity"),
 ];
-/// Id of the stack of pool-b in the recorded requests that go by id alone.
-const POOL_B_STACK: &str = "392c79e8-f95b-4980-bac8-dcddec06ed45";
+/// Ids of the stack of pool-b in the recorded requests that go by id alone.
+const POOL_B_STACKS: [&str; 2] =
+    ["392c79e8-f95b-4980-bac8-dcddec06ed45", "c1aedd58-09b1-4ebc-9c46-d94e7cd4ff0c"];
 /// Headers that say nothing or another thing every time.
 const UNTELLING: [&str; 4] = ["connection", "content-length", "date", "x-subject-token"];
 
@@ -78,6 +79,8 @@ impl Transcript {
         let cluster = Regex::new("/clusters/[0-9a-f]{8}-[0-9a-f-]{27}").unwrap();
         let stack = Regex::new("/stacks/(k8s-lab[a-z0-9_-]*)/[0-9a-f-]{36}").unwrap();
         let stack_alone = Regex::new("/stacks/[0-9a-f-]{36}").unwrap();
+        let stack_by_name = Regex::new("/stacks/k8s-lab-pool-b-[a-z2-7]{12}").unwrap();
+        let member_stack = Regex::new(r"kube_minions-[a-z2-7]{12}-(\d+)-").unwrap();
         let server = Regex::new("/servers/[0-9a-f]{8}-[0-9a-f-]{27}").unwrap();
         let name = Regex::new("k8s-lab-pool-b-[a-z2-7]{12}-node").unwrap();
         let own_project = Regex::new("project_id=e[0-9a-f]{31}").unwrap();
@@ -93,14 +96,22 @@ impl Transcript {
             path = server.replace(&path, format!("/servers/{server_uuid}")).into_owned();
         }
         if path.contains("/stacks/") {
-            let is_pool_b = path.contains("pool-b") || path.contains(POOL_B_STACK);
+            let is_pool_b = path.contains("pool-b") || POOL_B_STACKS.iter().any(|id| path.contains(id));
             let group = if is_pool_b { "pool-b" } else { "default-worker" };
             let (own, nested) = client.stack_paths(group).await;
-            let ours = if path.contains("kube_minions-") { nested } else { own };
+            let ours = match member_stack.captures(&path) {
+                Some(index) => client.nested_path(&format!("{nested}/resources/{}", &index[1])).await,
+                None if path.contains("kube_minions-") => nested,
+                None => own,
+            };
             let part = ours.split_once("/stacks/").unwrap().1;
             let id = part.split_once('/').unwrap().1;
             path = match stack.find(&path) {
                 Some(_) => stack.replace(&path, format!("/stacks/{part}")).into_owned(),
+                None if stack_by_name.is_match(&path) => {
+                    let name = part.split_once('/').unwrap().0;
+                    stack_by_name.replace(&path, format!("/stacks/{name}")).into_owned()
+                }
                 None => stack_alone.replace(&path, format!("/stacks/{id}")).into_owned(),
             };
         }
@@ -183,6 +194,12 @@ fn simplify(value: &mut Value) {
         sort_by(stack["outputs"].as_array_mut(), "output_key");
         for output in stack["outputs"].as_array_mut().into_iter().flatten() {
             output["description"].take();
+        }
+    }
+    // In Heat they are a set.
+    for resource in value["resources"].as_array_mut().into_iter().flatten() {
+        if let Some(Value::Array(names)) = resource.get_mut("required_by") {
+            names.sort_by_key(ToString::to_string);
         }
     }
     if let Some(cluster) = value.as_object_mut() {
@@ -503,11 +520,61 @@ async fn heat_answers_as_recorded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn heat_finds_stacks_and_lists_as_recorded() {
+    let client = after_updates().await;
+    compare(
+        &client,
+        &[
+            "heat-slash-stack-list",
+            "heat-slash-resources",
+            "heat-stack-list",
+            "heat-stack-detail",
+            "heat-stack-by-name-redirect",
+            "heat-resources-by-id-redirect",
+            "heat-resources-by-name-redirect",
+            "heat-events-by-id-redirect",
+            "heat-events-by-name-redirect",
+            "heat-outputs-by-name",
+            "heat-nosuch-by-name",
+            "heat-resources-bad-filter",
+            "heat-resources-bad-depth",
+            "heat-resource-events-404",
+            "heat-event-404",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn heat_tells_of_nested_stacks_as_recorded() {
+    let client = with_sole_member(23).await;
+    client.resize_and_settle("pool-b", 2, &[]).await;
+    client.resize_and_settle("pool-b", 1, &["23"]).await;
+    compare(
+        &client,
+        &[
+            "heat-resources-depth-1",
+            "heat-resources-depth-3",
+            "heat-resources-by-name-filter",
+            "heat-minions-member-resource",
+            "heat-member-resources",
+            "heat-events-limit",
+            "heat-events-nested-1",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn nova_answers_as_recorded() {
     let client = Client::new(lab()).await;
     compare(
         &client,
         &[
+            "nova-version",
+            "nova-slash-version",
+            "nova-slash-servers",
+            "nova-slash-flavors",
             "nova-unauthenticated",
             "nova-flavors-detail",
             "nova-flavor-get",

@@ -12,10 +12,13 @@ mod json_patch;
 mod magnum_bodies;
 mod magnum_common;
 mod magnum_statistics;
+mod member_stack;
+mod nested_resources;
 mod nova;
 mod orchestration;
 mod resize;
 mod stack_bodies;
+mod stack_events;
 mod wsme;
 
 use std::sync::Arc;

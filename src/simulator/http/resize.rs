@@ -18,7 +18,7 @@ use super::{
 };
 use crate::simulator::{
     cluster::{DEFAULT_WORKER, MASTER},
-    faults::CastFate,
+    faults::CastOutcome,
     resizing::{ResizeRefusal, ResizeRequest},
     world::World,
 };
@@ -31,7 +31,7 @@ const FIELDS: [&str; 3] = ["node_count", "nodes_to_remove", "nodegroup"];
 pub(super) async fn resize(
     State(site): State<Site>,
     Extension(version): Extension<MinorVersion>,
-    Extension(fate): Extension<CastFate>,
+    Extension(outcome): Extension<CastOutcome>,
     Path(cluster): Path<String>,
     body: Bytes,
 ) -> Response {
@@ -52,7 +52,7 @@ pub(super) async fn resize(
                 return Err(Box::new(magnum_error(StatusCode::BAD_REQUEST, detail)));
             }
             let uuid = world.cluster.uuid;
-            let request = ResizeRequest { group, node_count, remove, fate, by_operator: false };
+            let request = ResizeRequest { group, node_count, remove, outcome, by_operator: false };
             match inner.resize(request) {
                 Ok(()) => Ok(json_answer(StatusCode::ACCEPTED, &json!({"uuid": uuid}))),
                 Err(refusal) => Err(Box::new(refuse(&refusal))),

@@ -160,8 +160,11 @@ async fn resources(State(site): State<Site>) -> Response {
         }],
         "links": [{"href": format!("{root}/v1/"), "rel": "self"}],
     });
-    for resource in ["clustertemplates", "clusters", "quotas", "certificates", "mservices", "stats"] {
-        body[resource] = magnum_bodies::links(&site.base, &format!("{resource}/"));
+    if let Some(fields) = body.as_object_mut() {
+        for resource in ["clustertemplates", "clusters", "quotas", "certificates", "mservices", "stats"] {
+            let links = magnum_bodies::links(&site.base, &format!("{resource}/"));
+            fields.insert(resource.to_owned(), links);
+        }
     }
     ok(&body)
 }

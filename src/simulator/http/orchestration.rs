@@ -37,7 +37,6 @@ pub(super) fn routes(site: &Site) -> Router<Site> {
         .route("/orchestration/v1/{project}/stacks/{stack}", get(redirect).patch(redirect))
         .route("/orchestration/v1/{project}/stacks/{stack}/resources", get(redirect))
         .route("/orchestration/v1/{project}/stacks/{stack}/events", get(redirect))
-        .route("/orchestration/v1/{project}/stacks/{stack}/template", get(redirect))
         .route(stack, get(show).patch(update))
         .route(&format!("{stack}/resources"), get(list_resources))
         .route(&format!("{stack}/resources/{{part}}"), get(show_resource))
@@ -78,6 +77,8 @@ async fn list(
     site.simulator.read(staleness, |world| {
         let listed =
             stack_bodies::stacks(world).filter(|stack| nested || matches!(stack, StackView::Group(..)));
+        // Magnum has yet to see that they are gone; Heat shows them to nobody.
+        let listed = listed.filter(|stack| !stack.is_deleted());
         let mut stacks: Vec<Value> =
             listed.map(|stack| stack_bodies::stack_in_list(world, stack, &site.base)).collect();
         stacks.reverse();

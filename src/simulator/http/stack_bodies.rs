@@ -69,6 +69,12 @@ impl StackView<'_> {
         }
     }
 
+    /// Whether the group's stack, with all that is nested in it, is gone.
+    pub(super) fn is_deleted(&self) -> bool {
+        let (Self::Group(_, stack) | Self::Minions(stack) | Self::Member(stack, ..)) = self;
+        stack.state.action == Action::Delete && stack.state.phase == Phase::Complete
+    }
+
     /// Id of the stack that it is nested in.
     fn parent(&self) -> Option<Uuid> {
         match self {

@@ -162,9 +162,8 @@ fn resource_name(stack: StackView<'_>, subject: Subject) -> String {
 fn resource_type(stack: StackView<'_>, subject: Subject) -> &'static str {
     match (subject, stack) {
         (Subject::Minions, _) => "OS::Heat::ResourceGroup",
-        (Subject::Member(_), _) => stack_bodies::MEMBER_TYPE,
+        (Subject::Member(_), _) | (Subject::Stack, StackView::Member(..)) => stack_bodies::MEMBER_TYPE,
         (Subject::Part(place), _) => PARTS.get(place).map(|part| part.kind).unwrap_or_default(),
-        (Subject::Stack, StackView::Member(..)) => stack_bodies::MEMBER_TYPE,
         (Subject::Stack, _) => "OS::Heat::Stack",
     }
 }

@@ -57,7 +57,7 @@ pub async fn start_simulator(
         ("OS_PROJECT_NAME", credentials.project_name.to_owned()),
         ("OS_PROJECT_DOMAIN_NAME", credentials.domain_name.to_owned()),
         ("OS_REGION_NAME", credentials.region.to_owned()),
-        // gophercloud's AuthOptionsFromEnv knows no other domain, and needs the project's id where it has no name.
+        // gophercloud's AuthOptionsFromEnv refuses a user's name without it.
         ("OS_DOMAIN_NAME", credentials.domain_name.to_owned()),
     ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();

@@ -3,22 +3,18 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
-    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use axum::Router;
 use tokio::time::Instant;
 
 use super::{
     chance::Chance,
     credentials::{CREDENTIALS, Credentials},
     faults::{Fault, FaultPlan, Faults, Request, Staleness},
-    http,
     options::SimulatorOptions,
     records::{RequestKey, ResizeRecord},
-    running::RunningSimulator,
     world::World,
 };
 
@@ -69,20 +65,6 @@ impl Simulator {
             resizes: Vec::new(),
         };
         Self { inner: Arc::new(Mutex::new(inner)) }
-    }
-
-    /// All services under one origin: `/identity/v3`, `/container-infra/v1`, `/orchestration/v1/{project}` and
-    /// `/compute/v2.1`. The catalog, links and Location headers begin with `base_url`.
-    pub fn router(&self, base_url: &str) -> Router {
-        http::router(self.clone(), base_url)
-    }
-
-    /// Serves all services over HTTP until the result is stopped or dropped. Port 0 finds a free one.
-    ///
-    /// # Errors
-    /// When the address cannot be bound.
-    pub async fn listen(&self, address: SocketAddr) -> std::io::Result<RunningSimulator> {
-        RunningSimulator::start(self, address).await
     }
 
     /// Who can log in.

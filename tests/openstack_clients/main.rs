@@ -1,5 +1,6 @@
-//! The openstack command line against `simulate`: what people and scripts do with a cluster beside the autoscaler.
-//! Needs Python 3 and its package registry; where they are missing it says so and passes.
+//! Other clients against `simulate`: the openstack command line, which people and scripts use on a cluster beside the
+//! autoscaler, and gophercloud, which most programs for OpenStack stand on. The former needs Python 3, the latter Go,
+//! both their package registries; where they are missing the tests say so and pass.
 #![allow(clippy::unwrap_used, reason = "a panic is the failure report")]
 
 #[cfg(test)]
@@ -8,3 +9,5 @@ mod client;
 mod cloud;
 #[cfg(test)]
 mod commands;
+#[cfg(test)]
+mod gophercloud;

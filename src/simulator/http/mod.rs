@@ -7,6 +7,7 @@ mod cluster_templates;
 mod container_infra;
 mod faulty;
 mod group_requests;
+mod heat_common;
 mod identity;
 mod json_patch;
 mod magnum_bodies;
@@ -42,8 +43,15 @@ pub(super) struct Site {
     base: Arc<str>,
 }
 
-/// All services; links and Location headers begin with `base_url`.
-pub(super) fn router(simulator: Simulator, base_url: &str) -> Router {
+impl Simulator {
+    /// All services under one origin: `/identity/v3`, `/container-infra/v1`, `/orchestration/v1/{project}` and
+    /// `/compute/v2.1`. The catalog, links and Location headers begin with `base_url`.
+    pub fn router(&self, base_url: &str) -> Router {
+        router(self.clone(), base_url)
+    }
+}
+
+fn router(simulator: Simulator, base_url: &str) -> Router {
     let site = Site { simulator, base: base_url.trim_end_matches('/').into() };
     Router::new()
         .merge(identity::routes(&site))

@@ -18,16 +18,12 @@ use super::{
     Site,
     answer::{heat_error, heat_plain, ok, set_header},
     authenticate,
+    heat_common::{PartPath, StackPath, find, no_stack},
     nested_resources::{self, Wanted},
     stack_bodies::{self, StackView},
     stack_events,
 };
-use crate::simulator::{faults::Staleness, traversal::StackPatch, world::World};
-
-/// Where a request's stack is: project, name, id.
-pub(super) type StackPath = (String, String, String);
-/// The same with a resource or an output.
-pub(super) type PartPath = (String, String, String, String);
+use crate::simulator::{faults::Staleness, traversal::StackPatch};
 
 pub(super) fn routes(site: &Site) -> Router<Site> {
     let stack = "/orchestration/v1/{project}/stacks/{name}/{id}";
@@ -54,17 +50,6 @@ async fn add_request_id(State(site): State<Site>, request: Request, next: Next) 
     let request_id = site.simulator.request_id();
     set_header(&mut response, HeaderName::from_static("x-openstack-request-id"), &request_id);
     response
-}
-
-pub(super) fn no_stack(name: &str) -> Response {
-    let message = format!("The Stack ({name}) could not be found.");
-    heat_error(StatusCode::NOT_FOUND, "EntityNotFound", &message)
-}
-
-/// The stack with this name and this id.
-pub(super) fn find<'a>(world: &'a World, name: &str, id: &str) -> Option<StackView<'a>> {
-    let wanted = Uuid::try_parse(id).ok()?;
-    stack_bodies::stacks(world).find(|stack| stack.id() == wanted && stack.name() == name)
 }
 
 /// The stacks, newest first; nested ones only where they are asked for.

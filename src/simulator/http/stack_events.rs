@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::{
     Refusal, Site,
     answer::{heat_error, ok},
+    heat_common::{PartPath, StackPath, find, no_stack},
     nested_resources::depth_of,
-    orchestration::{PartPath, StackPath, find, no_stack},
     stack_bodies::{self, StackView, group_of, nested, stack_href},
 };
 use crate::simulator::{

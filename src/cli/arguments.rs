@@ -42,10 +42,12 @@ pub enum Command {
     /// Answers cluster-autoscaler's calls (--cloud-provider=externalgrpc) and carries them out on a Magnum cluster
     /// until SIGTERM. Exit code 0: stopped on request, 1: failed, 2: wrong usage or configuration.
     Serve(Box<ServeArguments>),
+    #[cfg(feature = "simulator")]
     /// Run a simulated OpenStack alone
     ///
     /// Keystone, Magnum, Heat and Nova in memory over real HTTP, for other clients. Prints the credentials to use.
     Simulate(SimulateArguments),
+    #[cfg(feature = "simulator")]
     /// Watch the service work, without any cloud
     ///
     /// Starts the simulator and the service on free ports of this machine, plays cluster-autoscaler's part over gRPC,
@@ -107,6 +109,7 @@ pub struct ServeArguments {
     #[command(flatten, next_help_heading = "Log")]
     pub log: LogArguments,
 
+    #[cfg(feature = "simulator")]
     /// Run against the built-in simulator instead of a cloud
     #[arg(
         long,
@@ -117,9 +120,22 @@ pub struct ServeArguments {
     )]
     pub simulate: bool,
 
+    #[cfg(feature = "simulator")]
     /// What is simulated.
     #[command(flatten, next_help_heading = "Simulator")]
     pub simulator: SimulatorArguments,
+}
+
+impl ServeArguments {
+    /// Whether the cloud is the built-in simulator.
+    #[must_use]
+    pub fn simulates(&self) -> bool {
+        #[cfg(feature = "simulator")]
+        let simulates = self.simulate;
+        #[cfg(not(feature = "simulator"))]
+        let simulates = false;
+        simulates
+    }
 }
 
 /// Where the cloud is and what to scale.
@@ -135,14 +151,19 @@ pub struct CloudArguments {
     #[arg(long, env = "OS_CLOUD", value_name = "NAME")]
     pub os_cloud: Option<String>,
 
-    /// Name or UUID of the Magnum cluster; required unless --simulate
+    #[cfg_attr(
+        feature = "simulator",
+        doc = "Name or UUID of the Magnum cluster; required unless --simulate"
+    )]
+    #[cfg_attr(not(feature = "simulator"), doc = "Name or UUID of the Magnum cluster; required")]
     #[arg(
         long,
         env = "MAGNUM_AUTOSCALER_CLUSTER_NAME",
         value_name = "NAME-OR-UUID",
-        value_parser = NonEmptyStringValueParser::new(),
-        required_unless_present = "simulate"
+        value_parser = NonEmptyStringValueParser::new()
     )]
+    #[cfg_attr(feature = "simulator", arg(required_unless_present = "simulate"))]
+    #[cfg_attr(not(feature = "simulator"), arg(required = true))]
     pub cluster_name: Option<String>,
 
     /// Node group to scale, with the fewest and the most nodes it may have; repeatable, ";" between several in the
@@ -287,6 +308,7 @@ impl From<LogFormatArgument> for LogFormat {
     }
 }
 
+#[cfg(feature = "simulator")]
 /// The options of `simulate`.
 #[derive(Debug, Args)]
 pub struct SimulateArguments {
@@ -309,6 +331,7 @@ pub struct SimulateArguments {
     pub log: LogArguments,
 }
 
+#[cfg(feature = "simulator")]
 /// What is simulated.
 #[derive(Debug, Clone, Args)]
 pub struct SimulatorArguments {
@@ -341,6 +364,7 @@ pub struct SimulatorArguments {
     pub nodes_per_group: Option<u32>,
 }
 
+#[cfg(feature = "simulator")]
 /// The options of `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArguments {
@@ -369,6 +393,7 @@ pub struct DemoArguments {
     pub log_level: Option<String>,
 }
 
+#[cfg(feature = "simulator")]
 /// The options of [`SimulatorArguments`], which mean nothing to `serve` without `--simulate`.
 const SIMULATOR_OPTIONS: [&str; 4] = ["latency", "node_boot_time", "groups", "nodes_per_group"];
 
@@ -384,7 +409,16 @@ impl Arguments {
     /// The whole command line.
     #[must_use]
     pub fn definition() -> clap::Command {
-        Self::command().mut_subcommand("serve", |serve| {
+        #[cfg(not(feature = "simulator"))]
+        let definition = Self::command();
+        #[cfg(feature = "simulator")]
+        let definition = Self::with_simulator_options(Self::command());
+        definition
+    }
+
+    #[cfg(feature = "simulator")]
+    fn with_simulator_options(definition: clap::Command) -> clap::Command {
+        definition.mut_subcommand("serve", |serve| {
             serve.mut_args(|option| {
                 if SIMULATOR_OPTIONS.contains(&option.get_id().as_str()) {
                     let help = option.get_help().map(ToString::to_string).unwrap_or_default();

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{arguments::ServeArguments, error::StartError, simulate::StartedSimulator};
+use super::{arguments::ServeArguments, error::StartError};
 use crate::{
     config::{
         self, CloudChoice, Environment,
@@ -17,6 +17,15 @@ use crate::{
     telemetry::metrics::Metrics,
 };
 
+/// How a cloud is reached that this process runs itself.
+#[derive(Debug, Clone)]
+pub struct OwnCloud {
+    /// Who may log in, as the `OS_*` variables that all OpenStack clients read.
+    pub environment: Environment,
+    /// The cluster it has.
+    pub cluster_name: String,
+}
+
 /// The cluster to scale: in the simulator if one was started, else where `--cloud-config`, `--os-cloud` or `OS_*` say.
 /// Each request is told to `metrics`; node templates are made by `settings`. Talks to nobody yet.
 ///
@@ -24,16 +33,14 @@ use crate::{
 /// [`StartError::Configuration`] when the files or options cannot be used.
 pub fn connect(
     arguments: &ServeArguments,
-    simulator: Option<&StartedSimulator>,
+    simulator: Option<&OwnCloud>,
     metrics: &Arc<Metrics>,
     settings: Arc<Settings>,
 ) -> Result<Arc<dyn Cloud>, StartError> {
     let options = &arguments.cloud;
     let selection = selection(&options.nodes, &options.node_group_auto_discovery).map_err(configuration)?;
     let loaded = match simulator {
-        Some(simulator) => {
-            config::load(&CloudChoice::default(), &simulator.environment.iter().cloned().collect())
-        }
+        Some(simulator) => config::load(&CloudChoice::default(), &simulator.environment),
         None => {
             let choice = CloudChoice {
                 cloud_config: options.cloud_config.as_deref().map(path_without_line_ends),

@@ -2,8 +2,8 @@
 //!
 //! - [`arguments`]: the command line
 //! - [`serve`]: the service, wired together
-//! - [`simulate`]: the simulator, alone or under the service
-//! - [`demo`]: the simulator, the service and a story played on them
+//! - `simulate`: the simulator, alone or under the service (feature `simulator`)
+//! - `demo`: the simulator, the service and a story played on them (feature `simulator`)
 //! - [`connect`]: from the command line to a cloud
 //! - [`first_reading`]: what the first look at the cloud says about the configuration
 //! - [`signals`]: being told to stop
@@ -12,12 +12,14 @@
 
 pub mod arguments;
 pub mod connect;
+#[cfg(feature = "simulator")]
 pub mod demo;
 pub mod driver_arguments;
 pub mod error;
 pub mod first_reading;
 pub mod serve;
 pub mod signals;
+#[cfg(feature = "simulator")]
 pub mod simulate;
 pub mod terminal;
 
@@ -29,10 +31,7 @@ use self::{
     arguments::{Arguments, Command, LogArguments},
     error::StartError,
 };
-use crate::telemetry::{
-    logs::{self, LogFormat},
-    standard_error,
-};
+use crate::telemetry::{logs, standard_error};
 
 /// More threads bring nothing to a service that mostly waits, and each costs memory.
 const MAX_WORKER_THREADS: usize = 4;
@@ -64,13 +63,15 @@ fn execute(command: Command) -> Result<(), StartError> {
             start_log(&arguments.log)?;
             runtime.block_on(serve::serve(&arguments))
         }
+        #[cfg(feature = "simulator")]
         Command::Simulate(arguments) => {
             start_log(&arguments.log)?;
             runtime.block_on(simulate::simulate(&arguments))
         }
+        #[cfg(feature = "simulator")]
         Command::Demo(arguments) => {
             if let Some(level) = &arguments.log_level {
-                logs::start(LogFormat::Text, logs::filter(Some(level))?)?;
+                logs::start(logs::LogFormat::Text, logs::filter(Some(level))?)?;
             }
             runtime.block_on(demo::demo(&arguments))
         }

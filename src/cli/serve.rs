@@ -21,7 +21,6 @@ use super::{
     error::StartError,
     first_reading::{self, is_fatal},
     signals::StopSignals,
-    simulate::{StartedSimulator, announce, start_simulator},
 };
 use crate::{
     core::{
@@ -61,13 +60,18 @@ pub async fn serve(arguments: &ServeArguments) -> Result<(), StartError> {
     let admin = AdminServer::bind(arguments.admin_address).await?;
     let metrics = Arc::new(Metrics::new()?);
     metrics.certificates_expire(&certificate::expiries(&security_options));
-    let simulator = simulator(arguments).await?;
-    let cloud = connect(arguments, simulator.as_ref(), &metrics, Arc::clone(&settings))?;
+    #[cfg(feature = "simulator")]
+    let simulator = super::simulate::simulator_of(arguments).await?;
+    #[cfg(feature = "simulator")]
+    let own_cloud = simulator.as_ref().map(|simulator| &simulator.access);
+    #[cfg(not(feature = "simulator"))]
+    let own_cloud = None;
+    let cloud = connect(arguments, own_cloud, &metrics, Arc::clone(&settings))?;
 
     let subscriber: Arc<dyn Subscriber> = metrics.clone();
     let mut options = arguments.pace.engine_options();
     options.identify_by_name = arguments.cloud.identify_by_name;
-    if simulator.is_some() {
+    if own_cloud.is_some() {
         // The simulated cloud is new: no earlier process has sent it anything.
         options.timing.patience.after_start = Duration::ZERO;
     }
@@ -75,27 +79,17 @@ pub async fn serve(arguments: &ServeArguments) -> Result<(), StartError> {
     let engine = Engine::start_observed(cloud, options, subscriber, listen);
     let addresses = Addresses { grpc: server.address(), plaintext, admin: admin.address() };
     let running = Running::start(server, admin, engine, metrics, settings);
-    running.until_stopped(&mut signals, readings, &addresses, simulator.is_some()).await
+    running.until_stopped(&mut signals, readings, &addresses, own_cloud.is_some()).await
 }
 
 /// The parser checks this already, except when `MAGNUM_AUTOSCALER_SIMULATE` is `false`: it takes that for given.
 fn require_cluster(arguments: &ServeArguments) -> Result<(), StartError> {
-    if arguments.simulate || arguments.cloud.cluster_name.is_some() {
+    if arguments.simulates() || arguments.cloud.cluster_name.is_some() {
         return Ok(());
     }
     Err(StartError::Configuration(
         "which cluster? give --cluster-name, or --simulate to try without one".to_owned(),
     ))
-}
-
-async fn simulator(arguments: &ServeArguments) -> Result<Option<StartedSimulator>, StartError> {
-    if !arguments.simulate {
-        return Ok(None);
-    }
-    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let simulator = start_simulator(&arguments.simulator, any_port).await?;
-    announce(&simulator, &arguments.simulator);
-    Ok(Some(simulator))
 }
 
 /// Where the service is reached.

@@ -44,6 +44,9 @@ impl Cluster {
 pub(super) struct Group {
     pub(super) uuid: Uuid,
     pub(super) name: String,
+    pub(super) role: String,
+    /// `None` for the cluster's.
+    pub(super) labels: Option<BTreeMap<String, String>>,
     pub(super) flavor_id: String,
     pub(super) min: u32,
     pub(super) max: Option<u32>,
@@ -130,6 +133,7 @@ impl World {
         if stack.state.action == Action::Delete && stack.state.phase == Phase::Complete {
             self.groups.remove(&number);
             self.stacks.remove(&number);
+            self.events.forget(number);
             return true;
         }
         group.state = stack.state.clone();

@@ -10,7 +10,6 @@ use super::{
     traversal::StackPatch,
     world::World,
 };
-use crate::core::status::Status;
 
 /// The cluster's status follows the group's after at least this time, when Heat has taken the update
 /// (docs/openstack-behaviour.md#times: 0.5 to 1.5 s).
@@ -32,9 +31,21 @@ pub(super) struct Cast {
 /// What the conductor is to do.
 #[derive(Debug, Clone)]
 pub(super) enum Order {
-    Resize { node_count: u32, remove: Vec<String> },
-    SetBounds { min: u32, max: Option<u32> },
-    Create { stack_walk: Duration },
+    Resize {
+        node_count: u32,
+        remove: Vec<String>,
+    },
+    /// A patch of the cluster's `node_count`.
+    UpdateCluster {
+        node_count: u32,
+    },
+    SetBounds {
+        min: u32,
+        max: Option<u32>,
+    },
+    Create {
+        stack_walk: Duration,
+    },
     Delete,
 }
 
@@ -50,16 +61,24 @@ impl World {
             return;
         }
         let Cast { group, order, refused } = cast;
-        // In any other status the conductor raises NotSupported, into its log alone
-        // (Magnum conductor/handlers/cluster_conductor.py:241-252).
-        if matches!(order, Order::Resize { .. })
-            && !Status::parse(self.cluster.shown_status()).allows_resize()
-        {
+        let status = self.cluster.shown_status();
+        let takes = match &order {
+            Order::Resize { .. } => resizable(status),
+            Order::UpdateCluster { .. } => at_rest(status),
+            Order::SetBounds { .. } | Order::Create { .. } | Order::Delete => true,
+        };
+        if !takes {
             return;
         }
         match order {
             Order::Resize { .. } if refused => self.refuse(group),
             Order::Resize { node_count, remove } => self.conduct_resize(group, node_count, remove),
+            // The same count is no change (Magnum conductor/handlers/cluster_conductor.py:126-138).
+            Order::UpdateCluster { node_count } => {
+                if self.groups.get(&group).is_some_and(|record| record.node_count != node_count) {
+                    self.conduct_resize(group, node_count, Vec::new());
+                }
+            }
             Order::SetBounds { min, max } => {
                 let now = self.now;
                 let Some(record) = self.groups.get_mut(&group) else { return };
@@ -124,6 +143,27 @@ impl World {
         self.stacks.insert(group, stack);
         self.traverse(group);
     }
+}
+
+/// Whether the conductor resizes a cluster in this status; in any other it raises NotSupported, into its log alone
+/// (Magnum conductor/handlers/cluster_conductor.py:241-252).
+fn resizable(cluster_status: &str) -> bool {
+    at_rest(cluster_status) || ["UPDATE_FAILED", "UPDATE_IN_PROGRESS"].contains(&cluster_status)
+}
+
+/// Whether the conductor updates a cluster in this status otherwise (the same file:105-114).
+fn at_rest(cluster_status: &str) -> bool {
+    [
+        "CREATE_COMPLETE",
+        "UPDATE_COMPLETE",
+        "RESUME_COMPLETE",
+        "RESTORE_COMPLETE",
+        "ROLLBACK_COMPLETE",
+        "SNAPSHOT_COMPLETE",
+        "CHECK_COMPLETE",
+        "ADOPT_COMPLETE",
+    ]
+    .contains(&cluster_status)
 }
 
 /// What the conductor sets; the reason stays the old one until Magnum looks at Heat again.

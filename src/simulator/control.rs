@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{
     cluster::{Group, MASTER},
     conductor::{Cast, Order},
-    faults::{CastFate, Fault, FaultPlan, Faults},
+    faults::{CastOutcome, Fault, FaultPlan, Faults},
     handle::Simulator,
     node_rule::NodeRule,
     options::GroupOptions,
@@ -57,7 +57,7 @@ impl Simulator {
         self.lock().world.servers.remove(id).is_some()
     }
 
-    /// What `openstack coe cluster resize` does: a resize from somebody else, which no fault befalls.
+    /// What `openstack coe cluster resize` does: a resize from somebody else, to which no fault happens.
     ///
     /// # Errors
     /// When Magnum would refuse it.
@@ -71,7 +71,7 @@ impl Simulator {
                 group: number,
                 node_count: count,
                 remove: remove.to_vec(),
-                fate: CastFate::default(),
+                outcome: CastOutcome::default(),
                 by_operator: true,
             })
         })
@@ -228,7 +228,7 @@ impl Simulator {
         self.lock().faults.plan.clone()
     }
 
-    /// How often each rule of the present plan struck, in its order.
+    /// How often each rule of the present plan was drawn, in its order.
     #[must_use]
     pub fn fault_counts(&self) -> Vec<(Fault, u64)> {
         self.lock().faults.counts()
@@ -288,7 +288,8 @@ impl World {
         let stack_walk = options.stack_walk;
         self.insert_group(number, options, Vec::new());
         if let Some(group) = self.groups.get_mut(&number) {
-            group.state = State::started(Action::Create);
+            // Magnum has no reason yet.
+            group.state = State { reason: String::new(), ..State::started(Action::Create) };
         }
         let order = Order::Create { stack_walk };
         self.cast(Cast { group: number, order, refused: false }, Duration::ZERO);

@@ -16,9 +16,11 @@ mod conductor;
 mod control;
 mod creation;
 mod credentials;
+mod events;
 mod faults;
 mod handle;
 mod http;
+mod member_parts;
 mod node_rule;
 mod options;
 mod queue;
@@ -38,7 +40,7 @@ pub use self::{
     http::ConnectionCut,
     node_rule::NodeRule,
     options::{GroupOptions, SimulatorOptions},
-    records::{GroupRecord, MemberRecord, RequestKey, ResizeRecord, ServerRecord},
+    records::{GroupRecord, MemberRecord, RequestKey, ResizeRecord, ServerRecord, Service},
     resizing::ResizeRefusal,
     running::RunningSimulator,
 };

@@ -49,6 +49,10 @@ pub struct GroupOptions {
     pub min: u32,
     /// Magnum's `max_node_count`; `None` is Magnum's null.
     pub max: Option<u32>,
+    /// Magnum's `role`; `master` is the masters' alone.
+    pub role: String,
+    /// Magnum's `labels`; `None` for the cluster's.
+    pub labels: Option<BTreeMap<String, String>>,
     /// Magnum's `flavor_id`: whatever the creator wrote, a name here as on the lab (docs/openstack-behaviour.md#nova).
     pub flavor_id: String,
     /// From Heat's acceptance of an update until it reaches `kube_minions`. On the lab 0.5 s for a group with a
@@ -69,6 +73,8 @@ impl GroupOptions {
             node_count,
             min,
             max,
+            role: "worker".to_owned(),
+            labels: None,
             flavor_id: "m1.node".to_owned(),
             stack_walk: Duration::from_millis(500),
             node_labels: BTreeMap::new(),

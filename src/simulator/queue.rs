@@ -47,6 +47,28 @@ pub(super) enum Event {
     LeavingGone { group: GroupNumber, member: Uuid },
 }
 
+impl Event {
+    /// The group whose stacks it can change, where it names one.
+    pub(super) fn group(&self) -> Option<GroupNumber> {
+        match self {
+            Self::Conductor(cast) => Some(cast.group),
+            Self::GroupReached { group, .. }
+            | Self::GroupResumes { group, .. }
+            | Self::StackGoneFound { group, .. }
+            | Self::StackSettles { group, .. }
+            | Self::StackTimesOut { group, .. }
+            | Self::MemberUpdateBegins { group, .. }
+            | Self::MemberUpdated { group, .. }
+            | Self::MemberStackMade { group, .. }
+            | Self::MemberAsksNova { group, .. }
+            | Self::NodeReports { group, .. }
+            | Self::LeavingServerDeleted { group, .. }
+            | Self::LeavingGone { group, .. } => Some(*group),
+            _ => None,
+        }
+    }
+}
+
 /// Events by due time; those due at the same time keep the order in which they were scheduled.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Queue {

@@ -4,7 +4,18 @@ use std::time::Duration;
 
 use http::Method;
 
-use crate::core::cloud::Service;
+/// A simulated service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// Keystone.
+    Identity,
+    /// Magnum.
+    ContainerInfra,
+    /// Heat.
+    Orchestration,
+    /// Nova.
+    Compute,
+}
 
 /// A server as Nova has it.
 #[derive(Debug, Clone, PartialEq, Eq)]

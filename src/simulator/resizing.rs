@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     conductor::{Cast, Order},
-    faults::CastFate,
+    faults::CastOutcome,
     handle::Inner,
     queue::GroupNumber,
     records::ResizeRecord,
@@ -16,7 +16,7 @@ pub(super) struct ResizeRequest {
     pub(super) group: GroupNumber,
     pub(super) node_count: u32,
     pub(super) remove: Vec<String>,
-    pub(super) fate: CastFate,
+    pub(super) outcome: CastOutcome,
     pub(super) by_operator: bool,
 }
 
@@ -56,7 +56,7 @@ impl std::error::Error for ResizeRefusal {}
 impl Inner {
     /// Checks the bounds and nothing else, and hands the rest to the conductor.
     pub(super) fn resize(&mut self, request: ResizeRequest) -> Result<(), ResizeRefusal> {
-        let ResizeRequest { group, node_count, remove, fate, by_operator } = request;
+        let ResizeRequest { group, node_count, remove, outcome, by_operator } = request;
         let world = &mut self.world;
         let Some(record) = world.groups.get(&group) else {
             return Err(ResizeRefusal::NoSuchGroup(group.to_string()));
@@ -78,9 +78,9 @@ impl Inner {
         if lost_by_count {
             self.casts_to_lose -= 1;
         }
-        if !lost_by_count && !fate.lost {
+        if !lost_by_count && !outcome.lost {
             let order = Order::Resize { node_count, remove };
-            world.cast(Cast { group, order, refused: fate.refused }, fate.delay);
+            world.cast(Cast { group, order, refused: outcome.refused }, outcome.delay);
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use super::{
     clock::Clock,
     cluster::{Cluster, DEFAULT_WORKER, Group, MASTER},
     compute::{Server, ServerStatus, Servers},
+    events::EventLog,
     node_rule::NodeRule,
     options::{GroupOptions, SimulatorOptions},
     queue::{Event, GroupNumber, Queue},
@@ -36,6 +37,8 @@ pub(super) struct World {
     pub(super) next_group: GroupNumber,
     /// Heat's stacks by the number of their worker group.
     pub(super) stacks: BTreeMap<GroupNumber, Stack>,
+    /// What Heat keeps of their changes.
+    pub(super) events: EventLog,
     pub(super) servers: Servers,
     pub(super) master_address: String,
     addresses_given: u32,
@@ -72,6 +75,7 @@ impl World {
             groups: BTreeMap::new(),
             next_group: DEFAULT_WORKER,
             stacks: BTreeMap::new(),
+            events: EventLog::default(),
             servers: Servers::default(),
             master_address: String::new(),
             addresses_given: 0,
@@ -80,13 +84,14 @@ impl World {
             options,
         };
         for group in world.options.groups.clone() {
-            world.found_group(group);
+            world.add_initial_group(group);
         }
+        world.observe_stacks();
         world
     }
 
     /// Puts a group there as if it had been complete for long.
-    fn found_group(&mut self, options: GroupOptions) {
+    fn add_initial_group(&mut self, options: GroupOptions) {
         let number = self.next_group;
         self.next_group += 1;
         let base = self.options.cluster_name.chars().take(20).collect::<String>();
@@ -101,10 +106,10 @@ impl World {
         stack.minions.state = State::completed(Action::Create);
         stack.minions.exists = true;
         if number == DEFAULT_WORKER {
-            self.found_master(&stack.name);
+            self.add_initial_master(&stack.name);
         }
         for index in 0..options.node_count {
-            let member = self.founded_member(number, stack.server_name(index), &options.flavor_id);
+            let member = self.add_initial_member(number, stack.server_name(index), &options.flavor_id);
             stack.minions.members.insert(index, member);
         }
         let addresses = stack.minions.members.values().filter_map(|member| member.address.clone()).collect();
@@ -112,12 +117,12 @@ impl World {
         self.stacks.insert(number, stack);
     }
 
-    fn founded_member(&mut self, group: GroupNumber, server_name: String, flavor_id: &str) -> Member {
+    fn add_initial_member(&mut self, group: GroupNumber, server_name: String, flavor_id: &str) -> Member {
         let mut member = Member::known(self.now, &mut self.chance);
         let server = self.chance.uuid();
         let address = self.next_address();
         let owner = Some((group, member.id));
-        self.found_server(server, server_name, flavor_id.to_owned(), address.clone(), owner);
+        self.add_initial_server(server, server_name, flavor_id.to_owned(), address.clone(), owner);
         member.stage = Stage::Complete;
         member.shown = State::resource(Action::Create, Phase::Complete);
         member.server = Some(server);
@@ -125,18 +130,19 @@ impl World {
         member
     }
 
-    fn found_master(&mut self, stack_name: &str) {
+    fn add_initial_master(&mut self, stack_name: &str) {
         let server = self.chance.uuid();
         let address = self.next_address();
         self.master_address.clone_from(&address);
         let name = format!("{stack_name}-master-0");
-        self.found_server(server, name, "m1.master".to_owned(), address.clone(), None);
+        self.add_initial_server(server, name, "m1.master".to_owned(), address.clone(), None);
         let (name, flavor_id) = ("default-master".to_owned(), "m1.master".to_owned());
-        let options = GroupOptions { flavor_id, ..GroupOptions::new(name, 1, 0, None) };
+        let role = "master".to_owned();
+        let options = GroupOptions { flavor_id, role, ..GroupOptions::new(name, 1, 0, None) };
         self.insert_group(MASTER, options, vec![address]);
     }
 
-    fn found_server(
+    fn add_initial_server(
         &mut self,
         id: Uuid,
         name: String,
@@ -158,10 +164,23 @@ impl World {
         options: GroupOptions,
         addresses: Vec<String>,
     ) {
-        let GroupOptions { name, node_count, min, max, flavor_id, node_labels, node_taints, .. } = options;
+        let GroupOptions {
+            name,
+            node_count,
+            min,
+            max,
+            role,
+            labels,
+            flavor_id,
+            node_labels,
+            node_taints,
+            ..
+        } = options;
         let group = Group {
             uuid: self.chance.uuid(),
             name,
+            role,
+            labels,
             flavor_id,
             min,
             max,
@@ -187,9 +206,27 @@ impl World {
     pub(super) fn advance(&mut self, now: Instant) {
         while let Some((due, event)) = self.queue.next_due(now) {
             self.now = due;
+            let group = match &event {
+                Event::ServerBuilt { server } => self.owner_of(*server),
+                other => other.group(),
+            };
             self.happen(event);
+            if let Some((group, stack)) = group.and_then(|group| self.stacks.get_key_value(&group)) {
+                self.events.observe(*group, stack, self.now);
+            }
         }
         self.now = self.now.max(now);
+    }
+
+    fn owner_of(&self, server: Uuid) -> Option<GroupNumber> {
+        self.servers.get(server).and_then(|server| server.member).map(|(group, _)| group)
+    }
+
+    /// Takes down what somebody else than an event has changed.
+    pub(super) fn observe_stacks(&self) {
+        for (group, stack) in &self.stacks {
+            self.events.observe(*group, stack, self.now);
+        }
     }
 
     /// When the next event is due.

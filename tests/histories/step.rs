@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cluster_autoscaler_provider_magnum::core::cloud::Service;
+use cluster_autoscaler_provider_magnum::simulator::Service;
 use rand::{Rng, RngExt, SeedableRng, rngs::Xoshiro256PlusPlus, seq::IndexedRandom};
 
 /// Draws the same from a seed for ever, unlike rand's standard generators, which change with its version.

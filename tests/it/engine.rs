@@ -7,7 +7,7 @@ use std::{
 
 use cluster_autoscaler_provider_magnum::{
     core::{
-        cloud::{Cloud, CloudError, Observation, Reading, Service},
+        cloud::{Cloud, CloudError, Observation, Reading},
         decision::Decision,
         instance::InstanceId,
         machine_id::MachineId,
@@ -18,7 +18,7 @@ use cluster_autoscaler_provider_magnum::{
         snapshot::GroupView,
     },
     engine::{Engine, EngineOptions, Subscriber},
-    simulator::{Fault, FaultPlan, FaultRule, GroupOptions, NodeRule, Simulator, SimulatorOptions},
+    simulator::{Fault, FaultPlan, FaultRule, GroupOptions, NodeRule, Service, Simulator, SimulatorOptions},
 };
 use futures_util::future::join_all;
 use http::Method;

@@ -31,6 +31,7 @@ mod heat_updates;
 mod kubernetes_types;
 mod log_trouble;
 mod openstack_bodies;
+mod openstack_clients;
 mod openstack_cluster;
 mod openstack_config;
 mod openstack_fake;

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use cluster_autoscaler_provider_magnum::{
     core::{
-        cloud::Service,
         instance::{Instance, InstanceId},
         machine_id::MachineId,
         member::MemberKey,
@@ -12,7 +11,7 @@ use cluster_autoscaler_provider_magnum::{
         snapshot::GroupView,
     },
     engine::{Engine, EngineOptions},
-    simulator::{Fault, FaultPlan, FaultRule, GroupOptions, NodeRule, Simulator, SimulatorOptions},
+    simulator::{Fault, FaultPlan, FaultRule, GroupOptions, NodeRule, Service, Simulator, SimulatorOptions},
 };
 use tokio::time::{Instant, sleep};
 use tracing::subscriber::DefaultGuard;

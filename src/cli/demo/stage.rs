@@ -73,7 +73,7 @@ impl Stage {
         let recording = RecordingTransport::new(network.clone(), changes.clone());
         let session = Session::new(config.clone(), Arc::new(recording));
         let cluster =
-            MagnumCluster::new(Arc::new(session), simulator.cluster_name.clone(), GroupSelection::All);
+            MagnumCluster::new(Arc::new(session), simulator.access.cluster_name.clone(), GroupSelection::All);
         let service = RunningService::start(cluster)?;
         let nova = Nova::new(Session::new(config, Arc::new(network.clone())), network);
         Ok(Self { cloud: SimulatedCloud { simulator, changes, nova }, service })
@@ -122,7 +122,7 @@ fn any_port() -> SocketAddr {
 
 /// As any client finds it in its environment.
 fn cloud_config(simulator: &StartedSimulator) -> Result<CloudConfig, StartError> {
-    config::load(&CloudChoice::default(), &simulator.environment.iter().cloned().collect())
+    config::load(&CloudChoice::default(), &simulator.access.environment)
         .map(|loaded| loaded.config)
         .map_err(|error| StartError::Run(error.to_string()))
 }

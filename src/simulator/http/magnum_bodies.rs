@@ -1,33 +1,54 @@
 //! Magnum's clusters and node groups as JSON.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
-use super::container_infra::MinorVersion;
+use super::magnum_common::MinorVersion;
 use crate::simulator::{
     cluster::{DEFAULT_WORKER, Group, MASTER},
     credentials::CREDENTIALS,
     queue::GroupNumber,
+    state::Action,
     world::World,
 };
 
-const IMAGE: &str = "fedora-coreos";
+/// Image of all nodes.
+pub(super) const IMAGE: &str = "fedora-coreos";
+/// Key pair of all nodes.
+pub(super) const KEYPAIR: &str = "lab";
 const COE_VERSION: &str = "v1.23.3";
 
-fn labels() -> Value {
-    json!({
-        "kube_tag": COE_VERSION,
-        "boot_volume_size": "0",
-        "etcd_volume_size": "0",
-        "cloud_provider_enabled": "true",
-    })
+/// The labels of the cluster, which groups have as well unless they were given others.
+pub(super) fn cluster_labels() -> BTreeMap<String, String> {
+    [
+        ("kube_tag", COE_VERSION),
+        ("boot_volume_size", "0"),
+        ("etcd_volume_size", "0"),
+        ("cloud_provider_enabled", "true"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into()
 }
 
-/// `master` or `worker`.
-pub(super) fn role(group: GroupNumber) -> &'static str {
-    if group == MASTER { "master" } else { "worker" }
+/// How a group's labels differ from the cluster's (Magnum `api/utils.py` get_labels_diff): those with another value,
+/// told with the cluster's; those that the cluster lacks; those that the group lacks.
+fn label_differences(labels: &BTreeMap<String, String>) -> [(&'static str, Value); 3] {
+    let of_cluster = cluster_labels();
+    let select = |from: &BTreeMap<String, String>, keep: &dyn Fn(&str, &str) -> bool| -> Value {
+        let kept = from.iter().filter(|(key, value)| keep(key, value));
+        kept.map(|(key, value)| (key.clone(), json!(value))).collect()
+    };
+    let other_value = |key: &str, value: &str| labels.get(key).is_some_and(|own| own != value);
+    [
+        ("labels_overridden", select(&of_cluster, &other_value)),
+        ("labels_added", select(labels, &|key, _| !of_cluster.contains_key(key))),
+        ("labels_skipped", select(&of_cluster, &|key, _| !labels.contains_key(key))),
+    ]
 }
 
-fn links(base: &str, path: &str) -> Value {
+/// A record's links.
+pub(super) fn links(base: &str, path: &str) -> Value {
     json!([
         {"href": format!("{base}/container-infra/v1/{path}"), "rel": "self"},
         {"href": format!("{base}/container-infra/{path}"), "rel": "bookmark"},
@@ -52,11 +73,11 @@ pub(super) fn cluster_in_list(world: &World, version: MinorVersion, base: &str) 
         "uuid": cluster.uuid,
         "name": cluster.name,
         "cluster_template_id": cluster.template,
-        "keypair": "lab",
+        "keypair": KEYPAIR,
         "node_count": cluster_node_count(world),
         "master_count": 1,
         "docker_volume_size": null,
-        "labels": labels(),
+        "labels": cluster_labels(),
         "master_flavor_id": "m1.master",
         "flavor_id": flavor_id,
         "create_timeout": 60,
@@ -124,7 +145,7 @@ pub(super) fn group_in_list(world: &World, number: GroupNumber, group: &Group) -
         "flavor_id": group.flavor_id,
         "image_id": IMAGE,
         "node_count": group.node_count,
-        "role": role(number),
+        "role": group.role,
         "min_node_count": 0,
         "max_node_count": null,
         "is_default": number <= DEFAULT_WORKER,
@@ -145,27 +166,30 @@ pub(super) fn group(
     let mut body = group_in_list(world, number, group);
     let Some(fields) = body.as_object_mut() else { return body };
     let cluster = world.cluster.uuid;
+    let labels = group.labels.clone().unwrap_or_else(cluster_labels);
+    // Until it is made, Magnum has no reason and no time of a change.
+    let in_creation = group.state.action == Action::Create && group.state.in_progress();
+    let updated = (!in_creation).then(|| world.clock.with_offset(group.updated));
+    let reason = Some(&group.state.reason).filter(|reason| !reason.is_empty());
     let details = json!({
         "id": number,
         "cluster_id": cluster,
         "project_id": CREDENTIALS.project_id,
         "docker_volume_size": null,
-        "labels": labels(),
+        "labels": labels,
         "links": links(base, &format!("clusters/{cluster}/nodegroups/{}", group.uuid)),
         "node_addresses": group.addresses,
         "min_node_count": group.min,
         "max_node_count": group.max,
-        "status_reason": group.state.reason,
+        "status_reason": reason,
         "version": null,
-        "labels_overridden": {},
-        "labels_added": {},
-        "labels_skipped": {},
         "created_at": world.clock.with_offset(group.created),
-        "updated_at": world.clock.with_offset(group.updated),
+        "updated_at": updated,
     });
     if let Value::Object(details) = details {
         fields.extend(details);
     }
+    fields.extend(label_differences(&labels).map(|(field, labels)| (field.to_owned(), labels)));
     if version >= MinorVersion(14) {
         let taints = group
             .node_taints

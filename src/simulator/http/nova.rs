@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::{
     Extension, Router,
     extract::{Path, Query, Request, State},
-    middleware::{Next, from_fn_with_state},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::Response,
     routing::get,
 };
@@ -38,6 +38,10 @@ const HOST: &str = "3a5d167eeb437b20954b5517bbbc65acdd83447551218004efb24974";
 struct MinorVersion(u32);
 
 pub(super) fn routes(site: &Site) -> Router<Site> {
+    let version = Router::new()
+        .route("/compute/v2.1", get(show_version))
+        .route("/compute/v2.1/", get(show_version))
+        .layer(from_fn(negotiate));
     Router::new()
         .route("/compute/v2.1/servers", get(list))
         .route("/compute/v2.1/servers/detail", get(list_detail))
@@ -46,8 +50,9 @@ pub(super) fn routes(site: &Site) -> Router<Site> {
         .route("/compute/v2.1/flavors/detail", get(list_flavors_detail))
         .route("/compute/v2.1/flavors/{flavor}", get(show_flavor))
         .route("/compute/v2.1/flavors/{flavor}/os-extra_specs", get(show_extra_specs))
-        .layer(from_fn_with_state(site.clone(), negotiate))
+        .layer(from_fn(negotiate))
         .layer(from_fn_with_state(site.clone(), authenticate))
+        .merge(version)
         .layer(from_fn_with_state(site.clone(), add_request_ids))
 }
 
@@ -89,6 +94,25 @@ async fn negotiate(mut request: Request, next: Next) -> Response {
         set_header(&mut response, headers::VARY, name);
     }
     response
+}
+
+/// What clients learn the microversions from, without a token (`nova-version.http`).
+async fn show_version(State(site): State<Site>) -> Response {
+    ok(&json!({"version": {
+        "id": "v2.1",
+        "status": "CURRENT",
+        "version": format!("2.{NEWEST}"),
+        "min_version": "2.1",
+        "updated": "2013-07-23T11:33:21Z",
+        "links": [
+            {"rel": "self", "href": format!("{}/compute/v2.1/", site.base)},
+            {"rel": "describedby", "type": "text/html", "href": "http://docs.openstack.org/"},
+        ],
+        "media-types": [{
+            "base": "application/json",
+            "type": "application/vnd.openstack.compute+json;version=2.1",
+        }],
+    }}))
 }
 
 async fn list(

@@ -14,7 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("engine", &["core"]),
     ("openstack", &["core", "config"]),
     ("grpc", &["core", "engine"]),
-    ("simulator", &["core"]),
+    ("simulator", &[]),
     ("telemetry", &["core", "engine", "openstack", "grpc"]),
     ("cli", &["core", "config", "engine", "openstack", "grpc", "simulator", "telemetry"]),
 ];

@@ -466,7 +466,7 @@ async fn requests_are_counted_by_kind() {
     client.get(&format!("{}/nodegroups/{group}", client.cluster_path())).await;
     client.get(&format!("{}/nodegroups/pool-b", client.cluster_path())).await;
     let key = RequestKey {
-        service: cluster_autoscaler_provider_magnum::core::cloud::Service::ContainerInfra,
+        service: cluster_autoscaler_provider_magnum::simulator::Service::ContainerInfra,
         method: Method::GET,
         path: "/v1/clusters/{cluster}/nodegroups/{nodegroup}".to_owned(),
     };

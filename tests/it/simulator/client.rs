@@ -187,19 +187,16 @@ impl Client {
         let found = self.call("GET", &format!("/orchestration/v1/{project}/stacks/{id}"), None).await;
         assert_eq!(found.status, StatusCode::FOUND);
         let location = found.headers["location"].to_str().unwrap().strip_prefix(BASE).unwrap().to_owned();
-        let resource = self.get(&format!("{location}/resources/kube_minions")).await;
-        let nested = resource["resource"]["links"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|link| link["rel"] == "nested")
-            .unwrap()["href"]
-            .as_str()
-            .unwrap()
-            .strip_prefix(BASE)
-            .unwrap()
-            .to_owned();
+        let nested = self.nested_path(&format!("{location}/resources/kube_minions")).await;
         (location, nested)
+    }
+
+    /// The path of the stack behind a resource.
+    pub(crate) async fn nested_path(&self, resource: &str) -> String {
+        let resource = self.get(resource).await;
+        let links = resource["resource"]["links"].as_array().unwrap();
+        let nested = links.iter().find(|link| link["rel"] == "nested").unwrap();
+        nested["href"].as_str().unwrap().strip_prefix(BASE).unwrap().to_owned()
     }
 
     /// The output refs_map as Heat tells it.

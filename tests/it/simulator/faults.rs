@@ -2,10 +2,7 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use cluster_autoscaler_provider_magnum::{
-    core::cloud::Service,
-    simulator::{Fault, FaultPlan, FaultRule, Simulator},
-};
+use cluster_autoscaler_provider_magnum::simulator::{Fault, FaultPlan, FaultRule, Service, Simulator};
 use http::{Method, StatusCode};
 use serde_json::Value;
 use tokio::{

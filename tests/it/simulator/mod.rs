@@ -2,5 +2,7 @@
 
 mod behaviour;
 mod client;
+mod events;
 mod faults;
+mod independence;
 mod transcripts;

@@ -16,8 +16,9 @@ const SERVICES: [(&str, &str); 4] = [
     ("http://127.0.0.1:8774", "/compute"),
     ("http://127.0.0.1:5000", "/identity"),
 ];
-/// Id of the stack of pool-b in the recorded requests that go by id alone.
-const POOL_B_STACK: &str = "392c79e8-f95b-4980-bac8-dcddec06ed45";
+/// Ids of the stack of pool-b in the recorded requests that go by id alone.
+const POOL_B_STACKS: [&str; 2] =
+    ["392c79e8-f95b-4980-bac8-dcddec06ed45", "c1aedd58-09b1-4ebc-9c46-d94e7cd4ff0c"];
 /// Headers that say nothing or another thing every time.
 const UNTELLING: [&str; 4] = ["connection", "content-length", "date", "x-subject-token"];
 
@@ -78,26 +79,39 @@ impl Transcript {
         let cluster = Regex::new("/clusters/[0-9a-f]{8}-[0-9a-f-]{27}").unwrap();
         let stack = Regex::new("/stacks/(k8s-lab[a-z0-9_-]*)/[0-9a-f-]{36}").unwrap();
         let stack_alone = Regex::new("/stacks/[0-9a-f-]{36}").unwrap();
+        let stack_by_name = Regex::new("/stacks/k8s-lab-pool-b-[a-z2-7]{12}").unwrap();
+        let member_stack = Regex::new(r"kube_minions-[a-z2-7]{12}-(\d+)-").unwrap();
         let server = Regex::new("/servers/[0-9a-f]{8}-[0-9a-f-]{27}").unwrap();
         let name = Regex::new("k8s-lab-pool-b-[a-z2-7]{12}-node").unwrap();
+        let own_project = Regex::new("project_id=e[0-9a-f]{31}").unwrap();
         let nobody = self.path.contains("/11111111-2222-");
         let mut path = self.path.clone();
         if !nobody {
             let uuid = client.simulator.cluster_uuid();
             path = cluster.replace(&path, format!("/clusters/{uuid}")).into_owned();
+            let project = client.simulator.credentials().project_id;
+            path = own_project.replace(&path, format!("project_id={project}")).into_owned();
             let server_uuid = client.servers("pool-b").last().map(|server| server.uuid.clone());
             let server_uuid = server_uuid.unwrap_or_default();
             path = server.replace(&path, format!("/servers/{server_uuid}")).into_owned();
         }
         if path.contains("/stacks/") {
-            let is_pool_b = path.contains("pool-b") || path.contains(POOL_B_STACK);
+            let is_pool_b = path.contains("pool-b") || POOL_B_STACKS.iter().any(|id| path.contains(id));
             let group = if is_pool_b { "pool-b" } else { "default-worker" };
             let (own, nested) = client.stack_paths(group).await;
-            let ours = if path.contains("kube_minions-") { nested } else { own };
+            let ours = match member_stack.captures(&path) {
+                Some(index) => client.nested_path(&format!("{nested}/resources/{}", &index[1])).await,
+                None if path.contains("kube_minions-") => nested,
+                None => own,
+            };
             let part = ours.split_once("/stacks/").unwrap().1;
             let id = part.split_once('/').unwrap().1;
             path = match stack.find(&path) {
                 Some(_) => stack.replace(&path, format!("/stacks/{part}")).into_owned(),
+                None if stack_by_name.is_match(&path) => {
+                    let name = part.split_once('/').unwrap().0;
+                    stack_by_name.replace(&path, format!("/stacks/{name}")).into_owned()
+                }
                 None => stack_alone.replace(&path, format!("/stacks/{id}")).into_owned(),
             };
         }
@@ -180,6 +194,12 @@ fn simplify(value: &mut Value) {
         sort_by(stack["outputs"].as_array_mut(), "output_key");
         for output in stack["outputs"].as_array_mut().into_iter().flatten() {
             output["description"].take();
+        }
+    }
+    // In Heat they are a set.
+    for resource in value["resources"].as_array_mut().into_iter().flatten() {
+        if let Some(Value::Array(names)) = resource.get_mut("required_by") {
+            names.sort_by_key(ToString::to_string);
         }
     }
     if let Some(cluster) = value.as_object_mut() {
@@ -303,6 +323,145 @@ async fn magnum_answers_reads_as_recorded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn magnum_takes_a_slash_at_the_end_as_recorded() {
+    let client = after_updates().await;
+    compare(
+        &client,
+        &[
+            "magnum-slash-cluster-list",
+            "magnum-slash-cluster-get",
+            "magnum-slash-nodegroups-list-role",
+            "magnum-slash-nodegroup-get",
+            "magnum-cluster-detail",
+            "magnum-slash-cluster-detail",
+            "magnum-cluster-detail-of-one",
+            "magnum-no-route",
+        ],
+    )
+    .await;
+}
+
+/// The lab as it mostly is: both groups were updated before.
+async fn after_updates() -> Client {
+    let mut options = lab();
+    options.groups[0].min = 0;
+    let client = Client::new(options).await;
+    for group in ["default-worker", "pool-b"] {
+        client.resize_and_settle(group, 2, &[]).await;
+        client.resize_and_settle(group, 1, &["0"]).await;
+    }
+    client
+}
+
+#[tokio::test(start_paused = true)]
+async fn magnum_answers_what_else_clients_read_as_recorded() {
+    let client = Client::new(lab()).await;
+    compare(
+        &client,
+        &[
+            "magnum-template-list",
+            "magnum-template-get-by-name",
+            "magnum-template-detail",
+            "magnum-template-404",
+            "magnum-services-403",
+            "magnum-quotas",
+            "magnum-stats",
+            "magnum-stats-own",
+            "magnum-stats-of-another-403",
+            "magnum-certificate-404",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn magnum_checks_a_new_group_as_recorded() {
+    let client = Client::new(lab()).await;
+    compare(
+        &client,
+        &[
+            "magnum-nodegroup-create-above-max",
+            "magnum-nodegroup-create-below-min",
+            "magnum-nodegroup-create-min-above-max",
+            "magnum-nodegroup-create-exists",
+            "magnum-nodegroup-create-master",
+            "magnum-nodegroup-create-no-name",
+            "magnum-nodegroup-create-unknown-field",
+            "magnum-nodegroup-create-bad-count",
+            "magnum-nodegroup-create-negative",
+            "magnum-nodegroup-create-readonly",
+            "magnum-nodegroup-create-bad-json",
+        ],
+    )
+    .await;
+    assert!(client.simulator.group("pool-c").is_none(), "none of these was accepted");
+    compare(&client, &["magnum-slash-nodegroup-create-202", "magnum-nodegroup-get-just-created"]).await;
+    assert_eq!(client.settle("pool-gpu").await, "CREATE_COMPLETE");
+    compare(&client, &["magnum-nodegroup-delete-default", "magnum-nodegroup-delete-404"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn magnum_checks_a_patch_of_a_group_as_recorded() {
+    let client = after_updates().await;
+    let refused = [
+        "max-0",
+        "min-above-max",
+        "min-above-count",
+        "internal",
+        "role",
+        "unknown",
+        "add-unknown",
+        "add-existing",
+        "bad-op",
+        "no-value",
+        "null",
+        "bad-number",
+        "negative",
+        "float",
+        "no-path",
+        "bad-path",
+        "object",
+        "bad-json",
+        "unknown-group",
+        "text",
+    ];
+    let patched = |name: &str| format!("magnum-nodegroup-patch-{name}");
+    for name in refused {
+        compare(&client, &[&patched(name)]).await;
+    }
+    sleep(2.0).await;
+    assert_eq!((client.group("pool-b").min, client.group("pool-b").max), (0, Some(10)));
+    for (name, max) in [("remove", None), ("add", Some(10)), ("remove-min", Some(10))] {
+        compare(&client, &[&patched(name)]).await;
+        assert_eq!(client.settle("pool-b").await, "UPDATE_COMPLETE");
+        assert_eq!(client.group("pool-b").max, max, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn magnum_checks_a_patch_of_the_cluster_as_recorded() {
+    let client = Client::new(lab()).await;
+    for name in [
+        "unknown",
+        "labels",
+        "name",
+        "internal",
+        "bad-count",
+        "negative",
+        "zero-api-1.9",
+        "template",
+        "master-count",
+    ] {
+        compare(&client, &[&format!("magnum-cluster-patch-{name}")]).await;
+    }
+    sleep(2.0).await;
+    assert_eq!(client.group("default-worker").node_count, 1);
+    compare(&client, &["magnum-cluster-patch-above-max"]).await;
+    assert_eq!(client.settle("default-worker").await, "UPDATE_COMPLETE");
+    assert_eq!(client.servers("default-worker").len(), 50);
+}
+
+#[tokio::test(start_paused = true)]
 async fn magnum_checks_a_resize_as_recorded() {
     let client = Client::new(lab()).await;
     compare(
@@ -361,11 +520,61 @@ async fn heat_answers_as_recorded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn heat_finds_stacks_and_lists_as_recorded() {
+    let client = after_updates().await;
+    compare(
+        &client,
+        &[
+            "heat-slash-stack-list",
+            "heat-slash-resources",
+            "heat-stack-list",
+            "heat-stack-detail",
+            "heat-stack-by-name-redirect",
+            "heat-resources-by-id-redirect",
+            "heat-resources-by-name-redirect",
+            "heat-events-by-id-redirect",
+            "heat-events-by-name-redirect",
+            "heat-outputs-by-name",
+            "heat-nosuch-by-name",
+            "heat-resources-bad-filter",
+            "heat-resources-bad-depth",
+            "heat-resource-events-404",
+            "heat-event-404",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn heat_tells_of_nested_stacks_as_recorded() {
+    let client = with_sole_member(23).await;
+    client.resize_and_settle("pool-b", 2, &[]).await;
+    client.resize_and_settle("pool-b", 1, &["23"]).await;
+    compare(
+        &client,
+        &[
+            "heat-resources-depth-1",
+            "heat-resources-depth-3",
+            "heat-resources-by-name-filter",
+            "heat-minions-member-resource",
+            "heat-member-resources",
+            "heat-events-limit",
+            "heat-events-nested-1",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn nova_answers_as_recorded() {
     let client = Client::new(lab()).await;
     compare(
         &client,
         &[
+            "nova-version",
+            "nova-slash-version",
+            "nova-slash-servers",
+            "nova-slash-flavors",
             "nova-unauthenticated",
             "nova-flavors-detail",
             "nova-flavor-get",

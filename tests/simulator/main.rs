@@ -12,4 +12,8 @@ mod faults;
 #[cfg(test)]
 mod independence;
 #[cfg(test)]
+mod machines;
+#[cfg(test)]
+mod profiles;
+#[cfg(test)]
 mod transcripts;

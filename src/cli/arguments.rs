@@ -335,6 +335,10 @@ pub struct SimulateArguments {
 /// What is simulated.
 #[derive(Debug, Clone, Args)]
 pub struct SimulatorArguments {
+    /// Releases and driver to behave as; docs/simulator-profiles.md tells what differs
+    #[arg(long, env = "MAGNUM_AUTOSCALER_PROFILE", default_value = "zed", value_name = "NAME")]
+    pub profile: crate::simulator::Profile,
+
     /// How long each simulated request takes, like 50ms
     #[arg(
         long,
@@ -395,7 +399,7 @@ pub struct DemoArguments {
 
 #[cfg(feature = "simulator")]
 /// The options of [`SimulatorArguments`], which mean nothing to `serve` without `--simulate`.
-const SIMULATOR_OPTIONS: [&str; 4] = ["latency", "node_boot_time", "groups", "nodes_per_group"];
+const SIMULATOR_OPTIONS: [&str; 5] = ["profile", "latency", "node_boot_time", "groups", "nodes_per_group"];
 
 impl Arguments {
     /// Parses the command line of the process; prints help, version or what is wrong, and exits, where that is

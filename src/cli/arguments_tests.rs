@@ -56,8 +56,12 @@ fn no_cluster_is_needed_where_it_is_simulated() {
 #[cfg(feature = "simulator")]
 #[test]
 fn options_of_the_simulator_need_it() {
-    let error = serve(&["--cluster-name", "k8s", "--latency", "50ms"]).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::MissingRequiredArgument);
+    for option in [["--latency", "50ms"], ["--profile", "queens"]] {
+        let line = [["--cluster-name", "k8s"], option].concat();
+        assert_eq!(serve(&line).unwrap_err().kind(), ErrorKind::MissingRequiredArgument, "{option:?}");
+    }
+    let error = serve(&["--simulate", "--profile", "rocky"]).unwrap_err();
+    assert!(error.to_string().contains("magnum-cluster-api"), "{error}");
     let line = ["--simulate", "--latency", "50ms", "--groups", "5", "--nodes-per-group", "200"];
     let simulator = serve(&line).unwrap().simulator;
     assert_eq!((simulator.latency, simulator.groups), (Duration::from_millis(50), Some(5)));

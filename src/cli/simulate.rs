@@ -34,6 +34,7 @@ pub async fn start_simulator(
     address: SocketAddr,
 ) -> Result<StartedSimulator, StartError> {
     let options = SimulatorOptions {
+        profile: arguments.profile,
         latency: arguments.latency,
         node_boot_time: arguments.node_boot_time,
         seed: rand::random(),
@@ -86,7 +87,8 @@ pub async fn simulator_of(arguments: &ServeArguments) -> Result<Option<StartedSi
 /// Says what was started.
 pub fn announce(simulator: &StartedSimulator, arguments: &SimulatorArguments) {
     info!(
-        "simulating OpenStack at {}: cluster {}, requests take {}, nodes boot in {}",
+        "simulating OpenStack ({}) at {}: cluster {}, requests take {}, nodes boot in {}",
+        arguments.profile,
         simulator.base_url,
         simulator.access.cluster_name,
         humantime::format_duration(arguments.latency),

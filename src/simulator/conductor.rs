@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    cluster::Group,
+    cluster::{DEFAULT_WORKER, Group},
+    machine_controllers::NoProviderId,
     queue::{Event, GroupNumber},
     stack::Stack,
     state::{Action, State},
@@ -71,14 +72,12 @@ impl World {
             return;
         }
         match order {
-            Order::Resize { .. } if refused => self.refuse(group),
-            Order::Resize { node_count, remove } => self.conduct_resize(group, node_count, remove),
-            // The same count is no change (Magnum conductor/handlers/cluster_conductor.py:126-138).
-            Order::UpdateCluster { node_count } => {
-                if self.groups.get(&group).is_some_and(|record| record.node_count != node_count) {
-                    self.conduct_resize(group, node_count, Vec::new());
-                }
+            Order::Resize { .. } if refused => self.refuse(group, HEAT_REFUSAL),
+            Order::UpdateCluster { node_count } => self.update_cluster(node_count),
+            Order::Resize { node_count, remove } if self.options.profile.is_cluster_api() => {
+                self.conduct_machines(group, node_count, &remove);
             }
+            Order::Resize { node_count, remove } => self.conduct_resize(group, node_count, remove),
             Order::SetBounds { min, max } => {
                 let now = self.now;
                 let Some(record) = self.groups.get_mut(&group) else { return };
@@ -91,7 +90,11 @@ impl World {
             }
             Order::Create { stack_walk } => {
                 self.cluster_in_progress();
-                self.create_stack(group, stack_walk);
+                if self.options.profile.is_cluster_api() {
+                    self.create_deployment(group);
+                } else {
+                    self.create_stack(group, stack_walk);
+                }
                 self.schedule_sync();
             }
             Order::Delete => {
@@ -99,6 +102,7 @@ impl World {
                 record.state = State::started(Action::Delete);
                 self.cluster_in_progress();
                 self.delete_stack(group);
+                self.delete_deployment(group);
                 self.schedule_sync();
             }
         }
@@ -107,7 +111,9 @@ impl World {
     fn conduct_resize(&mut self, group: GroupNumber, node_count: u32, remove: Vec<String>) {
         let now = self.now;
         let Some(record) = self.groups.get_mut(&group) else { return };
-        record.node_count = node_count;
+        if self.options.profile.resize_saves_count() {
+            record.node_count = node_count;
+        }
         record.state = update_in_progress(&record.state);
         record.updated = now;
         // An empty list is not sent, so that the previous one stays (Magnum k8s_template_def.py get_scale_params).
@@ -118,14 +124,57 @@ impl World {
         self.schedule_sync();
     }
 
-    /// The old count is put back, which is to say that it never shows.
-    fn refuse(&mut self, group: GroupNumber) {
+    /// A resize where there is no stack.
+    fn conduct_machines(&mut self, group: GroupNumber, node_count: u32, remove: &[String]) {
+        if let Err(NoProviderId) = self.scale_deployment(group, node_count, remove) {
+            self.refuse(group, NoProviderId::REASON);
+            return;
+        }
         let now = self.now;
         let Some(record) = self.groups.get_mut(&group) else { return };
-        record.state = State::failed(Action::Update, HEAT_REFUSAL);
+        record.node_count = node_count;
+        record.state = update_in_progress(&record.state);
+        record.updated = now;
+        self.cluster_in_progress();
+        self.schedule_sync();
+    }
+
+    /// A PATCH of the cluster is the default worker group's, whose highest indices go where there are fewer. Its own
+    /// status follows at Magnum's next look.
+    fn update_cluster(&mut self, node_count: u32) {
+        let profile = self.options.profile;
+        if !profile.has_cluster_update() {
+            // The exception has no words of its own, and the groups are left alone.
+            "UPDATE_FAILED".clone_into(&mut self.cluster.status);
+            self.cluster.status_reason = Some(String::new());
+            return;
+        }
+        let Some(record) = self.groups.get_mut(&DEFAULT_WORKER) else { return };
+        // Magnum 9 and newer leave it at that where nothing changes (conductor/handlers/cluster_conductor.py:126-138).
+        if profile.has_node_groups() && record.node_count == node_count {
+            return;
+        }
+        if profile.is_cluster_api() {
+            self.conduct_machines(DEFAULT_WORKER, node_count, &[]);
+            return;
+        }
+        record.node_count = node_count;
+        record.followed = true;
+        let minions_to_remove = profile.patch_resets_parameters().then(Vec::new);
+        let patch = StackPatch { number_of_minions: Some(node_count), minions_to_remove };
+        self.patch_stack(DEFAULT_WORKER, patch);
+        self.cluster_in_progress();
+        self.schedule_sync();
+    }
+
+    /// The old count is put back, which is to say that it never shows.
+    fn refuse(&mut self, group: GroupNumber, reason: &str) {
+        let now = self.now;
+        let Some(record) = self.groups.get_mut(&group) else { return };
+        record.state = State::failed(Action::Update, reason);
         record.updated = now;
         "UPDATE_FAILED".clone_into(&mut self.cluster.status);
-        self.cluster.status_reason = Some(HEAT_REFUSAL.to_owned());
+        self.cluster.status_reason = Some(reason.to_owned());
         self.cluster.updated = now;
     }
 
@@ -138,8 +187,8 @@ impl World {
             name.chars().take(9).collect::<String>(),
             self.chance.suffix()
         );
-        let place = (walk, flavor_id.clone());
-        let stack = Stack::new(stack_name, *node_count, place, self.now, &mut self.chance);
+        let plan = self.stack_plan(walk, flavor_id.clone());
+        let stack = Stack::new(stack_name, *node_count, plan, self.now, &mut self.chance);
         self.stacks.insert(group, stack);
         self.traverse(group);
     }

@@ -9,6 +9,7 @@ use super::{
     conductor::{Cast, Order},
     faults::{CastOutcome, Fault, FaultPlan, Faults},
     handle::Simulator,
+    machine_deployment::{Machine, MachineDeployment, MachineStage},
     node_rule::NodeRule,
     options::GroupOptions,
     queue::GroupNumber,
@@ -88,10 +89,11 @@ impl Simulator {
         })
     }
 
-    /// Makes a node group, with a stack of its own. Tells whether the name was free.
+    /// Makes a node group, with a stack of its own. Tells whether the cloud knows of groups and the name was free.
     pub fn add_group(&self, options: GroupOptions) -> bool {
         self.change(|inner| {
-            if inner.world.find_group(&options.name).is_some() {
+            let world = &inner.world;
+            if !world.options.profile.has_node_groups() || world.find_group(&options.name).is_some() {
                 return false;
             }
             inner.world.create_group(options);
@@ -194,6 +196,9 @@ impl Simulator {
     pub fn group(&self, name_or_uuid: &str) -> Option<GroupRecord> {
         let inner = self.lock();
         let (number, group) = inner.world.find_group(name_or_uuid)?;
+        if let Some(deployment) = inner.world.deployments.get(&number) {
+            return Some(deployment_record(group, deployment));
+        }
         let stack = inner.world.stacks.get(&World::stack_number(number))?;
         Some(group_record(number, group, stack))
     }
@@ -238,7 +243,10 @@ impl Simulator {
 fn server_record(world: &World, id: Uuid) -> ServerRecord {
     let server = world.servers.get(id);
     let owner = server.and_then(|server| server.member);
-    let index = owner.and_then(|(group, _)| {
+    let index = owner.and_then(|(group, member)| {
+        if let Some(deployment) = world.deployments.get(&group) {
+            return deployment.machine(member).map(|(_, machine)| machine.ordinal);
+        }
         let minions = &world.stacks.get(&group)?.minions;
         let holder = minions.members.iter().find(|(_, member)| member.server == Some(id));
         holder.map(|(index, _)| *index)
@@ -277,6 +285,41 @@ fn group_record(number: GroupNumber, group: &Group, stack: &Stack) -> GroupRecor
         stack_name: stack.name.clone(),
         stack_status: stack.state.status(),
         members: if number == MASTER { Vec::new() } else { members.collect() },
+    }
+}
+
+fn deployment_record(group: &Group, deployment: &MachineDeployment) -> GroupRecord {
+    GroupRecord {
+        uuid: group.uuid.to_string(),
+        name: group.name.clone(),
+        node_count: group.node_count,
+        status: group.state.status(),
+        status_reason: group.state.reason.clone(),
+        min: group.min,
+        max: group.max,
+        number_of_minions: deployment.replicas,
+        minions_to_remove: Vec::new(),
+        stack_name: deployment.machine_set.clone(),
+        stack_status: if deployment.observed && deployment.running { "Running" } else { "Scaling" }
+            .to_owned(),
+        members: deployment.machines.values().map(machine_record).collect(),
+    }
+}
+
+fn machine_record(machine: &Machine) -> MemberRecord {
+    let status = match machine.stage {
+        _ if machine.deleting => "Deleting",
+        MachineStage::Requested | MachineStage::Building => "Provisioning",
+        MachineStage::Booting => "Provisioned",
+        MachineStage::Joined => "Running",
+        MachineStage::Failed => "Failed",
+    };
+    MemberRecord {
+        index: machine.ordinal,
+        reference: machine.provider_id().filter(|_| !machine.deleting).map(|server| server.to_string()),
+        server: machine.server.map(|server| server.to_string()),
+        status: status.to_owned(),
+        reason: String::new(),
     }
 }
 

@@ -96,8 +96,15 @@ impl Simulator {
         changed
     }
 
-    pub(super) fn latency(&self) -> Duration {
-        self.lock().world.options.latency
+    /// How long a request to this path takes on top of everything else.
+    pub(super) fn latency(&self, path: &str) -> Duration {
+        let inner = self.lock();
+        let options = &inner.world.options;
+        if path.starts_with("/orchestration/v1/") {
+            options.latency + options.heat_latency()
+        } else {
+            options.latency
+        }
     }
 
     /// Counts a request and draws its faults.

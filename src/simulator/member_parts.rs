@@ -4,6 +4,7 @@
 use uuid::Uuid;
 
 use super::{
+    profile::NodeSignal,
     stack::{Member, Stage},
     state::{Action, Phase, State},
 };
@@ -11,7 +12,12 @@ use super::{
 /// The resource that is the server.
 pub(super) const SERVER: &str = "kube-minion";
 /// The resource with which the node reports.
-const REPORT: &str = "node_config_deployment";
+const REPORT: &str = NodeSignal::Deployment.resource_name();
+/// And that of older templates.
+const WAIT: &str = NodeSignal::WaitCondition.resource_name();
+
+const DEPLOYMENT: NodeSignal = NodeSignal::Deployment;
+const WAIT_CONDITION: NodeSignal = NodeSignal::WaitCondition;
 
 /// A resource of a member's nested stack.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +29,8 @@ pub(super) struct Part {
     from: Stage,
     /// Heat gives no id to a deployment that only updates use.
     pub(super) has_id: bool,
+    /// Templates with which signal have it; `None` for all.
+    of: Option<NodeSignal>,
 }
 
 const fn part(
@@ -31,14 +39,19 @@ const fn part(
     required_by: &'static [&'static str],
     from: Stage,
 ) -> Part {
-    Part { name, kind, required_by, from, has_id: true }
+    Part { name, kind, required_by, from, has_id: true, of: None }
 }
 
-/// All of them, in Heat's order.
-pub(super) const PARTS: [Part; 10] = [
+/// A part of the templates with this signal alone.
+const fn part_of(signal: NodeSignal, part: Part) -> Part {
+    Part { of: Some(signal), ..part }
+}
+
+/// All of them, in Heat's order; those of older templates (Magnum 8.2.1 kubeminion.yaml) at the end.
+pub(super) const PARTS: [Part; 12] = [
     part("docker_volume_attach", "Magnum::Optional::Cinder::VolumeAttachment", &[], Stage::Booting),
-    part(REPORT, "OS::Heat::SoftwareDeployment", &[], Stage::Booting),
-    part("node_config", "OS::Heat::SoftwareConfig", &[REPORT], Stage::Booting),
+    part_of(DEPLOYMENT, part(REPORT, "OS::Heat::SoftwareDeployment", &[], Stage::Booting)),
+    part_of(DEPLOYMENT, part("node_config", "OS::Heat::SoftwareConfig", &[REPORT], Stage::Booting)),
     part(
         "docker_volume",
         "Magnum::Optional::Cinder::Volume",
@@ -53,6 +66,7 @@ pub(super) const PARTS: [Part; 10] = [
     ),
     Part {
         has_id: false,
+        of: Some(DEPLOYMENT),
         ..part("upgrade_kubernetes_deployment", "OS::Heat::SoftwareDeployment", &[], Stage::Booting)
     },
     part(
@@ -67,12 +81,20 @@ pub(super) const PARTS: [Part; 10] = [
         &["kube_minion_floating", SERVER, "node_config"],
         Stage::StackMade,
     ),
-    part("agent_config", "OS::Heat::SoftwareConfig", &[SERVER], Stage::StackMade),
-    part(
-        "upgrade_kubernetes",
-        "OS::Heat::SoftwareConfig",
-        &["upgrade_kubernetes_deployment"],
-        Stage::StackMade,
+    part_of(DEPLOYMENT, part("agent_config", "OS::Heat::SoftwareConfig", &[SERVER], Stage::StackMade)),
+    part_of(
+        DEPLOYMENT,
+        part(
+            "upgrade_kubernetes",
+            "OS::Heat::SoftwareConfig",
+            &["upgrade_kubernetes_deployment"],
+            Stage::StackMade,
+        ),
+    ),
+    part_of(WAIT_CONDITION, part(WAIT, "OS::Heat::WaitCondition", &[], Stage::Booting)),
+    part_of(
+        WAIT_CONDITION,
+        part("minion_wait_handle", "OS::Heat::WaitConditionHandle", &[WAIT, SERVER], Stage::StackMade),
     ),
 ];
 
@@ -88,6 +110,15 @@ const fn progress(stage: Stage) -> u8 {
 }
 
 impl Part {
+    /// Whether a member's template has it.
+    pub(super) fn is_of(&self, member: &Member) -> bool {
+        self.of.is_none_or(|signal| signal == member.signal)
+    }
+
+    fn is_report(&self, member: &Member) -> bool {
+        self.name == member.signal.resource_name()
+    }
+
     /// Its id in its own service, once it has one.
     pub(super) fn physical_id(&self, member: &Member) -> Option<Uuid> {
         if self.name == SERVER {
@@ -99,6 +130,9 @@ impl Part {
 
     /// Its state in this member.
     pub(super) fn state(&self, member: &Member) -> State {
+        if !self.is_of(member) {
+            return State::untouched();
+        }
         if member.shown.action == Action::Delete && self.name == SERVER && member.server.is_some() {
             return State::resource(Action::Delete, Phase::InProgress);
         }
@@ -110,7 +144,7 @@ impl Part {
         let reached = if failed == Some(SERVER) { progress(Stage::Building) } else { progress(member.stage) };
         match reached.checked_sub(progress(self.from)) {
             None => State::untouched(),
-            Some(0) if self.name == SERVER || self.name == REPORT => {
+            Some(0) if self.name == SERVER || self.is_report(member) => {
                 State::resource(Action::Create, Phase::InProgress)
             }
             Some(_) => State::resource(Action::Create, Phase::Complete),
@@ -121,7 +155,8 @@ impl Part {
 /// The part that a failed member failed with; of one that ran out of time, what it was at.
 fn failed_part(member: &Member) -> &'static str {
     let names = |part: &str| member.shown.reason.contains(&format!("resources.{part}:"));
-    if names(SERVER) || (!names(REPORT) && member.server.is_none()) { SERVER } else { REPORT }
+    let report = member.signal.resource_name();
+    if names(SERVER) || (!names(report) && member.server.is_none()) { SERVER } else { report }
 }
 
 /// The reason without the path to the part: of the group it is

@@ -22,6 +22,8 @@ const CANCELLATION: Duration = Duration::from_millis(1500);
 const SETTLING: Duration = Duration::from_millis(300);
 /// How long it takes to come upon a missing nested stack (docs/openstack-behaviour.md#times: about 1 s).
 const STACK_GONE_SEARCH: Duration = Duration::from_millis(700);
+/// How often an update that waits for an older one of the same group looks whether that has ended.
+const OLDER_UPDATE_CHECK: Duration = Duration::from_millis(500);
 /// Life of an update: Magnum's create_timeout, 60 minutes.
 const TIME_OUT: Duration = Duration::from_secs(3600);
 /// Healthy members begin their updates within this time of one another.
@@ -77,6 +79,10 @@ impl World {
                 member.cancelled = false;
             }
             self.begin_group_update(group, traversal);
+            return;
+        }
+        if !self.options.profile.preempts_updates() {
+            self.queue.schedule(now + OLDER_UPDATE_CHECK, Event::GroupReached { group, traversal });
             return;
         }
         let action = minions.state.action;
@@ -136,7 +142,7 @@ impl World {
         let now = self.now;
         let Some(stack) = self.stacks.get_mut(&group) else { return };
         for index in indices {
-            let mut member = Member::known(now, &mut self.chance);
+            let mut member = Member::known(stack.minions.profile, now, &mut self.chance);
             if let Some(namesake) = stack.minions.leaving.iter().find(|leaving| leaving.index == index) {
                 member.id = namesake.member.id;
                 member.suffix.clone_from(&namesake.member.suffix);

@@ -1,6 +1,6 @@
 //! The whole state of the cloud, and how it moves on.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -11,10 +11,11 @@ use super::{
     cluster::{Cluster, DEFAULT_WORKER, Group, MASTER},
     compute::{Server, ServerStatus, Servers},
     events::EventLog,
+    machine_deployment::MachineDeployment,
     node_rule::NodeRule,
     options::{GroupOptions, SimulatorOptions},
     queue::{Event, GroupNumber, Queue},
-    stack::{Member, Stack, Stage},
+    stack::{Member, Stack, StackPlan, Stage},
     state::{Action, Phase, State},
 };
 
@@ -31,6 +32,8 @@ pub(super) struct World {
     pub(super) conductor_back: Instant,
     pub(super) queue: Queue,
     pub(super) sync_scheduled: bool,
+    /// Whether another look follows the slow one that is going on.
+    pub(super) sync_again: bool,
     pub(super) cluster: Cluster,
     /// Magnum's node groups by their number.
     pub(super) groups: BTreeMap<GroupNumber, Group>,
@@ -39,6 +42,8 @@ pub(super) struct World {
     pub(super) stacks: BTreeMap<GroupNumber, Stack>,
     /// What Heat keeps of their changes.
     pub(super) events: EventLog,
+    /// Cluster API's MachineDeployments by the number of their worker group.
+    pub(super) deployments: BTreeMap<GroupNumber, MachineDeployment>,
     pub(super) servers: Servers,
     pub(super) master_address: String,
     addresses_given: u32,
@@ -49,6 +54,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(options: SimulatorOptions) -> Self {
+        let options = options.fitted();
         let clock = Clock::start();
         let now = clock.started();
         let mut chance = Chance::seeded(options.seed);
@@ -57,6 +63,7 @@ impl World {
             uuid: chance.uuid(),
             name: options.cluster_name.clone(),
             template: chance.uuid(),
+            capi_name: capi_name(&options, &mut chance),
             status: status.to_owned(),
             status_reason: None,
             forced_status: None,
@@ -71,11 +78,13 @@ impl World {
             conductor_back: now,
             queue: Queue::default(),
             sync_scheduled: false,
+            sync_again: false,
             cluster,
             groups: BTreeMap::new(),
             next_group: DEFAULT_WORKER,
             stacks: BTreeMap::new(),
             events: EventLog::default(),
+            deployments: BTreeMap::new(),
             servers: Servers::default(),
             master_address: String::new(),
             addresses_given: 0,
@@ -94,14 +103,19 @@ impl World {
     fn add_initial_group(&mut self, options: GroupOptions) {
         let number = self.next_group;
         self.next_group += 1;
+        if self.options.profile.is_cluster_api() {
+            self.add_initial_deployment(number, &options);
+            self.insert_group(number, options, Vec::new());
+            return;
+        }
         let base = self.options.cluster_name.chars().take(20).collect::<String>();
         let stack_name = if number == DEFAULT_WORKER {
             format!("{base}-{}", self.chance.suffix())
         } else {
             format!("{base}-{}-{}", options.name.chars().take(9).collect::<String>(), self.chance.suffix())
         };
-        let place = (options.stack_walk, options.flavor_id.clone());
-        let mut stack = Stack::new(stack_name, options.node_count, place, self.now, &mut self.chance);
+        let plan = self.stack_plan(options.stack_walk, options.flavor_id.clone());
+        let mut stack = Stack::new(stack_name, options.node_count, plan, self.now, &mut self.chance);
         stack.state = State::completed(Action::Create);
         stack.minions.state = State::completed(Action::Create);
         stack.minions.exists = true;
@@ -117,8 +131,12 @@ impl World {
         self.stacks.insert(number, stack);
     }
 
+    pub(super) fn stack_plan(&self, walk: Duration, flavor_id: String) -> StackPlan {
+        StackPlan { walk, flavor_id, profile: self.options.profile }
+    }
+
     fn add_initial_member(&mut self, group: GroupNumber, server_name: String, flavor_id: &str) -> Member {
-        let mut member = Member::known(self.now, &mut self.chance);
+        let mut member = Member::known(self.options.profile, self.now, &mut self.chance);
         let server = self.chance.uuid();
         let address = self.next_address();
         let owner = Some((group, member.id));
@@ -130,7 +148,7 @@ impl World {
         member
     }
 
-    fn add_initial_master(&mut self, stack_name: &str) {
+    pub(super) fn add_initial_master(&mut self, stack_name: &str) {
         let server = self.chance.uuid();
         let address = self.next_address();
         self.master_address.clone_from(&address);
@@ -138,11 +156,12 @@ impl World {
         self.add_initial_server(server, name, "m1.master".to_owned(), address.clone(), None);
         let (name, flavor_id) = ("default-master".to_owned(), "m1.master".to_owned());
         let role = "master".to_owned();
-        let options = GroupOptions { flavor_id, role, ..GroupOptions::new(name, 1, 0, None) };
+        let least = self.options.profile.least_size();
+        let options = GroupOptions { flavor_id, role, ..GroupOptions::new(name, 1, least, None) };
         self.insert_group(MASTER, options, vec![address]);
     }
 
-    fn add_initial_server(
+    pub(super) fn add_initial_server(
         &mut self,
         id: Uuid,
         name: String,
@@ -185,7 +204,8 @@ impl World {
             min,
             max,
             node_count,
-            state: State::completed(Action::Create),
+            state: self.initial_state(),
+            followed: false,
             created: self.now,
             updated: self.now,
             addresses,
@@ -193,6 +213,15 @@ impl World {
             node_taints,
         };
         self.groups.insert(number, group);
+    }
+
+    /// Without a stack there is nobody to give a reason.
+    fn initial_state(&self) -> State {
+        if self.options.profile.is_cluster_api() {
+            State { action: Action::Create, phase: Phase::Complete, reason: String::new() }
+        } else {
+            State::completed(Action::Create)
+        }
     }
 
     /// An address of the private network 10.0.0.0/16 that nobody has.
@@ -239,6 +268,9 @@ impl World {
             Event::Conductor(cast) => self.conduct(cast),
             Event::ClusterAggregates => self.aggregate(),
             Event::Sync => self.sync(),
+            Event::SlowSyncReads { group, took } => self.slow_sync_reads(group, took),
+            Event::SlowSyncWrites(sighting) => self.slow_sync_writes(sighting),
+            Event::SlowSyncEnds => self.slow_sync_ends(),
             Event::GroupReached { group, traversal } => self.group_reached(group, traversal),
             Event::GroupResumes { group, traversal } => self.group_resumes(group, traversal),
             Event::StackGoneFound { group, traversal } => self.stack_gone_found(group, traversal),
@@ -258,6 +290,23 @@ impl World {
             }
             Event::LeavingServerDeleted { group, member } => self.leaving_server_deleted(group, member),
             Event::LeavingGone { group, member } => self.leaving_gone(group, member),
+            Event::MachinesReconciled { group } => self.reconcile_machines(group),
+            Event::MachineAsksNova { group, machine } => self.machine_asks_nova(group, machine),
+            Event::MachineJoins { group, machine, attempt } => self.machine_joins(group, machine, attempt),
+            Event::MachineServerDeleted { group, machine } => self.machine_server_deleted(group, machine),
+            Event::MachineGone { group, machine } => self.machine_gone(group, machine),
         }
     }
+}
+
+/// What Cluster API knows the cluster by, Magnum's `stack_id` (docs/openstack-behaviour.md#cluster-api-drivers); none with Heat.
+fn capi_name(options: &SimulatorOptions, chance: &mut Chance) -> Option<String> {
+    let profile = options.profile;
+    profile.is_cluster_api().then(|| {
+        if profile.marks_named_machines() {
+            return format!("kube-{}", chance.kubernetes_suffix());
+        }
+        let name: String = options.cluster_name.chars().take(30).collect();
+        format!("{}-{}", name.to_lowercase(), chance.suffix())
+    })
 }

@@ -42,6 +42,7 @@ mod openstack_templates;
 mod openstack_tls;
 mod plan_properties;
 mod repository;
+mod scenarios;
 mod simulated;
 mod simulator;
 mod snapshot_views;

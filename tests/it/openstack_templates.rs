@@ -283,7 +283,8 @@ async fn after_a_failure_flavors_are_tried_again_within_a_minute() {
 #[tokio::test(start_paused = true)]
 async fn node_labels_and_taints_are_asked_for_where_magnum_has_them() {
     for (newest, expected) in [(10, None), (13, None), (14, Some("ssd"))] {
-        let mut options = SimulatorOptions { magnum_minor_version: newest, ..SimulatorOptions::default() };
+        let mut options =
+            SimulatorOptions { magnum_minor_version: Some(newest), ..SimulatorOptions::default() };
         options.groups[1].node_labels = [("disk".to_owned(), "ssd".to_owned())].into();
         options.groups[1].node_taints = vec![["dedicated", "batch", "NoSchedule"].map(str::to_owned)];
         let simulator = Simulator::new(options);

@@ -61,6 +61,7 @@ impl Stage {
     /// When that cannot be done.
     pub async fn start(node_boot_time: Duration) -> Result<Self, StartError> {
         let simulated = SimulatorArguments {
+            profile: crate::simulator::Profile::default(),
             latency: Duration::ZERO,
             node_boot_time,
             groups: None,

@@ -1,8 +1,6 @@
 //! `PATCH /v1/clusters/{cluster}`: the size of the default worker group, past its bounds
 //! (Magnum 15.0.1 `api/controllers/v1/cluster.py` _patch; `magnum-cluster-patch-above-max.http`).
 
-use std::time::Duration;
-
 use axum::{
     Extension,
     body::Bytes,
@@ -17,10 +15,6 @@ use super::{
     answer::json_answer,
     json_patch, magnum_bodies,
     magnum_common::{MinorVersion, bad_request, require_cluster},
-};
-use crate::simulator::{
-    cluster::DEFAULT_WORKER,
-    conductor::{Cast, Order},
 };
 
 /// What no patch may touch.
@@ -62,12 +56,13 @@ pub(super) async fn update(
         .change(|inner| {
             let world = &mut inner.world;
             require_cluster(world, &cluster)?;
+            let least = world.options.profile.least_size();
             let before = magnum_bodies::cluster(world, version, &site.base);
             let before = before.as_object().cloned().unwrap_or_default();
             let refuse = |detail: String| -> Refusal { Box::new(bad_request(&detail)) };
             let mut after = before.clone();
             json_patch::apply(&operations, &mut after).map_err(refuse)?;
-            let node_count = json_patch::count(&after, "node_count").map_err(refuse)?;
+            let node_count = json_patch::count(&after, "node_count", least).map_err(refuse)?;
             let unchangeable: Vec<&str> = after
                 .iter()
                 .filter(|(field, value)| before.get(*field) != Some(value))
@@ -86,10 +81,9 @@ pub(super) async fn update(
                         "Resizing a nodegroup to zero is not supported in the provided microversion.";
                     return Err(refuse(detail.to_owned()));
                 }
-                let order = Order::UpdateCluster { node_count };
-                world.cast(Cast { group: DEFAULT_WORKER, order, refused: false }, Duration::ZERO);
+                inner.update_cluster(node_count);
             }
-            Ok(json_answer(StatusCode::ACCEPTED, &json!({"uuid": world.cluster.uuid})))
+            Ok(json_answer(StatusCode::ACCEPTED, &json!({"uuid": inner.world.cluster.uuid})))
         })
         .unwrap_or_else(|refusal: Refusal| *refusal)
 }

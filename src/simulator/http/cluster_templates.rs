@@ -70,7 +70,7 @@ fn template(world: &World, base: &str) -> Value {
         "no_proxy": null,
         "volume_driver": null,
         "registry_enabled": false,
-        "labels": cluster_labels(),
+        "labels": cluster_labels(world),
         "tls_disabled": false,
         "public": false,
         "server_type": "vm",

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{
     Site,
-    answer::{json_answer, magnum_error, magnum_not_acceptable, ok, set_header},
+    answer::{json_answer, magnum_error, magnum_no_route, magnum_not_acceptable, ok, set_header},
     authenticate, certificates, cluster_requests, cluster_templates, group_requests, header, magnum_bodies,
     magnum_common::{MinorVersion, no_group, require_cluster},
     magnum_statistics, resize,
@@ -86,7 +86,8 @@ async fn negotiate(State(site): State<Site>, request: Request, next: Next) -> Re
     };
     let mut request = request;
     request.extensions_mut().insert(MinorVersion(minor));
-    let mut response = next.run(request).await;
+    let mut response =
+        if has_route(&site, request.uri().path()) { next.run(request).await } else { magnum_no_route() };
     // Magnum's method routing answers before there is a version to speak of.
     if response.status() != StatusCode::NOT_ACCEPTABLE {
         add_version_headers(&mut response, &format!("1.{minor}"), newest);
@@ -94,8 +95,15 @@ async fn negotiate(State(site): State<Site>, request: Request, next: Next) -> Re
     response
 }
 
+/// Whether the simulated release knows of such a path.
+fn has_route(site: &Site, path: &str) -> bool {
+    let profile = site.simulator.read(Staleness::default(), |world| world.options.profile);
+    (profile.has_resize() || !path.contains("/actions/resize"))
+        && (profile.has_node_groups() || !path.contains("/nodegroups"))
+}
+
 fn newest(site: &Site) -> u32 {
-    site.simulator.read(Staleness::default(), |world| world.options.magnum_minor_version)
+    site.simulator.read(Staleness::default(), |world| world.options.newest_minor())
 }
 
 /// `Err` without the service type, `None` for a version that cannot be.

@@ -36,7 +36,7 @@ const PREFIXES: [(&str, Service); 4] = [
 /// Counts a request and lets happen to it what the fault plan has for it.
 pub(super) async fn carry(State(site): State<Site>, mut request: Request, next: Next) -> Response {
     let faults = draw_faults(&site, &request);
-    let latency = site.simulator.latency();
+    let latency = site.simulator.latency(request.uri().path());
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }

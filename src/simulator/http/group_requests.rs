@@ -22,6 +22,7 @@ use super::{
 use crate::simulator::{
     cluster::{DEFAULT_WORKER, Group},
     conductor::{Cast, Order},
+    faults::Staleness,
     options::GroupOptions,
     world::World,
 };
@@ -89,7 +90,10 @@ pub(super) async fn create(
     if let Err(refusal) = version.require(9, "post") {
         return *refusal;
     }
-    let options = match parse_creation(&body) {
+    let (least, labels) = site
+        .simulator
+        .read(Staleness::default(), |world| (world.options.profile.least_size(), cluster_labels(world)));
+    let options = match parse_creation(&body, least, labels) {
         Ok(options) => options,
         Err(detail) => return bad_request(&detail),
     };
@@ -109,7 +113,11 @@ pub(super) async fn create(
         .unwrap_or_else(|refusal: Refusal| *refusal)
 }
 
-fn parse_creation(body: &[u8]) -> Result<GroupOptions, String> {
+fn parse_creation(
+    body: &[u8],
+    least: u32,
+    of_cluster: BTreeMap<String, String>,
+) -> Result<GroupOptions, String> {
     const ARGUMENT: &str = "nodegroup";
     let known: Vec<&str> = FIELDS.iter().chain(&READ_ONLY).copied().collect();
     let fields = wsme::object(body, ARGUMENT, &known)?;
@@ -118,14 +126,14 @@ fn parse_creation(body: &[u8]) -> Result<GroupOptions, String> {
             return Err(wsme::invalid(field, value, "Cannot set read only field."));
         }
     }
-    let count = |field: &str| wsme::count(&fields, field, ARGUMENT);
+    let count = |field: &str, least: u32| wsme::count(&fields, field, ARGUMENT, least);
     // No name is found out only when all else is well.
     let name = wsme::text_of(&fields, "name")?.unwrap_or_default();
     let mut options = GroupOptions::new(
         name,
-        count("node_count")?.unwrap_or(1),
-        count("min_node_count")?.unwrap_or(0),
-        count("max_node_count")?,
+        count("node_count", least)?.unwrap_or(1),
+        count("min_node_count", least)?.unwrap_or(least),
+        count("max_node_count", 0)?,
     );
     if let Some(flavor_id) = wsme::text_of(&fields, "flavor_id")? {
         options.flavor_id = flavor_id;
@@ -133,12 +141,15 @@ fn parse_creation(body: &[u8]) -> Result<GroupOptions, String> {
     if let Some(role) = wsme::text_of(&fields, "role")? {
         options.role = role;
     }
-    options.labels = parse_labels(&fields)?;
+    options.labels = parse_labels(&fields, of_cluster)?;
     Ok(options)
 }
 
 /// The labels that the group will have; `None` for the cluster's.
-fn parse_labels(fields: &Map<String, Value>) -> Result<Option<BTreeMap<String, String>>, String> {
+fn parse_labels(
+    fields: &Map<String, Value>,
+    of_cluster: BTreeMap<String, String>,
+) -> Result<Option<BTreeMap<String, String>>, String> {
     let given = match fields.get("labels") {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::Object(labels)) => labels,
@@ -148,7 +159,7 @@ fn parse_labels(fields: &Map<String, Value>) -> Result<Option<BTreeMap<String, S
         Value::String(text) => text.eq_ignore_ascii_case("true"),
         other => other == &Value::Bool(true),
     });
-    let mut labels = if merge { cluster_labels() } else { BTreeMap::new() };
+    let mut labels = if merge { of_cluster } else { BTreeMap::new() };
     labels.extend(given.iter().map(|(key, value)| (key.clone(), wsme::plain(value))));
     Ok(Some(labels))
 }
@@ -218,7 +229,8 @@ pub(super) async fn update(
                 return Err(Box::new(no_group(&nodegroup)));
             };
             let mut changed = group.clone();
-            patch_bounds(&mut changed, &operations).map_err(|detail| Box::new(bad_request(&detail)))?;
+            patch_bounds(&mut changed, &operations, world.options.profile.least_size())
+                .map_err(|detail| Box::new(bad_request(&detail)))?;
             check_counts(&changed.name, changed.node_count, changed.min, changed.max)?;
             let order = Order::SetBounds { min: changed.min, max: changed.max };
             world.cast(Cast { group: number, order, refused: false }, Duration::ZERO);
@@ -229,13 +241,13 @@ pub(super) async fn update(
 }
 
 /// Sets the bounds that a patch names; one that is removed falls back to Magnum's default.
-fn patch_bounds(group: &mut Group, operations: &[json_patch::Operation]) -> Result<(), String> {
+fn patch_bounds(group: &mut Group, operations: &[json_patch::Operation], least: u32) -> Result<(), String> {
     let mut record = Map::new();
     record.insert("min_node_count".to_owned(), json!(group.min));
     record.insert("max_node_count".to_owned(), json!(group.max));
     json_patch::apply(operations, &mut record)?;
-    group.min = json_patch::count(&record, "min_node_count")?.unwrap_or(0);
-    group.max = json_patch::count(&record, "max_node_count")?;
+    group.min = json_patch::count(&record, "min_node_count", least)?.unwrap_or(least);
+    group.max = json_patch::count(&record, "max_node_count", 0)?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::wsme::{NO_JSON, invalid, missing, python};
+use super::wsme::{NO_JSON, at_least, invalid, missing, python, too_small};
 
 /// One change of one attribute.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,14 +113,14 @@ pub(super) fn apply(operations: &[Operation], record: &mut Map<String, Value>) -
 }
 
 /// A patched count; null becomes `None`. A text is none, not even one of digits (`magnum-nodegroup-patch-text.http`).
-pub(super) fn count(record: &Map<String, Value>, attribute: &str) -> Result<Option<u32>, String> {
+pub(super) fn count(record: &Map<String, Value>, attribute: &str, least: u32) -> Result<Option<u32>, String> {
     match record.get(attribute) {
         None | Some(Value::Null) => Ok(None),
         Some(value @ Value::Number(number)) => number
-            .as_u64()
-            .and_then(|number| u32::try_from(number).ok())
+            .as_i64()
+            .and_then(|number| at_least(least, number))
             .map(Some)
-            .ok_or_else(|| invalid(attribute, value, "Value should be greater or equal to 0")),
+            .ok_or_else(|| too_small(attribute, value, least)),
         Some(value) => {
             Err(invalid(attribute, value, "'<' not supported between instances of 'str' and 'int'"))
         }

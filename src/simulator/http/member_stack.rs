@@ -21,6 +21,7 @@ pub(super) fn resources(
     let times = (member.created, member.created);
     PARTS
         .iter()
+        .filter(|part| part.is_of(member))
         .map(|part| {
             let state = part.state(member);
             let mut body = resource(world, (part.name, part.kind), times, &state, &parent, None);

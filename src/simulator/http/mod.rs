@@ -18,6 +18,7 @@ mod nested_resources;
 mod nova;
 mod orchestration;
 mod resize;
+mod server_groups;
 mod stack_bodies;
 mod stack_events;
 mod wsme;

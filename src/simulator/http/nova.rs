@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{
     Refusal, Site,
     answer::{nova_error, ok, set_header},
-    authenticate, header,
+    authenticate, header, server_groups,
 };
 use crate::simulator::{
     compute::{FLAVORS, Flavor, Server, ServerStatus, flavor},
@@ -46,6 +46,7 @@ pub(super) fn routes(site: &Site) -> Router<Site> {
         .route("/compute/v2.1/servers", get(list))
         .route("/compute/v2.1/servers/detail", get(list_detail))
         .route("/compute/v2.1/servers/{server}", get(show).delete(delete))
+        .route("/compute/v2.1/os-server-groups", get(server_groups::list))
         .route("/compute/v2.1/flavors", get(list_flavors))
         .route("/compute/v2.1/flavors/detail", get(list_flavors_detail))
         .route("/compute/v2.1/flavors/{flavor}", get(show_flavor))

@@ -121,12 +121,11 @@ async fn update(State(site): State<Site>, Path((_, name, id)): Path<StackPath>, 
         Err(message) => return heat_error(StatusCode::BAD_REQUEST, "StackValidationFailed", &message),
     };
     site.simulator.change(|inner| {
-        let world = &mut inner.world;
-        let group = match find(world, &name, &id) {
+        let group = match find(&inner.world, &name, &id) {
             Some(StackView::Group(group, _)) => group,
             _ => return no_stack(&name),
         };
-        world.patch_stack(group, patch);
+        inner.update_stack(group, patch);
         heat_plain(StatusCode::ACCEPTED, "The request is accepted for processing.<br /><br />\n\n\n")
     })
 }

@@ -5,10 +5,11 @@ use axum::{
     Extension,
     body::Bytes,
     extract::{Path, State},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use http::StatusCode;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{
     Refusal, Site,
@@ -18,7 +19,8 @@ use super::{
 };
 use crate::simulator::{
     cluster::{DEFAULT_WORKER, MASTER},
-    faults::CastOutcome,
+    faults::{CastOutcome, Staleness},
+    profile::Profile,
     resizing::{ResizeRefusal, ResizeRequest},
     world::World,
 };
@@ -38,7 +40,8 @@ pub(super) async fn resize(
     if let Err(refusal) = version.require(7, "resize") {
         return *refusal;
     }
-    let (node_count, remove, nodegroup) = match parse(&body) {
+    let profile = site.simulator.read(Staleness::default(), |world| world.options.profile);
+    let (node_count, remove, nodegroup) = match parse(&body, profile) {
         Ok(request) => request,
         Err(detail) => return magnum_error(StatusCode::BAD_REQUEST, &detail),
     };
@@ -54,11 +57,19 @@ pub(super) async fn resize(
             let uuid = world.cluster.uuid;
             let request = ResizeRequest { group, node_count, remove, outcome, by_operator: false };
             match inner.resize(request) {
-                Ok(()) => Ok(json_answer(StatusCode::ACCEPTED, &json!({"uuid": uuid}))),
+                Ok(()) => Ok(accepted(profile.resize_answers_uuid().then_some(uuid))),
                 Err(refusal) => Err(Box::new(refuse(&refusal))),
             }
         })
         .unwrap_or_else(|refusal: Refusal| *refusal)
+}
+
+/// The cluster's UUID, or a body without anything.
+pub(super) fn accepted(cluster: Option<Uuid>) -> Response {
+    match cluster {
+        Some(uuid) => json_answer(StatusCode::ACCEPTED, &json!({"uuid": uuid})),
+        None => StatusCode::ACCEPTED.into_response(),
+    }
 }
 
 fn refuse(refusal: &ResizeRefusal) -> Response {
@@ -69,7 +80,7 @@ fn find_group(world: &World, nodegroup: Option<&str>) -> Result<u32, Refusal> {
     let Some(nodegroup) = nodegroup else { return Ok(DEFAULT_WORKER) };
     let (number, _) = world.find_group(nodegroup).ok_or_else(|| Box::new(no_group(nodegroup)))?;
     if number == MASTER {
-        let detail = "Resizing a master nodegroup is not supported.";
+        let detail = world.options.profile.master_refusal();
         return Err(Box::new(magnum_error(StatusCode::BAD_REQUEST, detail)));
     }
     Ok(number)
@@ -77,10 +88,12 @@ fn find_group(world: &World, nodegroup: Option<&str>) -> Result<u32, Refusal> {
 
 type Parsed = (u32, Vec<String>, Option<String>);
 
-fn parse(body: &[u8]) -> Result<Parsed, String> {
-    let fields = wsme::object(body, ARGUMENT, &FIELDS)?;
-    let node_count =
-        wsme::count(&fields, "node_count", ARGUMENT)?.ok_or_else(|| wsme::missing("node_count"))?;
+fn parse(body: &[u8], profile: Profile) -> Result<Parsed, String> {
+    // The last of them came with node groups.
+    let fields = if profile.has_node_groups() { &FIELDS[..] } else { &FIELDS[..2] };
+    let fields = wsme::object(body, ARGUMENT, fields)?;
+    let node_count = wsme::count(&fields, "node_count", ARGUMENT, profile.least_size())?
+        .ok_or_else(|| wsme::missing("node_count"))?;
     let nodegroup = wsme::text_of(&fields, "nodegroup")?;
     let remove = match fields.get("nodes_to_remove") {
         None | Some(Value::Null) => Vec::new(),

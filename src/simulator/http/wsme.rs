@@ -18,8 +18,13 @@ pub(super) fn object(body: &[u8], argument: &str, known: &[&str]) -> Result<Map<
     }
 }
 
-/// A count; a text of digits is one as well. `None` where the field is missing or null.
-pub(super) fn count(fields: &Map<String, Value>, field: &str, argument: &str) -> Result<Option<u32>, String> {
+/// A count that is no smaller than `least`; a text of digits is one as well. `None` where the field is missing or null.
+pub(super) fn count(
+    fields: &Map<String, Value>,
+    field: &str,
+    argument: &str,
+    least: u32,
+) -> Result<Option<u32>, String> {
     let value = match fields.get(field) {
         None | Some(Value::Null) => return Ok(None),
         Some(value) => value,
@@ -32,8 +37,17 @@ pub(super) fn count(fields: &Map<String, Value>, field: &str, argument: &str) ->
         })?,
         _ => value.as_i64().ok_or_else(|| invalid(field, value, "Wrong type."))?,
     };
-    let count = u32::try_from(number);
-    count.map(Some).map_err(|_| invalid(field, value, "Value should be greater or equal to 0"))
+    at_least(least, number).map(Some).ok_or_else(|| too_small(field, value, least))
+}
+
+/// A number that is no smaller than this.
+pub(super) fn at_least(least: u32, number: i64) -> Option<u32> {
+    u32::try_from(number).ok().filter(|number| *number >= least)
+}
+
+/// What is said of one that is.
+pub(super) fn too_small(field: &str, value: &Value, least: u32) -> String {
+    invalid(field, value, &format!("Value should be greater or equal to {least}"))
 }
 
 /// A text; `None` where the field is missing or null.

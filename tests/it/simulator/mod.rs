@@ -5,4 +5,6 @@ mod client;
 mod events;
 mod faults;
 mod independence;
+mod machines;
+mod profiles;
 mod transcripts;

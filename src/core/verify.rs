@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
+    capabilities::NamedRemoval,
     cloud::Reading,
     instance::InstanceId,
     ledger::{Flight, Queued, Request},
@@ -64,7 +65,7 @@ impl Effect {
         let missing_bystanders: Vec<Removal> = flight
             .before
             .counted()
-            .filter(|member| !member.is_broken())
+            .filter(|member| !member.is_broken() && member.key.names_a_member())
             .filter(|member| !(may_be_made_anew(member) && counted.contains_key(&member.key)))
             .map(Removal::of)
             .filter(|removal| !named.contains(removal) && !is_there(removal))
@@ -78,6 +79,10 @@ impl Effect {
             .iter()
             .filter(|key| counted.get(key).is_some_and(|member| member.status.failed()))
             .count();
+        let (remaining, missing_bystanders) = match now.capabilities.removal {
+            NamedRemoval::Untargeted => interchangeable(remaining, missing_bystanders),
+            NamedRemoval::Exact | NamedRemoval::Refused(_) => (remaining, missing_bystanders),
+        };
         let (before, after) = (&flight.before.group, &now.group);
         let seen = after.updated_at != before.updated_at
             || after.status != before.status
@@ -168,6 +173,13 @@ impl Effect {
             && self.missing_bystanders.is_empty()
             && self.shortage == 0
     }
+}
+
+/// Where the driver chooses who goes, each node that went is one of those that were to go, whoever it was.
+fn interchangeable(mut remaining: Vec<Removal>, gone: Vec<Removal>) -> (Vec<Removal>, Vec<Removal>) {
+    let (remain, went) = (remaining.len(), gone.len());
+    remaining.truncate(remain.saturating_sub(went));
+    (remaining, gone.into_iter().skip(remain).collect())
 }
 
 /// Whether Heat may give the member another server without a node being lost, as long as the member itself is there:

@@ -12,6 +12,7 @@ use super::{
     memory::{GroupMemory, Ticket},
 };
 use crate::core::{
+    capabilities::MemberSource,
     cloud::{CloudError, Reading},
     node_group::{Bounds, NodeGroup},
 };
@@ -37,12 +38,16 @@ impl MagnumCluster {
         let Records { cluster, detail, bounds } = records;
         let before = before.and_then(|memory| memory.reading.as_ref());
         let Members { members, servers, capabilities, progress } =
-            look.members(&detail, before.map(Arc::as_ref)).await?;
+            look.members(cluster, &detail, before.map(Arc::as_ref)).await?;
         driver.finish(&cluster.uuid, &detail).await;
         let mut group = node_group(&detail, bounds);
         if let Some(Progress { status, reason, updated_at, node_count }) = progress {
             let status_reason = failures::reason(&reason);
             group = NodeGroup { status, status_reason, updated_at, node_count, ..group };
+        }
+        if capabilities.source == MemberSource::Nova {
+            // Cluster API gives each node its provider ID, whatever the labels say.
+            group.labels.entry("cloud_provider_enabled".to_owned()).or_insert_with(|| "true".to_owned());
         }
         let template = Arc::new(self.template(&group, &detail));
         let cluster_status = cluster.parsed_status();

@@ -22,7 +22,7 @@ use crate::{
     },
     openstack::{
         driver::{DriverKind, Look, Members, Progress},
-        magnum::{Microversion, NodeGroupRecord},
+        magnum::{ClusterRecord, Microversion, NodeGroupRecord},
     },
 };
 
@@ -41,6 +41,7 @@ pub(super) struct HeatLook {
 impl Look for HeatLook {
     async fn members(
         self: Box<Self>,
+        _cluster: &ClusterRecord,
         detail: &NodeGroupRecord,
         before: Option<&Reading>,
     ) -> Result<Members, CloudError> {

@@ -1,13 +1,16 @@
 //! The members of a group, of which Nova's servers are all that a tenant sees.
 
+use futures_util::future::join_all;
+
 use crate::{
     core::{
         cloud::Reading,
         failure::Reason,
         member::{Member, MemberKey, ServerPresence},
-        status::{Action, Progress, Status},
+        status::{Action, Status},
     },
     openstack::{
+        failures,
         magnum::NodeGroupRecord,
         nova::{ListedServer, Nova},
     },
@@ -16,15 +19,17 @@ use crate::{
 /// How many servers that are missing in Nova's list are asked for at once.
 const MOST_ASKED: usize = 20;
 
-/// The members: a server each, and as many that have not shown as Magnum counts more. Those exist as machines or are still
-/// to be made; nothing names them.
+/// The members: a server each, those that a list lacked, and as many that have not shown as Magnum counts more. Those exist
+/// as machines or are still to be made; nothing names them.
 pub(super) fn assemble(
-    mut servers: Vec<ListedServer>,
+    servers: Vec<ListedServer>,
+    missing: Vec<Member>,
     group: &NodeGroupRecord,
     before: Option<&Reading>,
 ) -> Vec<Member> {
-    servers.sort_by_key(|server| server.id);
     let mut members: Vec<Member> = servers.into_iter().map(|server| member(server, before)).collect();
+    members.extend(missing);
+    members.sort_by_key(|member| member.key);
     let counted = members.iter().filter(|member| member.counted).count();
     let expected = usize::try_from(group.node_count.unwrap_or_default()).unwrap_or(usize::MAX);
     let pending = (1..).take(expected.saturating_sub(counted)).map(|number| Member {
@@ -71,49 +76,35 @@ pub(super) async fn find_reasons(nova: &Nova, members: &mut [Member]) {
     let failed = members.iter_mut().filter(|member| {
         member.status.failed() && member.status.action == Action::Create && member.reason.text.is_empty()
     });
-    for member in failed.take(MOST_ASKED) {
+    join_all(failed.take(MOST_ASKED).map(async |member| {
         if let Some(server) = member.server
             && let Ok(Some(reason)) = nova.fault(server).await
         {
-            member.reason = crate::openstack::failures::reason(&reason);
+            member.reason = failures::reason(&reason);
         }
-    }
+    }))
+    .await;
 }
 
 /// Those of `before` that are missing in a list, asked for one by one: the list may lack what a part of Nova that is down
 /// knows. Who is there, or may be, stays a member.
-pub(super) async fn find_missing(nova: &Nova, members: &mut Vec<Member>, before: &Reading) {
-    let missing: Vec<&Member> = before
-        .members
-        .iter()
-        .filter(|member| member.server.is_some() && !members.iter().any(|other| other.key == member.key))
-        .filter(|member| member.status.progress != Progress::InProgress || member.counted)
-        .collect();
-    let mut kept = Vec::new();
-    for (number, member) in missing.into_iter().enumerate() {
-        let Some(server) = member.server else { continue };
+pub(super) async fn find_missing(nova: &Nova, before: &Reading, listed: &[ListedServer]) -> Vec<Member> {
+    let missing = before
+        .counted()
+        .filter_map(|member| Some((member, member.server?)))
+        .filter(|(_, server)| !listed.iter().any(|listed| listed.id == *server));
+    let asked = missing.enumerate().map(async |(number, (member, server))| {
         let presence = match number {
             ..MOST_ASKED => match nova.server_exists(server).await {
                 Ok(true) => ServerPresence::Present,
-                Ok(false) => continue,
+                Ok(false) => return None,
                 Err(_) => ServerPresence::Unknown,
             },
             _ => ServerPresence::Unknown,
         };
-        kept.push(Member { presence, ..member.clone() });
-    }
-    // They are among those that Magnum counts.
-    let surplus = kept.iter().filter(|member| member.counted).count();
-    let pending = |member: &Member| matches!(member.key, MemberKey::Pending(_));
-    let count = members.iter().filter(|member| pending(member)).count();
-    let mut seen = 0;
-    members.retain(|member| {
-        let is_pending = pending(member);
-        seen += usize::from(is_pending);
-        !is_pending || seen <= count.saturating_sub(surplus)
+        Some(Member { presence, ..member.clone() })
     });
-    members.extend(kept);
-    members.sort_by_key(|member| member.key);
+    join_all(asked).await.into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -145,7 +136,7 @@ mod tests {
     fn a_server_is_a_member_and_what_magnum_counts_besides_is_to_come() {
         let deleting = ListedServer { task: Some("deleting".to_owned()), ..server(3, "ACTIVE") };
         let servers = vec![server(1, "ACTIVE"), server(2, "BUILD"), deleting, server(4, "ERROR")];
-        let members = assemble(servers, &group("UPDATE_IN_PROGRESS", 4), None);
+        let members = assemble(servers, vec![], &group("UPDATE_IN_PROGRESS", 4), None);
         let member = |number, counted, status: &str| (id(number).to_string(), counted, status.to_owned());
         assert_eq!(
             told(&members),
@@ -157,7 +148,7 @@ mod tests {
                 ("pending-1".to_owned(), true, "CREATE_IN_PROGRESS".to_owned()),
             ]
         );
-        let members = assemble(vec![server(1, "SHUTOFF")], &group("UPDATE_COMPLETE", 0), None);
+        let members = assemble(vec![server(1, "SHUTOFF")], vec![], &group("UPDATE_COMPLETE", 0), None);
         assert_eq!(told(&members), [member(1, true, "UPDATE_COMPLETE")]);
     }
 }

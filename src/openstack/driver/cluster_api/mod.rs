@@ -237,10 +237,11 @@ impl Look for ServerLook {
     ) -> Result<Members, CloudError> {
         let no_resize = self.obstacle(cluster);
         let Self { kind, summary, removal, servers, shared, .. } = *self;
-        let mut members = assemble(servers, detail, before);
-        if let Some(before) = before {
-            find_missing(&shared.nova, &mut members, before).await;
-        }
+        let missing = match before {
+            Some(before) => find_missing(&shared.nova, before, &servers).await,
+            None => Vec::new(),
+        };
+        let mut members = assemble(servers, missing, detail, before);
         find_reasons(&shared.nova, &mut members).await;
         let pending = |member: &&Member| matches!(member.key, MemberKey::Pending(_));
         let count = members.iter().filter(pending).count();

@@ -1,7 +1,5 @@
 //! What became of a resize: 202 is not done.
 
-use std::collections::HashMap;
-
 use super::{
     capabilities::NamedRemoval,
     cloud::Reading,
@@ -39,7 +37,7 @@ pub struct Effect {
     /// Members that were named and are still counted.
     pub remaining: Vec<Removal>,
     /// Nodes that were there before, that the resize did not name, and that are gone.
-    pub missing_bystanders: Vec<Removal>,
+    pub missing_unnamed: Vec<Removal>,
     /// Members that were not there before.
     pub newcomers: Vec<MemberKey>,
     /// Newcomers that failed.
@@ -58,62 +56,40 @@ impl Effect {
     /// Compares.
     #[must_use]
     pub fn of(flight: &InFlightResize, now: &Reading) -> Self {
-        let counted: HashMap<MemberKey, &Member> = now.counted().map(|member| (member.key, member)).collect();
-        let is_there = |removal: &Removal| {
-            counted.get(&removal.key).is_some_and(|member| member.is(removal.key, removal.server))
-        };
         let named = &flight.resize.remove;
+        let is_there = |removal: &Removal| is_counted(now, removal);
         let remaining: Vec<Removal> = named.iter().copied().filter(is_there).collect();
-        let mut missing_bystanders: Vec<Removal> = flight
-            .before
-            .counted()
-            .filter(|member| !member.is_broken() && member.key.names_a_member())
-            .filter(|member| !(may_be_made_anew(member) && counted.contains_key(&member.key)))
-            .map(Removal::of)
-            .filter(|removal| !named.contains(removal) && !is_there(removal))
-            .collect();
-        missing_bystanders.extend(servers_lost_unknown_to_the_driver(flight, now));
-        let newcomers: Vec<MemberKey> = now
-            .counted()
-            .filter(|member| !flight.before.counted().any(|other| other.key == member.key))
-            .map(|member| member.key)
-            .collect();
-        let failed_newcomers = newcomers
-            .iter()
-            .filter(|key| counted.get(key).is_some_and(|member| member.status.failed()))
-            .count();
-        let (remaining, missing_bystanders) = match now.capabilities.removal {
-            NamedRemoval::Untargeted => interchangeable(remaining, missing_bystanders),
-            NamedRemoval::Exact | NamedRemoval::Refused(_) => (remaining, missing_bystanders),
+        let missing = missing_unnamed(flight, now);
+        let (remaining, missing_unnamed) = match now.capabilities.removal {
+            NamedRemoval::Untargeted => interchangeable(remaining, missing),
+            NamedRemoval::Exact | NamedRemoval::Refused(_) => (remaining, missing),
         };
+        let is_new = |member: &&Member| !flight.before.counted().any(|other| other.key == member.key);
+        let newcomers: Vec<&Member> = now.counted().filter(is_new).collect();
         let (before, after) = (&flight.before.group, &now.group);
-        let is_waited_for = |member: &&Member| {
-            newcomers.contains(&member.key) && member.is_serverless() && !member.status.failed()
-        };
-        let waited_for_in_vain = if after.status.in_progress() {
-            now.counted().filter(is_waited_for).map(|member| member.key).collect()
-        } else {
-            Vec::new()
-        };
         let seen = after.updated_at != before.updated_at
             || after.status != before.status
             || (after.node_count == flight.resize.count && before.node_count != flight.resize.count)
             || (!named.is_empty() && remaining.is_empty());
         let asked = !named.is_empty() || flight.resize.additions > 0;
+        let is_waited_for = |member: &&&Member| {
+            after.status.in_progress() && member.is_serverless() && !member.status.failed()
+        };
+        let keys = |members: Vec<&Member>| members.into_iter().map(|member| member.key).collect();
         Self {
             seen,
             untouched: asked
                 && remaining.len() == named.len()
                 && newcomers.is_empty()
-                && missing_bystanders.is_empty(),
+                && missing_unnamed.is_empty(),
             shortage: flight.resize.count.saturating_sub(now.size()),
             superseded: ![before.node_count, flight.resize.count].contains(&after.node_count),
             failed: after.status.failed(),
+            failed_newcomers: newcomers.iter().filter(|member| member.status.failed()).count(),
+            waited_for_in_vain: keys(newcomers.iter().filter(is_waited_for).copied().collect()),
+            newcomers: keys(newcomers),
             remaining,
-            missing_bystanders,
-            newcomers,
-            failed_newcomers,
-            waited_for_in_vain,
+            missing_unnamed,
         }
     }
 
@@ -125,7 +101,7 @@ impl Effect {
     /// What it comes to, the worst first.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        if !self.missing_bystanders.is_empty() && !self.superseded {
+        if !self.missing_unnamed.is_empty() && !self.superseded {
             Verdict::WrongRemoval
         } else if !self.seen || (self.is_without_trace() && !self.superseded) {
             Verdict::Lost
@@ -182,9 +158,29 @@ impl Effect {
     pub fn complete(&self) -> bool {
         !self.is_without_trace()
             && self.remaining.is_empty()
-            && self.missing_bystanders.is_empty()
+            && self.missing_unnamed.is_empty()
             && self.shortage == 0
     }
+}
+
+/// Whether the member is counted, as it was when its removal was planned.
+fn is_counted(now: &Reading, removal: &Removal) -> bool {
+    now.member(removal.key).is_some_and(|member| member.counted && member.is(removal.key, removal.server))
+}
+
+/// Nodes that were there before, that the resize did not name, and that are gone.
+fn missing_unnamed(flight: &InFlightResize, now: &Reading) -> Vec<Removal> {
+    let is_made_anew = |member: &&Member| {
+        may_be_made_anew(member) && now.member(member.key).is_some_and(|member| member.counted)
+    };
+    let nodes = flight
+        .before
+        .counted()
+        .filter(|member| !member.is_broken() && member.key.names_a_member())
+        .filter(|member| !is_made_anew(member))
+        .map(Removal::of)
+        .filter(|removal| !flight.resize.remove.contains(removal) && !is_counted(now, removal));
+    nodes.chain(servers_lost_unknown_to_the_driver(flight, now)).collect()
 }
 
 /// Servers that Nova listed before and does not list now, and of which the driver knew and knows nothing: nobody named them, and

@@ -230,7 +230,7 @@ async fn a_machine_without_a_server_is_waited_for() {
         losses: 0,
     };
     let later = scene.read().await;
-    assert_eq!(Effect::of(&flight, &later).missing_bystanders, []);
+    assert_eq!(Effect::of(&flight, &later).missing_unnamed, []);
     scene.cluster.resize(group(), &resize).await.unwrap();
     assert_eq!(scene.resizes().len(), 1);
 }

@@ -371,11 +371,11 @@ fn the_effect_of_a_resize_is_told_from_its_absence() {
     assert_eq!(lost.verdict(), Verdict::Lost);
 
     let operator = Effect::of(&flight, &reading("UPDATE_COMPLETE", 1, without(&[1, 2])));
-    assert_eq!((operator.missing_bystanders.len(), operator.verdict()), (1, Verdict::Superseded));
+    assert_eq!((operator.missing_unnamed.len(), operator.verdict()), (1, Verdict::Superseded));
     let mut operator = reading("UPDATE_COMPLETE", 1, without(&[2]));
     operator.group.updated_at = "2026-11-22T07:01:00+00:00".into();
     let operator = Effect::of(&flight, &operator);
-    assert_eq!((operator.missing_bystanders.len(), operator.verdict()), (1, Verdict::PartlyLost));
+    assert_eq!((operator.missing_unnamed.len(), operator.verdict()), (1, Verdict::PartlyLost));
 }
 
 #[test]
@@ -388,7 +388,7 @@ fn a_node_that_went_in_place_of_the_named_one_is_a_wrong_removal() {
         let resize = plan(&before, &pending, Instant::now()).resize.unwrap();
         let flight = InFlightResize { resize, before, requests: pending.queued, replaces: false, losses: 0 };
         let effect = Effect::of(&flight, &reading("UPDATE_COMPLETE", 2, healthy(2)));
-        assert_eq!((effect.missing_bystanders.len(), effect.remaining.len()), (1, 1));
+        assert_eq!((effect.missing_unnamed.len(), effect.remaining.len()), (1, 1));
         assert_eq!(effect.verdict(), Verdict::WrongRemoval);
         assert!(!effect.untouched, "another node went");
     }
@@ -410,7 +410,7 @@ fn a_member_that_heat_makes_anew_is_no_wrong_removal() {
     };
 
     let anew = Member { server: Some(machine(9)), ..member(2, true, "CREATE_COMPLETE", "") };
-    let after = |members| Effect::of(&flight, &reading("UPDATE_COMPLETE", 2, members)).missing_bystanders;
+    let after = |members| Effect::of(&flight, &reading("UPDATE_COMPLETE", 2, members)).missing_unnamed;
     assert_eq!(after(vec![member(0, true, "UPDATE_COMPLETE", ""), anew.clone()]), []);
     // A node that was complete, or a member that is gone altogether, is another matter.
     assert_eq!(after(vec![member(0, true, "UPDATE_COMPLETE", "")]).len(), 1);

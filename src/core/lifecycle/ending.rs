@@ -144,7 +144,7 @@ impl Lifecycle {
             took,
             status: reading.group.status.clone(),
             reason: reading.group.status_reason.text.clone(),
-            gone_unnamed: node_names(&flight.before, &effect.missing_bystanders),
+            gone_unnamed: node_names(&flight.before, &effect.missing_unnamed),
             remaining: node_names(reading, &effect.remaining),
             failed: failed.collect(),
             shortage: effect.shortage,

@@ -106,17 +106,12 @@ fn growing(before: &Reading, count: u32, new: impl Fn(u32) -> Member) -> Reading
     reading
 }
 
-fn ends(effects: &[Effect]) -> Vec<&Ended> {
-    let end = |effect: &'_ Effect| match effect {
-        Effect::Tell(Decision { kind: DecisionKind::Ended(_), .. }) => true,
-        _ => false,
-    };
-    let told = effects.iter().filter(|effect| end(effect));
-    told.filter_map(|effect| match effect {
-        Effect::Tell(Decision { kind: DecisionKind::Ended(ended), .. }) => Some(ended.as_ref()),
+fn ends(effects: &[Effect]) -> Vec<Ended> {
+    let end = |effect: &Effect| match effect {
+        Effect::Tell(Decision { kind: DecisionKind::Ended(ended), .. }) => Some(ended.as_ref().clone()),
         _ => None,
-    })
-    .collect()
+    };
+    effects.iter().filter_map(end).collect()
 }
 
 fn answers(effects: &[Effect]) -> Vec<(Ticket, bool)> {
@@ -173,7 +168,8 @@ fn members_that_no_server_comes_for_are_failures_in_the_end() {
     let sent_at = scene.now;
     let told = scene.read_to_the_end(&hanging);
     assert!(scene.now - sent_at >= Timing::default().patience.in_progress, "a node may take minutes to boot");
-    let [ended] = ends(&told)[..] else { panic!("{told:?}") };
+    let ends = ends(&told);
+    let [ended] = &ends[..] else { panic!("{told:?}") };
     assert_eq!((ended.verdict, ended.nodes), (Verdict::Failed, 1), "nodes are told, not members");
     assert_eq!(ResizeOutcome::from(ended.verdict), ResizeOutcome::Failed);
     assert!(ended.failed.iter().all(|(_, code)| *code == "CreateTimedOut") && ended.failed.len() == 4);

@@ -151,6 +151,8 @@ pub(crate) struct Update {
     pub(crate) author: Author,
     pub(crate) excuse: Option<Exception>,
     pub(crate) cancels: bool,
+    /// Where `remove` is from an update before: what had come in between when that was carried out.
+    pub(crate) kept: Option<Exception>,
 }
 
 /// Longest way of an update to `kube_minions`, in turns: shorter than the time after which a resize counts as lost.
@@ -203,6 +205,7 @@ impl Cloud {
                 author: Author::Operator,
                 excuse: None,
                 cancels: false,
+                kept: None,
             },
             skipped: Set::default(),
             indices: (0..members).collect(),
@@ -241,11 +244,15 @@ impl Cloud {
         let magnum = &mut self.told.magnum;
         *magnum = Record { node_count: cast.count, state: State::InProgress, updated: magnum.updated + 1 };
         if stored {
+            let Cast { count, mut remove, author, excuse, cancels, .. } = cast;
+            let mut kept = None;
             // Without names the ones of before stay.
-            let remove = if cast.remove == Set::default() { self.update.remove } else { cast.remove };
-            let Cast { count, author, excuse, cancels, .. } = cast;
-            self.update =
-                Update { count, remove, state: State::InProgress, walking: Some(0), author, excuse, cancels };
+            if remove == Set::default() {
+                remove = self.update.remove;
+                kept = self.update.kept.or(self.update.excuse);
+            }
+            let (state, walking) = (State::InProgress, Some(0));
+            self.update = Update { count, remove, state, walking, author, excuse, cancels, kept };
         }
         Some(cast)
     }

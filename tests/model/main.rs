@@ -46,7 +46,7 @@ struct Options {
 #[derive(Debug, Clone, Copy, clap::Args)]
 struct SearchBounds {
     /// Once so many situations were met, each is only followed to its rest.
-    #[arg(long, env = "MODEL_STATES", default_value_t = 1_200_000)]
+    #[arg(long, env = "MODEL_STATES", default_value_t = 600_000)]
     states: usize,
     /// How many requests callers make.
     #[arg(long, env = "MODEL_REQUESTS", default_value_t = 3)]
@@ -54,6 +54,9 @@ struct SearchBounds {
     /// How often something goes wrong.
     #[arg(long, env = "MODEL_FAULTS", default_value_t = 2)]
     faults: u8,
+    /// How many of them may be a person's resize.
+    #[arg(long, env = "MODEL_OPERATORS", default_value_t = 1)]
+    operators: u8,
 }
 
 fn main() -> ExitCode {
@@ -69,8 +72,8 @@ fn main() -> ExitCode {
 /// All situations of a group of so many members.
 fn explore(members: u8, bounds: SearchBounds, threads: usize) -> Trial {
     Trial::test(format!("model::group_of_{members}"), move || {
-        let SearchBounds { states, requests, faults } = bounds;
-        let scope = Scope { members, requests, faults, bug: None };
+        let SearchBounds { states, requests, faults, operators } = bounds;
+        let scope = Scope { members, requests, faults, operators, bug: None };
         let summary =
             search(scope, states, threads).map_err(|violation| Failed::from(violation.to_string()))?;
         print(&summary, scope);
@@ -81,7 +84,7 @@ fn explore(members: u8, bounds: SearchBounds, threads: usize) -> Trial {
 /// A bug that is planted is found.
 fn catch(bug: Bug, threads: usize) -> Trial {
     Trial::test(format!("model::planted::{bug:?}"), move || {
-        let scope = Scope { members: 2, requests: 2, faults: 1, bug: Some(bug) };
+        let scope = Scope { members: 2, requests: 2, faults: 1, operators: 0, bug: Some(bug) };
         match search(scope, 1_000_000, threads) {
             Err(violation) => {
                 println!("{bug:?} is found: {violation}\n");
@@ -93,12 +96,12 @@ fn catch(bug: Bug, threads: usize) -> Trial {
 }
 
 fn print(summary: &Summary, scope: Scope) {
-    let Summary { states, transitions, depth, is_whole, longest_rest, exceptions, took } = summary;
+    let Summary { states, transitions, depth, bounded_at, longest_rest, exceptions, took } = summary;
     println!(
         "group of {}: {states} situations, {transitions} transitions, {depth} deep, {}; {} requests, {} faults; at rest after \
          {longest_rest} steps at most; {:.1} s",
         scope.members,
-        if *is_whole { "all that there are" } else { "the bound" },
+        bounded_at.map_or_else(|| "all that there are".to_owned(), |depth| format!("all up to {depth}")),
         scope.requests,
         scope.faults,
         took.as_secs_f64()

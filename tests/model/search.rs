@@ -71,8 +71,8 @@ pub(crate) struct Summary {
     pub(crate) states: usize,
     pub(crate) transitions: u64,
     pub(crate) depth: usize,
-    /// Whether every situation was met; else the bound on their number was.
-    pub(crate) is_whole: bool,
+    /// After how many steps the bound on their number was met; none where every one was.
+    pub(crate) bounded_at: Option<usize>,
     /// Most steps to rest.
     pub(crate) longest_rest: u32,
     pub(crate) exceptions: BTreeMap<Exception, u64>,
@@ -125,13 +125,14 @@ impl Search {
         self.met.push(Met { from: NONE, by: Action::Observe, quiet: NONE });
         let mut level = vec![(0, Box::new(first))];
         let mut readings: Vec<Readings> = (0..self.threads).map(|_| Readings::default()).collect();
-        self.summary.is_whole = true;
         while !level.is_empty() {
             let mut next = Vec::new();
             while !level.is_empty() {
                 // Beyond the bound each one is only followed to its rest.
                 let all = self.met.len() < most;
-                self.summary.is_whole &= all;
+                if !all {
+                    self.summary.bounded_at.get_or_insert(self.summary.depth);
+                }
                 let rest = level.split_off(level.len().min(BATCH));
                 let batch = std::mem::replace(&mut level, rest);
                 for found in self.look(&batch, all, &mut readings) {

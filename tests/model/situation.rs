@@ -160,6 +160,8 @@ pub(crate) struct Scope {
     pub(crate) members: u8,
     pub(crate) requests: u8,
     pub(crate) faults: u8,
+    /// How many of them may be a person's resize.
+    pub(crate) operators: u8,
     pub(crate) bug: Option<Bug>,
 }
 
@@ -174,7 +176,7 @@ impl Situation {
             now: base,
             requests: scope.requests,
             faults: scope.faults,
-            operators: 1,
+            operators: scope.operators,
             started_with: scope.members,
         }
     }

@@ -45,7 +45,7 @@ impl Capabilities {
 }
 
 /// Who tells which members a group has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum MemberSource {
     /// Heat; Nova's list of servers is a second witness.
     #[default]

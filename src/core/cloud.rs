@@ -1,6 +1,11 @@
 //! The port to the cloud: what this service reads from it and the one thing it does to it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    hash::{Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use thiserror::Error;
@@ -31,6 +36,14 @@ pub struct Reading {
     pub template: Arc<NodeTemplate>,
     /// What can be done to it.
     pub capabilities: Arc<Capabilities>,
+}
+
+/// Without what no decision on a size looks at.
+impl Hash for Reading {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self { cluster_status, group, members, servers, template: _, capabilities: _ } = self;
+        (cluster_status, group, members, servers).hash(hasher);
+    }
 }
 
 impl Reading {
@@ -158,7 +171,7 @@ impl std::fmt::Display for Service {
 }
 
 /// Why the cloud did not do or tell what was asked. No message holds a credential (I8).
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Error)]
 pub enum CloudError {
     /// No answer: refused, reset, cut or timed out. The request may or may not have been carried out.
     #[error("{service} at {url} did not answer: {reason}")]

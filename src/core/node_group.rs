@@ -77,7 +77,7 @@ impl fmt::Display for Bounds {
 }
 
 /// A node group as Magnum describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NodeGroup {
     /// Magnum's UUID.
     pub uuid: NodeGroupUuid,

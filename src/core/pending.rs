@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    hash::{Hash, Hasher},
     time::{Duration, Instant},
 };
 
@@ -35,7 +36,7 @@ pub enum Ask {
 }
 
 /// A request that was accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Request {
     /// Add this many nodes.
     Increase(u32),
@@ -50,7 +51,7 @@ pub enum Request {
 pub struct Ticket(pub u64);
 
 /// A request in the queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Queued {
     /// Who waits for its answer; none once it was acknowledged.
     pub caller: Option<Ticket>,
@@ -199,6 +200,16 @@ impl PendingRequests {
     #[must_use]
     pub fn has_departed(&self, id: InstanceId) -> bool {
         self.departed.contains_key(&id)
+    }
+
+    /// What will come of it, into `hasher`: the same for two that only differ in when it was.
+    pub(super) fn hash_at(&self, now: Instant, hasher: &mut impl Hasher) {
+        let Self { queued, failed, failures, replaced_at, departed, given_up } = self;
+        (queued, failed, failures, given_up).hash(hasher);
+        replaced_at.map(|at| now.saturating_duration_since(at).min(REPLACE_INTERVAL)).hash(hasher);
+        for (id, left) in departed {
+            (id, now.saturating_duration_since(*left).min(REMEMBER_DEPARTED)).hash(hasher);
+        }
     }
 
     /// Compares two readings and remembers who left between them.

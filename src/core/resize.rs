@@ -53,7 +53,7 @@ impl Resize {
 }
 
 /// A resize on its way: sent, its effect not yet verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct InFlightResize {
     /// What was sent.
     pub resize: Resize,

@@ -45,6 +45,17 @@ impl Default for Patience {
     }
 }
 
+impl Patience {
+    /// The longest of them.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        let Self { after_failure, hanging_removal, in_progress, doubt, after_repetition, after_start } =
+            *self;
+        let others = [hanging_removal, in_progress, doubt, after_repetition, after_start];
+        others.into_iter().fold(after_failure, Duration::max)
+    }
+}
+
 /// Whether a group that has shown no change for `quiet` may be resized, removing the members `named`. A status that is not
 /// known is taken for one in progress.
 #[must_use]

@@ -25,7 +25,7 @@ use super::{
 const MAX_NAMED: usize = 10;
 
 /// How many nodes each service speaks of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Counts {
     /// Who tells the members.
     pub source: MemberSource,
@@ -50,7 +50,7 @@ impl fmt::Display for Counts {
 }
 
 /// Why a reading is no ground for a resize.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Error)]
 pub enum Contradiction {
     /// Nova has servers of the group of which Heat does not know: Heat's list may be an old one.
     #[error(

@@ -9,6 +9,7 @@ mod observing;
 mod phase;
 mod requests;
 mod settling;
+mod situation;
 mod stability;
 
 use std::{
@@ -16,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use self::situation::age;
 pub use self::{
     phase::{Pace, Phase, Sent, Work},
     stability::StabilityTimer,

@@ -1,8 +1,12 @@
 //! Where a node group stands between two resizes, and what that asks of whoever drives it.
 
-use std::time::{Duration, Instant};
+use std::{
+    hash::{Hash, Hasher},
+    mem::discriminant,
+    time::{Duration, Instant},
+};
 
-use super::Timing;
+use super::{Timing, age};
 use crate::core::{
     cloud::CloudError,
     resize::{InFlightResize, Resize},
@@ -10,6 +14,9 @@ use crate::core::{
 
 /// The longest `Retry-After` that is believed.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+
+/// How often the pause is doubled at most.
+const MAX_DOUBLINGS: u32 = 6;
 
 /// The phase of one node group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +91,22 @@ impl Phase {
         }
     }
 
+    /// See [`Lifecycle::hash_at`](super::Lifecycle::hash_at).
+    pub(super) fn hash_at(&self, now: Instant, timing: &Timing, hasher: &mut impl Hasher) {
+        discriminant(self).hash(hasher);
+        match self {
+            Self::Idle | Self::Sending(_) => {}
+            Self::Gathering { until, lost: _ } => until.saturating_duration_since(now).hash(hasher),
+            Self::Settling { pace, lost: _, waiting_told } => {
+                waiting_told.hash(hasher);
+                pace.hash_at(now, hasher);
+            }
+            Self::Following { sent: _, pace } => pace.hash_at(now, hasher),
+        }
+        let sent = self.in_flight();
+        sent.map(|Sent { flight, at }| (flight, age(*at, now, timing.effect_timeout))).hash(hasher);
+    }
+
     /// What is to be done in it.
     #[must_use]
     pub fn work(&self) -> Work {
@@ -115,6 +138,12 @@ impl Pace {
     #[must_use]
     pub fn after_pause(timing: &Timing, now: Instant) -> Self {
         Self { next: Some(now + timing.poll_interval.0), ..Self::new(timing) }
+    }
+
+    fn hash_at(&self, now: Instant, hasher: &mut impl Hasher) {
+        let Self { next, pause, failures } = self;
+        next.map(|at| at.saturating_duration_since(now)).hash(hasher);
+        (pause, (*failures).min(MAX_DOUBLINGS)).hash(hasher);
     }
 
     const fn work(&self) -> Work {
@@ -149,7 +178,7 @@ impl Timing {
     /// How long to leave a cloud in trouble alone: longer with each failure, and as long as it asks for.
     #[must_use]
     pub fn backoff(&self, failures: u32, retry_after: Option<Duration>) -> Duration {
-        let doubling = self.poll_interval.0 * (1_u32 << failures.min(6));
+        let doubling = self.poll_interval.0 * (1_u32 << failures.min(MAX_DOUBLINGS));
         doubling.min(self.max_backoff).max(retry_after.unwrap_or_default().min(MAX_RETRY_AFTER))
     }
 }

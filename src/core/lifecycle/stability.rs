@@ -1,10 +1,12 @@
 //! For how long a group has shown no change.
 
 use std::{
+    hash::{Hash, Hasher},
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use super::age;
 use crate::core::cloud::Reading;
 
 /// Measures how long a group has been as it is.
@@ -26,6 +28,11 @@ impl StabilityTimer {
             self.last = Some((Arc::clone(reading), now));
         }
         changed
+    }
+
+    /// See [`Lifecycle::hash_at`](super::Lifecycle::hash_at).
+    pub(super) fn hash_at(&self, now: Instant, longest: Duration, hasher: &mut impl Hasher) {
+        self.last.as_ref().map(|(reading, since)| (reading, age(*since, now, longest))).hash(hasher);
     }
 
     /// How long it has been as it was last seen.

@@ -1,0 +1,57 @@
+//! What tells two situations of a group apart, whenever they are: an exhaustive search of all of them ends only if it
+//! knows that it has been in one before.
+
+use std::{
+    hash::{Hash, Hasher},
+    time::{Duration, Instant},
+};
+
+use super::{Lifecycle, Timing};
+
+impl Lifecycle {
+    /// Everything that decides what it will do, into `hasher`. Times count by their distance from `now`, and only as far as
+    /// a longer one makes no difference. Two lifecycles with the same hash do the same at the same events from now on, what they
+    /// tell of their past aside.
+    #[doc(hidden)]
+    pub fn hash_at(&self, now: Instant, hasher: &mut impl Hasher) {
+        // No field is left out by mistake: a new one has to be named here.
+        let Self {
+            id: _,
+            uuid: _,
+            timing,
+            known_since,
+            known,
+            unreadable,
+            read_took,
+            shared,
+            pending,
+            phase,
+            stability,
+            repeated,
+            contradiction,
+            shrunk_at,
+            // It only tells.
+            history: _,
+            effects: _,
+        } = self;
+        let Timing { patience, .. } = timing;
+        age(*known_since, now, patience.after_start).hash(hasher);
+        // When it was begun only tells whether another one is older, of two made at once.
+        known.as_ref().map(|(reading, _)| reading).hash(hasher);
+        unreadable.as_ref().map(|(error, _)| error).hash(hasher);
+        (read_took, shared, repeated).hash(hasher);
+        pending.hash_at(now, hasher);
+        phase.hash_at(now, timing, hasher);
+        stability.hash_at(now, patience.longest(), hasher);
+        contradiction
+            .as_ref()
+            .map(|(what, since)| (what, age(*since, now, patience.in_progress)))
+            .hash(hasher);
+        shrunk_at.map(|at| age(at, now, patience.doubt)).hash(hasher);
+    }
+}
+
+/// How long ago it was; what was longer ago than `longest` counts as that.
+pub(super) fn age(at: Instant, now: Instant, longest: Duration) -> Duration {
+    now.saturating_duration_since(at).min(longest)
+}

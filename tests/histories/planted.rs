@@ -2,20 +2,27 @@
 //! histories that does not notice them proves nothing.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use async_trait::async_trait;
-use cluster_autoscaler_provider_magnum::core::{
-    cloud::{Cloud, CloudError, Observation, Reading},
-    member::{Member, MemberKey},
-    node_group::NodeGroupUuid,
-    resize::{Removal, Resize},
-    sample,
-    status::Status,
+use bytes::Bytes;
+use cluster_autoscaler_provider_magnum::{
+    core::{
+        cloud::{Cloud, CloudError, Observation, Reading},
+        member::{Member, MemberKey},
+        node_group::NodeGroupUuid,
+        resize::{Removal, Resize},
+        sample,
+        status::Status,
+    },
+    openstack::{Transport, transport::TransportError},
+    simulator::Simulator,
 };
+use http::{Method, Request, Response, StatusCode};
+use serde_json::Value;
 use tokio::time::Instant;
 
 /// How long a planted memory lasts.
@@ -37,30 +44,42 @@ pub(crate) enum Bug {
     DeleteNotIdempotent,
     /// Heat's members are believed whatever Magnum and Nova say.
     HeatAlone,
+    /// Magnum never hears of what was removed by an update of the Heat stack.
+    SecondStepForgotten,
+    /// Magnum is told the new count before Heat is told who goes.
+    MagnumFirst,
 }
 
 impl Bug {
     /// All of them.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::RemovalByCount,
         Self::NoReadingBeforeResize,
         Self::NoVerification,
         Self::UnknownIdPassedOn,
         Self::DeleteNotIdempotent,
         Self::HeatAlone,
+        Self::SecondStepForgotten,
+        Self::MagnumFirst,
     ];
+
+    /// Whether it is one of removals by updates of the Heat stack.
+    pub(crate) const fn is_of_heat_updates(self) -> bool {
+        matches!(self, Self::SecondStepForgotten | Self::MagnumFirst)
+    }
 }
 
 /// A cloud with a bug in front of it.
 pub(crate) struct Planted {
     pub(crate) cloud: Arc<dyn Cloud>,
     pub(crate) bug: Bug,
+    simulator: Simulator,
     memory: Mutex<HashMap<NodeGroupUuid, (Reading, Instant)>>,
 }
 
 impl Planted {
-    pub(crate) fn new(cloud: Arc<dyn Cloud>, bug: Bug) -> Self {
-        Self { cloud, bug, memory: Mutex::default() }
+    pub(crate) fn new(cloud: Arc<dyn Cloud>, bug: Bug, simulator: Simulator) -> Self {
+        Self { cloud, bug, simulator, memory: Mutex::default() }
     }
 
     fn remembered(&self, group: NodeGroupUuid) -> Option<Reading> {
@@ -128,8 +147,53 @@ impl Cloud for Planted {
                 // What follows must see the effect, else the bug would only look like a lost resize.
                 self.memory.lock().unwrap().remove(&group);
             }
-            Bug::UnknownIdPassedOn | Bug::DeleteNotIdempotent | Bug::HeatAlone => {}
+            Bug::MagnumFirst if !resize.remove.is_empty() => {
+                let reading = self.cloud.read_group(group).await?;
+                let _ = self.simulator.operator_resize(&reading.group.name, resize.count, &[]);
+            }
+            Bug::UnknownIdPassedOn
+            | Bug::DeleteNotIdempotent
+            | Bug::HeatAlone
+            | Bug::SecondStepForgotten
+            | Bug::MagnumFirst => {}
         }
         self.cloud.resize(group, resize).await
+    }
+}
+
+/// Swallows what Magnum is told after an update of a Heat stack.
+#[derive(Debug)]
+pub(crate) struct ForgetsSecondStep {
+    transport: Arc<dyn Transport>,
+    /// The counts that stacks were asked for.
+    asked: Mutex<HashSet<u64>>,
+}
+
+impl ForgetsSecondStep {
+    pub(crate) fn new(transport: Arc<dyn Transport>) -> Self {
+        Self { transport, asked: Mutex::default() }
+    }
+}
+
+#[async_trait]
+impl Transport for ForgetsSecondStep {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+        let path = request.uri().path();
+        if request.method() == Method::PATCH
+            && let Some(count) = body["parameters"]["number_of_minions"].as_u64()
+        {
+            self.asked.lock().unwrap().insert(count);
+        }
+        let names_nobody = body["nodes_to_remove"].as_array().is_none_or(Vec::is_empty);
+        let count = body["node_count"].as_u64();
+        if path.ends_with("/actions/resize")
+            && names_nobody
+            && count.is_some_and(|count| self.asked.lock().unwrap().remove(&count))
+        {
+            let answer = Response::builder().status(StatusCode::ACCEPTED);
+            return Ok(answer.body(Bytes::from_static(b"{}")).unwrap());
+        }
+        self.transport.send(request).await
     }
 }

@@ -92,7 +92,8 @@ fn trials(histories: &Histories, summary: &Summary) -> Vec<Trial> {
         return vec![trial(&format!("seed_{seed}"), replay, histories)];
     }
     let planted = Bug::ALL.map(|bug| {
-        let histories = Histories { bug: Some(bug), ..histories.clone() };
+        let site = if bug.is_of_heat_updates() { histories.site.by_heat() } else { histories.site };
+        let histories = Histories { bug: Some(bug), site, ..histories.clone() };
         trial(&format!("planted::{bug:?}"), catch, &histories)
     });
     [

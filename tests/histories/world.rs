@@ -28,7 +28,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     counts::Counts,
-    planted::{Bug, Planted},
+    planted::{Bug, ForgetsSecondStep, Planted},
     simulated,
     site::Site,
     step::GROUPS,
@@ -506,11 +506,14 @@ fn start(
     bug: Option<Bug>,
     counts: &Arc<Counts>,
 ) -> (Arc<Engine>, Arc<dyn Cloud>) {
-    let cluster =
-        simulated::cluster(simulator, GroupSelection::All).with_driver_options(site.driver_options());
+    let cluster = simulated::cluster_through(simulator, GroupSelection::All, |transport| match bug {
+        Some(Bug::SecondStepForgotten) => Arc::new(ForgetsSecondStep::new(transport)),
+        _ => transport,
+    });
+    let cluster = cluster.with_driver_options(site.driver_options());
     let mut cloud: Arc<dyn Cloud> = Arc::new(cluster);
     if let Some(bug) = bug {
-        cloud = Arc::new(Planted::new(cloud, bug));
+        cloud = Arc::new(Planted::new(cloud, bug, simulator.clone()));
     }
     let subscriber: Arc<dyn Subscriber> = counts.clone();
     (Engine::start(Arc::clone(&cloud), EngineOptions::default(), subscriber), cloud)

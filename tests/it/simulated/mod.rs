@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cluster_autoscaler_provider_magnum::{
     config::{self, CloudChoice, node_groups::GroupSelection},
     core::cloud::Cloud,
-    openstack::{MagnumCluster, RouterTransport, Session},
+    openstack::{MagnumCluster, RouterTransport, Session, Transport},
     simulator::{ConnectionCut, Simulator},
 };
 
@@ -16,6 +16,15 @@ pub(crate) fn cloud(simulator: &Simulator) -> Arc<dyn Cloud> {
 
 /// These groups of the simulated cluster, to be shaped further.
 pub(crate) fn cluster(simulator: &Simulator, selection: GroupSelection) -> MagnumCluster {
+    cluster_through(simulator, selection, |transport| transport)
+}
+
+/// The same, with something in the way of the requests.
+pub(crate) fn cluster_through(
+    simulator: &Simulator,
+    selection: GroupSelection,
+    wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
+) -> MagnumCluster {
     const BASE_URL: &str = "http://simulator.invalid";
     let credentials = simulator.credentials();
     let environment = [
@@ -30,6 +39,6 @@ pub(crate) fn cluster(simulator: &Simulator, selection: GroupSelection) -> Magnu
     let config = config::load(&CloudChoice::default(), &environment).unwrap().config;
     let transport = RouterTransport::new(simulator.router(BASE_URL))
         .with_cut(|extensions| extensions.get::<ConnectionCut>().is_some());
-    let session = Session::new(config, Arc::new(transport)).with_jitter_seed(0);
+    let session = Session::new(config, wrap(Arc::new(transport))).with_jitter_seed(0);
     MagnumCluster::new(Arc::new(session), simulator.cluster_name(), selection)
 }

@@ -6,11 +6,13 @@
 
 pub mod cloud;
 pub mod flavor;
+pub mod identity;
 pub mod instance;
 pub mod ledger;
 pub mod machine_id;
 pub mod member;
 pub mod node_group;
+pub mod nodes;
 pub mod plan;
 pub mod pricing;
 pub mod quantity;

@@ -352,6 +352,12 @@ impl Snapshot {
         Some((group, id))
     }
 
+    /// The group that this server is an instance of.
+    #[must_use]
+    pub fn group_of_server(&self, server: MachineId) -> Option<&Arc<GroupView>> {
+        self.groups.get(*self.by_machine.get(&server)?)
+    }
+
     /// Whether this server is one of the instances.
     #[must_use]
     pub fn contains(&self, machine: MachineId) -> bool {

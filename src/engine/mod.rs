@@ -1,6 +1,7 @@
 //! What runs: the observer that keeps the snapshot fresh, and one resizer for each node group.
 
 mod acceptance;
+mod ambiguous;
 mod news;
 mod observer;
 mod recorder;
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::recorder::{Dropped, Recorder, ResizeOutcome};
 use self::{
     acceptance::{check_cancellation, check_increase, check_removal},
+    ambiguous::Ambiguous,
     observer::{Observer, Trigger},
     state::{Answer, GroupState, SharedState},
     supervision::Supervision,
@@ -33,10 +35,12 @@ use self::{
 };
 use crate::core::{
     cloud::Cloud,
+    identity::{self, Found, Unplaced},
     instance::InstanceId,
     ledger::{Request, Ticket},
-    machine_id::PlaceholderId,
+    machine_id::{MachineId, PlaceholderId, ProviderIdPrefix, is_of_openstack},
     node_group::NodeGroupUuid,
+    nodes::{NodeIndex, NodeSource},
     registration::Registrations,
     request::{NodeReference, RequestError},
     settle::Patience,
@@ -69,6 +73,10 @@ pub struct EngineOptions {
     pub patience: Patience,
     /// Whether the nodes never get a provider ID, whatever the cluster's label says, so that their names count.
     pub identify_by_name: bool,
+    /// What the provider IDs of nodes that are not registered yet begin with; as registered ones show it if it is not said.
+    pub provider_id_prefix: Option<ProviderIdPrefix>,
+    /// Kubernetes' Node objects, which tell what nodes without a provider ID are.
+    pub nodes: Option<Arc<dyn NodeSource>>,
 }
 
 impl Default for EngineOptions {
@@ -84,6 +92,8 @@ impl Default for EngineOptions {
             max_attempts: 5,
             patience: Patience::default(),
             identify_by_name: false,
+            provider_id_prefix: None,
+            nodes: None,
         }
     }
 }
@@ -93,6 +103,7 @@ pub struct Engine {
     state: Arc<SharedState>,
     trigger: Arc<Trigger>,
     unidentified: Unidentified,
+    ambiguous: Ambiguous,
     options: EngineOptions,
     tickets: AtomicU64,
     stop: CancellationToken,
@@ -109,10 +120,13 @@ impl Engine {
     /// Starts reading the cloud at once and goes on until [`Engine::stop`]; returns without waiting for it.
     #[must_use]
     pub fn start(cloud: Arc<dyn Cloud>, options: EngineOptions, recorder: Arc<dyn Recorder>) -> Arc<Self> {
+        let registrations = Registrations::new(options.identify_by_name);
+        let registrations = registrations.with_prefix(options.provider_id_prefix.clone());
         let engine = Arc::new(Self {
-            state: Arc::new(SharedState::new(Registrations::new(options.identify_by_name))),
+            state: Arc::new(SharedState::new(registrations)),
             trigger: Arc::new(Trigger::new()),
             unidentified: Unidentified::default(),
+            ambiguous: Ambiguous::default(),
             options: options.clone(),
             tickets: AtomicU64::new(1),
             stop: CancellationToken::new(),
@@ -166,6 +180,9 @@ impl Engine {
         }
         self.state.forget_registrations_but(|machine| snapshot.contains(machine));
         self.unidentified.retain(&snapshot);
+        if let Some(nodes) = self.nodes() {
+            self.ambiguous.retain(|name| nodes.get(name).is_some());
+        }
         Ok(())
     }
 
@@ -201,8 +218,13 @@ impl Engine {
         }
         let snapshot = self.snapshot()?;
         let view = snapshot.group(group)?;
-        let named: Result<Vec<InstanceId>, _> = nodes.iter().map(|node| view.identify(node)).collect();
-        let named = named.inspect_err(|error| self.unidentified.refused(view, error))?;
+        let known = self.nodes();
+        let identify = |node| identity::identify(&snapshot, view, known.as_deref(), node);
+        let named: Result<Vec<InstanceId>, _> = nodes.iter().map(identify).collect();
+        let named = named.inspect_err(|error| {
+            self.unidentified.refused(view, error);
+            self.ambiguous.refused(error);
+        })?;
         self.submit(view, deadline, |group, view| check_removal(group, view, &named, nodes, now())).await?;
         self.forget_failures(view.uuid, &named);
         Ok(())
@@ -234,26 +256,55 @@ impl Engine {
         let snapshot = self.published_snapshot()?;
         // Instances that never registered are asked for by the name that was emitted for them.
         let is_registered = node.name != node.provider_id;
-        if is_registered && matches!(node.identity(), Ok(Some(InstanceId::Server(_)))) {
+        if is_registered
+            && let Ok(Some(InstanceId::Server(server))) = node.identity()
+            && (is_of_openstack(&node.provider_id) || snapshot.contains(server))
+        {
             self.state.note_provider_id();
         }
-        let Some((group, id)) = snapshot.find(node) else { return Ok(None) };
-        if let InstanceId::Server(machine) = id
-            && is_registered
-        {
-            self.state.register(machine, &node.provider_id, now());
-            // Its group now would make cluster-autoscaler take the node for ready, while the cloud provider's taint still
-            // keeps every pod off, and ask for more nodes in each loop.
-            if !node.provider_id.is_empty() {
-                self.unidentified.identified(group, &node.name);
-            } else if self.state.gives_provider_ids(group) {
-                if self.state.waits_for_long(machine, now()) {
-                    self.unidentified.missing(group, &node.name);
-                }
-                return Ok(None);
+        match identity::group_of(&snapshot, self.nodes().as_deref(), node) {
+            Err(Unplaced::Foreign) => Ok(None),
+            Err(Unplaced::Ambiguous { ambiguity, servers }) => {
+                self.register(&servers, node);
+                self.ambiguous.tell(&node.name, &ambiguity);
+                Ok(None)
             }
+            Ok(found) if is_registered && !self.counts(&found, node) => Ok(None),
+            Ok(found) => Ok(Some(Arc::clone(found.group))),
         }
-        Ok(Some(Arc::clone(group)))
+    }
+
+    /// Whether a registered node of a group is one for cluster-autoscaler, too. Learns that it is registered.
+    fn counts(&self, found: &Found<'_>, node: &NodeReference) -> bool {
+        self.register(&found.servers, node);
+        match &found.ambiguity {
+            Some(ambiguity) => self.ambiguous.tell(&node.name, ambiguity),
+            None => self.ambiguous.settled(&node.name),
+        }
+        // Its group now would make cluster-autoscaler take the node for ready, while the cloud provider's taint still
+        // keeps every pod off, and ask for more nodes in each loop.
+        if !node.provider_id.is_empty() || found.is_complete {
+            self.unidentified.identified(found.group, &node.name);
+        } else if self.state.gives_provider_ids(found.group) && !found.servers.is_empty() {
+            if found.servers.iter().any(|server| self.state.waits_for_long(*server, now())) {
+                self.unidentified.missing(found.group, &node.name);
+            }
+            return false;
+        }
+        true
+    }
+
+    /// Remembers what the node shows for each server that it may be on: cluster-autoscaler would delete an instance of which
+    /// no node shows the id.
+    fn register(&self, servers: &[MachineId], node: &NodeReference) {
+        for server in servers {
+            self.state.register(*server, &node.provider_id, now());
+        }
+    }
+
+    /// The Node objects, if they are to be had.
+    fn nodes(&self) -> Option<Arc<NodeIndex>> {
+        self.options.nodes.as_ref().and_then(|source| source.nodes())
     }
 
     /// A word for people about what keeps cluster-autoscaler from removing nodes of the group; none where all is well.

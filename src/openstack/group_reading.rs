@@ -173,7 +173,7 @@ impl Parts<'_> {
             NovaAnswer::NotAsked => self.before.and_then(|before| before.reading.servers.clone()),
             NovaAnswer::Failed => None,
         };
-        let template = Arc::new(cluster.template(&group, self.detail));
+        let template = Arc::new(cluster.template(&group, &members, self.detail));
         let cluster_status = self.cluster_status;
         let reading = Reading { cluster_status, group, stack_name, members, servers, template };
         // Where nothing changed, comparing and keeping it costs nothing.

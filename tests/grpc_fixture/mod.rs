@@ -202,6 +202,7 @@ fn template(group: &NodeGroup) -> NodeTemplate {
         region: Some("RegionOne"),
         flavor: Ok(&flavor),
         kubernetes: None,
+        live: None,
     };
     let settings =
         GroupSettings { taints: vec!["dedicated=x:NoSchedule".parse().unwrap()], ..GroupSettings::default() };

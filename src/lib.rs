@@ -7,6 +7,7 @@
 //! - [`core`]: what may be done; pure, with the port [`core::cloud::Cloud`]
 //! - [`engine`]: what runs: the observer and one resizer per node group
 //! - [`openstack`]: Keystone, Magnum, Heat and Nova over HTTP, and the port's implementation
+//! - [`kubernetes`]: the watch of Node objects and the writer of events
 //! - [`config`]: where the cloud is and who logs in
 //! - [`telemetry`]: logs, metrics and the admin address
 //! - [`simulator`]: an OpenStack in memory behind real HTTP
@@ -17,6 +18,7 @@ pub mod config;
 pub mod core;
 pub mod engine;
 pub mod grpc;
+pub mod kubernetes;
 pub mod openstack;
 pub mod simulator;
 pub mod telemetry;

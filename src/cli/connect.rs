@@ -12,13 +12,13 @@ use crate::{
         node_groups::{AutoDiscovery, GroupSelection, NodeGroupOptionError, NodeGroupSpec},
         settings::without_line_ends,
     },
-    core::{cloud::Cloud, settings::Settings},
+    core::{cloud::Cloud, nodes::NodeSource, settings::Settings},
     openstack::{HttpTransport, MagnumCluster, Session, Timeouts},
     telemetry::metrics::Metrics,
 };
 
 /// The cluster to scale: in the simulator if one was started, else where `--cloud-config`, `--os-cloud` or `OS_*` say.
-/// Each request is told to `metrics`; node templates are made by `settings`. Talks to nobody yet.
+/// Each request is told to `metrics`; node templates are made by `settings` and like the live `nodes`. Talks to nobody yet.
 ///
 /// # Errors
 /// [`StartError::Configuration`] when the files or options cannot be used.
@@ -27,6 +27,7 @@ pub fn connect(
     simulator: Option<&StartedSimulator>,
     metrics: &Arc<Metrics>,
     settings: Arc<Settings>,
+    nodes: Option<Arc<dyn NodeSource>>,
 ) -> Result<Arc<dyn Cloud>, StartError> {
     let options = &arguments.cloud;
     let selection = selection(&options.nodes, &options.node_group_auto_discovery).map_err(configuration)?;
@@ -58,7 +59,8 @@ pub fn connect(
     };
     let session = Session::with(loaded.config, Arc::new(transport), metrics.clone(), timeouts)
         .with_origin(loaded.origin);
-    Ok(Arc::new(MagnumCluster::new(Arc::new(session), name, selection).with_settings(settings)))
+    let cluster = MagnumCluster::new(Arc::new(session), name, selection);
+    Ok(Arc::new(cluster.with_settings(settings).with_nodes(nodes)))
 }
 
 /// What `--config` says, corrected by the options of the command line.

@@ -62,17 +62,27 @@ pub async fn serve(arguments: &ServeArguments) -> Result<(), StartError> {
     let metrics = Arc::new(Metrics::new()?);
     metrics.certificates_expire(&certificate::expiries(&security_options));
     let simulator = simulator(arguments).await?;
-    let cloud = connect(arguments, simulator.as_ref(), &metrics, Arc::clone(&settings))?;
+    let stop = CancellationToken::new();
+    let _stopped = stop.clone().drop_guard();
+    let kubernetes = arguments.kubernetes.start(&stop).await?;
+    if let Some(nodes) = &kubernetes.nodes {
+        metrics.watch_nodes(Arc::clone(nodes));
+    }
+    let cloud =
+        connect(arguments, simulator.as_ref(), &metrics, Arc::clone(&settings), kubernetes.nodes.clone())?;
 
     let (cloud, readings) = FirstReading::listen(cloud);
     let recorder: Arc<dyn Recorder> = metrics.clone();
     let mut options = arguments.pace.engine_options();
     options.identify_by_name = arguments.cloud.identify_by_name;
+    options.provider_id_prefix.clone_from(&arguments.cloud.provider_id_prefix);
+    options.nodes.clone_from(&kubernetes.nodes);
     if simulator.is_some() {
         // No process before this one has sent anything to it.
         options.patience.after_start = Duration::ZERO;
     }
     let engine = Engine::start(cloud, options, recorder);
+    kubernetes.follow(&engine, &stop);
     let places = Places { grpc: server.address(), plaintext, admin: admin.address() };
     let running = Running::start(server, admin, engine, metrics, settings);
     running.until_stopped(&mut signals, readings, &places, simulator.is_some()).await

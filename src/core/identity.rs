@@ -107,8 +107,7 @@ pub fn look_up(
         return Lookup::Silent;
     }
     let candidates = member_ids(node, &is_member);
-    let ambiguous =
-        |ambiguity| Lookup::Ambiguous { ambiguity, candidates: candidates.iter().copied().collect() };
+    let ambiguous = |ambiguity| Lookup::Ambiguous { ambiguity, candidates: candidates.clone() };
     if let Some(provided) = node.provided_server()
         && candidates != [provided]
     {

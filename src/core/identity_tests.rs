@@ -379,3 +379,22 @@ proptest! {
         }
     }
 }
+
+/// However many groups and nodes there are: a handful of look-ups for each node, of whatever kind.
+#[test]
+fn each_node_takes_a_constant_number_of_lookups() {
+    let shared = "10783ea106f742728fede153a98b035d";
+    for others in [0, 10, 10_000] {
+        let others = (0..others).map(|number| node(&format!("n-{number}"), shared, ""));
+        let nodes = index(&others.chain([node("foreign", shared, shared)]).collect::<Vec<_>>());
+        for name in ["foreign", "unknown"] {
+            let lookups = std::cell::Cell::new(0);
+            let found = look_up(&nodes, name, "", |_| {
+                lookups.set(lookups.get() + 1);
+                false
+            });
+            assert!(!matches!(found, Lookup::Server { .. }));
+            assert!(lookups.get() <= 5, "{} look-ups for {name}", lookups.get());
+        }
+    }
+}

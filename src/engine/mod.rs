@@ -179,8 +179,9 @@ impl Engine {
             return Err(RequestError::SnapshotTooOld { age, reason });
         }
         self.state.forget_registrations_but(|machine| snapshot.contains(machine));
-        self.unidentified.retain(&snapshot);
-        if let Some(nodes) = self.nodes() {
+        let nodes = self.nodes();
+        self.unidentified.retain(&snapshot, nodes.as_deref());
+        if let Some(nodes) = nodes {
             self.ambiguous.retain(|name| nodes.get(name).is_some());
         }
         Ok(())

@@ -91,7 +91,7 @@ where
             Ok(()) => info!("{what}: OK after {elapsed} ms"),
             // The engine says it once for all nodes, and not in each of cluster-autoscaler's loops.
             Err(error @ (RequestError::NotIdentifiedYet { .. } | RequestError::AmbiguousNode { .. })) => {
-                debug!("{what}: {error}")
+                debug!("{what}: {error}");
             }
             Err(error) => warn!("{what}: {} after {elapsed} ms: {error}", code_label(code(error))),
         }

@@ -19,6 +19,7 @@ use crate::{
     core::{
         cloud::Service,
         instance::Tally,
+        nodes::NodeSource,
         snapshot::{GroupView, Snapshot},
     },
     engine::{Dropped, Recorder, ResizeOutcome},
@@ -39,6 +40,8 @@ pub struct Metrics {
     scrape: Mutex<()>,
     started_at: Instant,
     snapshots: OnceLock<Arc<dyn SnapshotSource>>,
+    nodes: OnceLock<Arc<dyn NodeSource>>,
+    kubernetes_nodes_known: IntGaugeVec,
     process: ProcessMetrics,
     lost_log_lines: IntCounter,
     certificate_expiry: IntGaugeVec,
@@ -80,6 +83,12 @@ impl Metrics {
                 "When the first certificate of the file that this option names expires, in seconds since 1970.",
                 &["option"],
             )?,
+            kubernetes_nodes_known: int_gauges(
+                &registry,
+                "magnum_autoscaler_kubernetes_nodes_known",
+                "1 if Kubernetes' Node objects are watched, 0 if they cannot be; only with --kube-lookup.",
+                &[],
+            )?,
             calls: CallMetrics::register(&registry)?,
             openstack: OpenStackMetrics::register(&registry)?,
             groups: GroupMetrics::register(&registry)?,
@@ -87,7 +96,13 @@ impl Metrics {
             scrape: Mutex::new(()),
             started_at: Instant::now(),
             snapshots: OnceLock::new(),
+            nodes: OnceLock::new(),
         })
+    }
+
+    /// From now on it is told whether this source knows its nodes. Only the first one counts.
+    pub fn watch_nodes(&self, nodes: Arc<dyn NodeSource>) {
+        let _ = self.nodes.set(nodes);
     }
 
     /// The certificates in use, by the option that names their file, and when they expire, since 1970.
@@ -117,6 +132,10 @@ impl Metrics {
     fn update(&self) {
         self.process.update();
         self.lost_log_lines.inc_by(standard_error::lost_lines().saturating_sub(self.lost_log_lines.get()));
+        if let Some(nodes) = self.nodes.get() {
+            let none: [&str; 0] = [];
+            self.kubernetes_nodes_known.with_label_values(&none).set(nodes.nodes().is_some().into());
+        }
         let snapshot = self.snapshots.get().and_then(|source| source.snapshot().ok());
         let age = match &snapshot {
             Some(snapshot) => snapshot.age(Instant::now()),

@@ -1,5 +1,5 @@
 //! The real OpenStack client on a simulated cloud, without a network: time may be paused.
-#![allow(unreachable_pub, reason = "a module of several tests")]
+#![allow(dead_code, unreachable_pub, reason = "a module of several tests")]
 
 use std::sync::Arc;
 
@@ -12,6 +12,11 @@ use cluster_autoscaler_provider_magnum::{
 
 /// All worker groups of the simulated cluster, reached with its password.
 pub fn cloud(simulator: &Simulator) -> Arc<dyn Cloud> {
+    Arc::new(cluster(simulator))
+}
+
+/// The same, to be shaped further.
+pub fn cluster(simulator: &Simulator) -> MagnumCluster {
     const BASE_URL: &str = "http://simulator.invalid";
     let credentials = simulator.credentials();
     let environment = [
@@ -27,5 +32,5 @@ pub fn cloud(simulator: &Simulator) -> Arc<dyn Cloud> {
     let transport = RouterTransport::new(simulator.router(BASE_URL))
         .with_cut(|extensions| extensions.get::<ConnectionCut>().is_some());
     let session = Session::new(config, Arc::new(transport)).with_jitter_seed(0);
-    Arc::new(MagnumCluster::new(Arc::new(session), simulator.cluster_name(), GroupSelection::All))
+    MagnumCluster::new(Arc::new(session), simulator.cluster_name(), GroupSelection::All)
 }

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::{
     instance::{InstanceId, InstanceState},
-    machine_id::MachineId,
+    machine_id::{MachineId, has_foreign_scheme, is_of_openstack},
     nodes::{NodeIndex, NodeObject},
     quote::named,
     request::{NodeReference, RequestError},
@@ -107,8 +107,10 @@ pub fn look_up(
         return Lookup::Silent;
     }
     let candidates = member_ids(node, &is_member);
+    // A UUID behind another scheme may be anything's but a member's.
+    let provided = node.provided_server().filter(|id| is_of_openstack(&node.provider_id) || is_member(*id));
     let ambiguous = |ambiguity| Lookup::Ambiguous { ambiguity, candidates: candidates.clone() };
-    if let Some(provided) = node.provided_server()
+    if let Some(provided) = provided
         && candidates != [provided]
     {
         return ambiguous(Ambiguity::RegisteredOtherwise { provider_id: node.provider_id.clone() });
@@ -189,7 +191,7 @@ pub fn group_of<'a>(
     node: &NodeReference,
 ) -> Result<Found<'a>, Unplaced> {
     let lookup = match nodes {
-        Some(nodes) if leaves_the_server_open(node) => {
+        Some(nodes) if leaves_the_server_open(node, snapshot) => {
             look_up(nodes, &node.name, &node.provider_id, |id| snapshot.contains(id))
         }
         _ => Lookup::Silent,
@@ -234,7 +236,7 @@ pub fn identify(
     node: &NodeReference,
 ) -> Result<InstanceId, RequestError> {
     let Some(nodes) = nodes else { return view.identify(node) };
-    if !leaves_the_server_open(node) {
+    if !leaves_the_server_open(node, snapshot) {
         let id = view.identify(node)?;
         return match registered_meanwhile(view, nodes, node, id) {
             Some(name) => Err(RequestError::RegisteredMeanwhile {
@@ -273,12 +275,15 @@ fn registered_meanwhile<'a>(
 }
 
 /// Whether a registered node's provider ID names no server, so that others have to.
-fn leaves_the_server_open(node: &NodeReference) -> bool {
+fn leaves_the_server_open(node: &NodeReference, snapshot: &Snapshot) -> bool {
     // Instances that never registered are asked for by the name that was emitted for them.
     node.name != node.provider_id
         && match node.identity() {
             Ok(None) => true,
-            Ok(Some(_)) => false,
+            Ok(Some(InstanceId::Server(server))) => {
+                has_foreign_scheme(&node.provider_id) && !snapshot.contains(server)
+            }
+            Ok(Some(InstanceId::Placeholder(_))) => false,
             Err(error) => error.leaves_the_server_open(),
         }
 }

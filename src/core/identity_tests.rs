@@ -110,7 +110,13 @@ fn a_node_is_found_by_each_form_of_either_id() {
         ("nonsense".to_owned(), a.to_string()),
     ] {
         let nodes = [node("worker", &machine_id, &system_uuid), node("stranger", "", "")];
-        for provider_id in ["", "k3s://worker", "aws:///eu-west-1a/i-0123", "openstack:///"] {
+        for provider_id in [
+            "",
+            "k3s://worker",
+            "aws:///eu-west-1a/i-0123",
+            "openstack:///",
+            "metal3://420bcf8f-a2f2-4154-b29b-575d9bc5e19c",
+        ] {
             let mut nodes = nodes.clone();
             nodes[0].provider_id = provider_id.to_owned();
             let worker = named("worker", provider_id);
@@ -151,6 +157,10 @@ fn a_provider_id_that_names_a_server_decides_alone() {
     // cluster-autoscaler has not seen it yet: the ids contradict it.
     let refused = ambiguity(&nodes, &named("worker", ""));
     assert_eq!(refused, Ambiguity::RegisteredOtherwise { provider_id: nodes[0].provider_id.clone() });
+    // Whatever its scheme is, the UUID is that of a member.
+    let other_scheme = NodeObject { provider_id: format!("ovh:///{a}"), ..nodes[0].clone() };
+    let shown = named("worker", &other_scheme.provider_id);
+    assert_eq!(removed(&[other_scheme], &shown), Ok(InstanceId::Server(a)));
     let stranger = format!("openstack:///{}", Uuid::from_u128(7));
     assert_eq!(removed(&nodes, &named("worker", &stranger)).unwrap(), stranger.parse().unwrap());
     assert_eq!(placed(&nodes, &named("worker", &stranger)), None);
@@ -296,6 +306,7 @@ fn any_node() -> impl Strategy<Value = NodeObject> {
     let provider_id = prop_oneof![
         4 => Just(String::new()),
         1 => Just("k3s://x".to_owned()),
+        1 => Just("metal3://420bcf8f-a2f2-4154-b29b-575d9bc5e19c".to_owned()),
         1 => (0..2_u32, 0..=MEMBERS).prop_map(|(group, index)| format!("openstack:///{}", server(group, index))),
     ];
     (name, id(), id(), provider_id).prop_map(|(name, machine_id, system_uuid, provider_id)| NodeObject {
@@ -310,7 +321,11 @@ proptest! {
     fn evidence_never_contradicts(
         nodes in prop::collection::vec(any_node(), 0..6),
         named_node in any_node(),
-        shown in prop_oneof![Just(String::new()), Just("k3s://x".to_owned())],
+        shown in prop_oneof![
+            Just(String::new()),
+            Just("k3s://x".to_owned()),
+            Just("metal3://420bcf8f-a2f2-4154-b29b-575d9bc5e19c".to_owned()),
+        ],
     ) {
         let nodes = nodes.into_iter().chain([named_node.clone()]).collect::<Vec<_>>();
         // The last one of a name counts.
@@ -318,7 +333,9 @@ proptest! {
         let reference = named(&named_node.name, &shown);
         let snapshot = snapshot(false);
         let identified = identify(&snapshot, &view(0, false), Some(&index), &reference);
-        if let Ok(InstanceId::Server(found)) = identified {
+        // A UUID behind another scheme is nobody's, and no member is removed for it.
+        let by_provider_id = shown.parse().is_ok_and(|id: InstanceId| identified == Ok(id));
+        if let Ok(InstanceId::Server(found)) = identified && !by_provider_id {
             prop_assert!(snapshot.contains(found));
             let ids: Vec<MachineId> = named_node.firmware_ids().into_iter().flatten().collect();
             let agrees = |id: MachineId| id == found || id.swapped() == found;
@@ -327,7 +344,8 @@ proptest! {
                 !agrees(*id) && (snapshot.contains(*id) || snapshot.contains(id.swapped()))
             });
             prop_assert!(!contradicting);
-            if let Some(provided) = named_node.provided_server() {
+            let provided = named_node.provided_server();
+            if let Some(provided) = provided.filter(|_| named_node.provider_id.starts_with("openstack")) {
                 prop_assert_eq!(provided, found);
             }
             if let Some((_, InstanceId::Server(by_name))) = snapshot.find(&reference) {
@@ -344,7 +362,9 @@ proptest! {
             }
         }
         // NodeGroupForNode knows no more than that.
-        if let (Ok(InstanceId::Server(found)), Ok(group)) = (&identified, group_of(&snapshot, Some(&index), &reference)) {
+        if by_provider_id {
+            prop_assert!(group_of(&snapshot, Some(&index), &reference).is_err());
+        } else if let (Ok(InstanceId::Server(found)), Ok(group)) = (&identified, group_of(&snapshot, Some(&index), &reference)) {
             prop_assert_eq!(&group.servers, &vec![*found]);
             prop_assert!(group.ambiguity.is_none());
         }

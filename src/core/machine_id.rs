@@ -199,6 +199,13 @@ pub fn is_of_openstack(provider_id: &str) -> bool {
     split_scheme(provider_id).is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(OPENSTACK_SCHEME))
 }
 
+/// Whether something else than the OpenStack cloud provider gave this provider ID, so that a UUID in it need not be a
+/// server's.
+#[must_use]
+pub fn has_foreign_scheme(provider_id: &str) -> bool {
+    split_scheme(provider_id).is_some_and(|(scheme, _)| !scheme.eq_ignore_ascii_case(OPENSTACK_SCHEME))
+}
+
 fn parse_placeholder(rest: &str) -> Option<PlaceholderId> {
     let (group, member) = rest.split_once('/')?;
     let group = group.parse().ok()?;

@@ -78,18 +78,21 @@ impl NodeWatch {
             let events = watcher::watcher(api.clone(), watcher::Config::default().page_size(PAGE));
             // Of no use here, and most of an object.
             let events = events.modify(|node| node.managed_fields_mut().clear());
-            let error = self.follow(pin!(events), &mut backoff).await;
-            self.lost(error);
+            match self.follow(pin!(events), &mut backoff).await {
+                Some(error) => self.lost(error),
+                None => tracing::debug!("Kubernetes' nodes are listed anew"),
+            }
             sleep(backoff.next().unwrap_or(LIST_PATIENCE)).await;
         }
     }
 
-    /// Keeps the nodes as these events tell, until they cannot be known any more.
+    /// Keeps the nodes as these events tell, until they cannot be known any more, for the reason that it returns, or have to be
+    /// listed anew.
     async fn follow(
         &self,
         mut events: impl Stream<Item = watcher::Result<Event<WatchedNode>>> + Unpin,
         backoff: &mut DefaultBackoff,
-    ) -> KubernetesError {
+    ) -> Option<KubernetesError> {
         let mut nodes = BTreeMap::new();
         let mut phase = Phase::Listing;
         loop {
@@ -104,7 +107,7 @@ impl NodeWatch {
                 self.steady(&nodes);
             }
             match event {
-                Err(_) if phase == Phase::Listing => return self.silent(),
+                Err(_) if phase == Phase::Listing => return Some(self.silent()),
                 Err(_) => {}
                 Ok(Some(Ok(Event::Init))) => {
                     phase = Phase::Listing;
@@ -131,8 +134,9 @@ impl NodeWatch {
                     tracing::debug!("the watch of Kubernetes' nodes was cut off: {error}");
                     sleep(backoff.next().unwrap_or(LIST_PATIENCE)).await;
                 }
-                Ok(Some(Err(error))) => return KubernetesError::of_watch(&self.url, &error),
-                Ok(None) => return self.silent(),
+                Ok(Some(Err(error))) if is_outdated(&error) => return None,
+                Ok(Some(Err(error))) => return Some(KubernetesError::of_watch(&self.url, &error)),
+                Ok(None) => return Some(self.silent()),
             }
         }
     }
@@ -194,6 +198,14 @@ fn is_cut_off(error: &watcher::Error) -> bool {
         | watcher::Error::WatchStartFailed(_)
         | watcher::Error::NoResourceVersion => false,
     }
+}
+
+/// Whether the server has forgotten where the watch was (410).
+fn is_outdated(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
+        return false;
+    };
+    matches!(error, kube::Error::Api(status) if status.code == 410)
 }
 
 /// Whether that changed anything: most updates are heartbeats.

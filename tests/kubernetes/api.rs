@@ -28,8 +28,10 @@ struct Inner {
     /// All changes with their versions, as watches tell them.
     changes: Vec<(u64, Value)>,
     version: u64,
-    /// Versions up to this one are forgotten.
+    /// Versions before this one are forgotten.
     forgotten: u64,
+    /// Whether that is said at once, and not by the first line of a watch.
+    says_gone_at_once: bool,
     /// Verbs that are forbidden.
     forbidden: Vec<&'static str>,
     /// How many lists were asked for.
@@ -144,8 +146,9 @@ impl ApiServer {
     }
 
     /// Forgets all changes so far: watches cannot begin at them any more.
-    pub fn forget_changes(&self) {
+    pub fn forget_changes(&self, says_gone_at_once: bool) {
         let mut inner = self.shared.lock();
+        inner.says_gone_at_once = says_gone_at_once;
         inner.version += 1;
         inner.forgotten = inner.version;
         inner.changes.clear();
@@ -223,6 +226,9 @@ async fn nodes(State(shared): State<Shared>, Query(query): Query<BTreeMap<String
     let begin: u64 = query["resourceVersion"].parse().unwrap();
     inner.watches.push(begin);
     let gone = begin < inner.forgotten;
+    if gone && inner.says_gone_at_once {
+        return status(410, "Expired", "too old resource version");
+    }
     drop(inner);
     let ticks = shared.ticks.subscribe();
     let generation = ticks.borrow().generation;

@@ -108,15 +108,20 @@ async fn a_watch_that_is_cut_off_goes_on_where_it_was() {
 
 #[tokio::test]
 async fn what_the_server_has_forgotten_is_listed_anew() {
-    let scene = Scene::ready().await;
-    eventually("the watch began", || scene.api.watches().len() == 1).await;
-    scene.api.delete("ec1-p1-686bn");
-    scene.until("it is gone", |nodes| nodes.len() == 1).await;
-    scene.api.apply(node("late", "", ""));
-    scene.api.cut();
-    scene.api.forget_changes();
-    scene.until("the new list is read", |nodes| nodes.get("late").is_some()).await;
-    assert_eq!(scene.api.lists(), 2, "410 Gone means a new list");
+    for says_gone_at_once in [false, true] {
+        let (log, _guard) = CapturedLog::start();
+        let scene = Scene::ready().await;
+        eventually("the watch began", || scene.api.watches().len() == 1).await;
+        scene.api.delete("ec1-p1-686bn");
+        scene.until("it is gone", |nodes| nodes.len() == 1).await;
+        scene.api.cut();
+        scene.api.apply(node("late", "", ""));
+        scene.api.forget_changes(says_gone_at_once);
+        scene.until("the new list is read", |nodes| nodes.get("late").is_some()).await;
+        assert_eq!(scene.api.lists(), 2, "410 Gone means a new list");
+        assert_eq!(scene.watch.nodes().unwrap().len(), 2);
+        assert_eq!(log.lines(&["WARN"]), [""; 0], "nobody needs to know");
+    }
 }
 
 #[tokio::test]

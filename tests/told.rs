@@ -435,3 +435,20 @@ async fn an_ambiguous_node_is_told_once_with_its_end_and_its_instance_is_not_unr
     assert_eq!(scene.ask_for(&["first", "second"]).await, [true, true]);
     scene.assert_told(1, &["node first: it is certain now which server it is"]);
 }
+
+/// A stray node that states the id of another node's server changes nothing of what that one is shown as.
+#[tokio::test(start_paused = true)]
+async fn a_stray_node_takes_no_instance_away_from_its_node() {
+    let (scene, nodes) = Scene::with_nodes().await;
+    let provider_id = format!("openstack:///{}", scene.server(0).unwrap());
+    let rightful = NodeObject { provider_id: provider_id.clone(), ..scene.object("rightful", 0) };
+    nodes.set([rightful, scene.object("stray", 0)]);
+    let named = NodeReference { provider_id: provider_id.clone(), name: "rightful".to_owned() };
+    for _ in 0..2 {
+        assert_eq!(scene.ask_for(&["stray"]).await, [false]);
+        assert!(scene.engine.group_of(&named).unwrap().is_some());
+        assert_eq!(scene.ask_for(&["stray"]).await, [false]);
+        assert_eq!(scene.view().instances[0].provider_id, provider_id);
+    }
+    scene.assert_told(1, &["WARN", "not certain which server it is", "rightful, stray"]);
+}

@@ -64,6 +64,12 @@ impl Registrations {
         self.nodes.get(&machine).is_none_or(|known| *known.provider_id != *provider_id)
     }
 
+    /// Whether a node of this server is known.
+    #[must_use]
+    pub fn is_registered(&self, machine: MachineId) -> bool {
+        self.nodes.contains_key(&machine)
+    }
+
     /// Remembers that this server's node is registered and what it shows.
     pub fn record(&mut self, machine: MachineId, provider_id: &str, now: Instant) {
         if !self.prefix_is_fixed

@@ -266,7 +266,7 @@ impl Engine {
         match identity::group_of(&snapshot, self.nodes().as_deref(), node) {
             Err(Unplaced::Foreign) => Ok(None),
             Err(Unplaced::Ambiguous { ambiguity, servers }) => {
-                self.register(&servers, node);
+                self.register_as_one_of(&servers, node);
                 self.ambiguous.tell(&node.name, &ambiguity);
                 Ok(None)
             }
@@ -277,10 +277,12 @@ impl Engine {
 
     /// Whether a registered node of a group is one for cluster-autoscaler, too. Learns that it is registered.
     fn counts(&self, found: &Found<'_>, node: &NodeReference) -> bool {
-        self.register(&found.servers, node);
-        match &found.ambiguity {
-            Some(ambiguity) => self.ambiguous.tell(&node.name, ambiguity),
-            None => self.ambiguous.settled(&node.name),
+        if let Some(ambiguity) = &found.ambiguity {
+            self.register_as_one_of(&found.servers, node);
+            self.ambiguous.tell(&node.name, ambiguity);
+        } else {
+            found.servers.iter().for_each(|server| self.state.register(*server, &node.provider_id, now()));
+            self.ambiguous.settled(&node.name);
         }
         // Its group now would make cluster-autoscaler take the node for ready, while the cloud provider's taint still
         // keeps every pod off, and ask for more nodes in each loop.
@@ -295,10 +297,10 @@ impl Engine {
         true
     }
 
-    /// Remembers what the node shows for each server that it may be on: cluster-autoscaler would delete an instance of which
-    /// no node shows the id.
-    fn register(&self, servers: &[MachineId], node: &NodeReference) {
-        for server in servers {
+    /// Remembers what the node shows for each server that it may be on, and of which no node is known for certain:
+    /// cluster-autoscaler would delete an instance of which no node shows the id.
+    fn register_as_one_of(&self, servers: &[MachineId], node: &NodeReference) {
+        for server in servers.iter().filter(|server| !self.state.is_registered(**server)) {
             self.state.register(*server, &node.provider_id, now());
         }
     }

@@ -1,8 +1,8 @@
 //! What a new node of a group would look like: cluster-autoscaler needs it to scale up a group without nodes.
 //!
 //! Where sources differ, the first that says something counts: the operator's settings, Magnum's `node_labels` and
-//! `node_taints`, the group's live nodes, the Magnum label `kubelet_options`, the flavor and what else is known of the group. What nobody tells is
-//! as small as a node can be believed to be, so that a pod that fits the template fits the node.
+//! `node_taints`, the group's live nodes, the Magnum label `kubelet_options`, the flavor and what else is known of the group.
+//! What nobody tells is as small as a node can be believed to be, so that a pod that fits the template fits the node.
 
 pub mod devices;
 pub mod kubelet_options;

@@ -18,6 +18,7 @@ pub mod config;
 pub mod core;
 pub mod engine;
 pub mod grpc;
+#[cfg(feature = "kubernetes")]
 pub mod kubernetes;
 pub mod openstack;
 pub mod simulator;

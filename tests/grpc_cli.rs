@@ -95,6 +95,7 @@ fn help_names_each_environment_variable() {
     }
 }
 
+#[cfg(feature = "kubernetes")]
 #[test]
 fn kubernetes_that_cannot_be_asked_is_two_and_says_what_is_missing() {
     let lookup = ["--simulate", "--address", "127.0.0.1:0", "--kube-lookup"];

@@ -1,19 +1,21 @@
 //! The options about Kubernetes, and what they start.
 
-use std::{ffi::OsString, sync::Arc, time::Duration};
+#[cfg(feature = "kubernetes")]
+use std::time::Duration;
+use std::{ffi::OsString, sync::Arc};
 
 use clap::{Args, builder::BoolishValueParser};
+#[cfg(feature = "kubernetes")]
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 use super::error::StartError;
-use crate::{
-    core::nodes::NodeSource,
-    engine::Engine,
-    kubernetes::{Access, AccessError, EventWriter, NodeFailures, NodeWatch},
-};
+#[cfg(feature = "kubernetes")]
+use crate::kubernetes::{Access, AccessError, EventWriter, NodeFailures, NodeWatch};
+use crate::{core::nodes::NodeSource, engine::Engine};
 
 /// How often failures become events; no shorter than a loop of cluster-autoscaler would notice.
+#[cfg(feature = "kubernetes")]
 const EVENT_PERIOD: Duration = Duration::from_secs(5);
 
 /// What Kubernetes is asked for.
@@ -42,6 +44,7 @@ pub struct KubernetesArguments {
 pub struct Kubernetes {
     /// The Node objects, with `--kube-lookup`.
     pub nodes: Option<Arc<dyn NodeSource>>,
+    #[cfg(feature = "kubernetes")]
     events: Option<EventWriter>,
 }
 
@@ -54,6 +57,19 @@ impl KubernetesArguments {
         if !self.kube_lookup && !self.kube_events {
             return Ok(Kubernetes::default());
         }
+        self.start_asked_for(stop).await
+    }
+
+    /// This build cannot.
+    #[cfg(not(feature = "kubernetes"))]
+    #[allow(clippy::unused_async, reason = "as the other one")]
+    async fn start_asked_for(&self, _stop: &CancellationToken) -> Result<Kubernetes, StartError> {
+        let why = "--kube-lookup and --kube-events are not in this build: it was made without the feature kubernetes";
+        Err(StartError::Configuration(why.to_owned()))
+    }
+
+    #[cfg(feature = "kubernetes")]
+    async fn start_asked_for(&self, stop: &CancellationToken) -> Result<Kubernetes, StartError> {
         let access = Access::new(self.kubeconfig.as_deref()).await?;
         let mut started = Kubernetes::default();
         if self.kube_lookup {
@@ -67,7 +83,13 @@ impl KubernetesArguments {
 }
 
 impl Kubernetes {
+    /// Makes no events: this build cannot.
+    #[cfg(not(feature = "kubernetes"))]
+    #[allow(clippy::unused_self, reason = "as the other one")]
+    pub fn follow(&self, _engine: &Arc<Engine>, _stop: &CancellationToken) {}
+
     /// Makes events of the failures that the engine's snapshots show, until `stop`.
+    #[cfg(feature = "kubernetes")]
     pub fn follow(&self, engine: &Arc<Engine>, stop: &CancellationToken) {
         let Some(writer) = self.events.clone() else { return };
         let (engine, stop) = (Arc::clone(engine), stop.clone());
@@ -86,6 +108,7 @@ impl Kubernetes {
     }
 }
 
+#[cfg(feature = "kubernetes")]
 impl From<AccessError> for StartError {
     fn from(error: AccessError) -> Self {
         Self::Configuration(error.to_string())

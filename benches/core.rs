@@ -1,20 +1,22 @@
 //! Speed of the core at 10,000 nodes: what a call costs once the cloud has been read.
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may panic")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may panic")]
 
 use std::{collections::BTreeMap, hint::black_box, sync::Arc, time::Instant};
 
 use cluster_autoscaler_provider_magnum::core::{
     cloud::Reading,
+    failure::Reason,
     identity::group_of,
     instance::InstanceId,
-    ledger::{Ledger, Queued, Request, Ticket},
     machine_id::MachineId,
-    member::{Member, MemberIndex, ServerPresence},
+    member::{Member, MemberKey},
     node_group::{Bounds, NodeGroup, NodeGroupUuid},
     nodes::{NodeIndex, NodeObject},
+    pending::{PendingRequests, Queued, Request, Ticket},
     plan::plan,
     registration::Registrations,
     request::NodeReference,
+    sample,
     snapshot::{GroupView, Snapshot},
     status::Status,
 };
@@ -30,36 +32,31 @@ fn machine(group: u32, index: u32) -> MachineId {
 
 fn reading(group: u32) -> Reading {
     let member = |index| Member {
-        index: MemberIndex::new(index),
+        key: MemberKey::Index(index),
+        name: format!("k8s-pool-{group}-abcdefghijkl-node-{index}"),
         server: Some(machine(group, index)),
-        presence: ServerPresence::Present,
-        counted: true,
         status: Status::parse("UPDATE_COMPLETE"),
-        reason: "state changed".into(),
+        reason: Reason { text: "state changed".into(), ..Reason::default() },
+        ..sample::member(index)
     };
+    let bounds = Bounds { min: 0, max: 2 * NODES };
     Reading {
-        cluster_status: Status::parse("UPDATE_COMPLETE"),
         group: NodeGroup {
             uuid: NodeGroupUuid::from_uuid(Uuid::from_u128(u128::from(group + 1) << 96)),
             name: format!("pool-{group}"),
-            bounds: Bounds { min: 0, max: 2 * NODES },
-            magnum_bounds: Bounds { min: 0, max: 2 * NODES },
+            bounds,
+            magnum_bounds: bounds,
             node_count: NODES,
-            status: Status::parse("UPDATE_COMPLETE"),
-            status_reason: String::new(),
-            updated_at: String::new(),
-            flavor_id: "m1.node".into(),
             labels: BTreeMap::new(),
+            ..sample::group()
         },
-        stack_name: format!("k8s-pool-{group}-abcdefghijkl"),
-        template: Default::default(),
-        members: (0..NODES).map(member).collect(),
-        servers: Some((0..NODES).map(|index| (machine(group, index), MemberIndex::new(index))).collect()),
+        servers: Some((0..NODES).map(|index| (machine(group, index), MemberKey::Index(index))).collect()),
+        ..sample::reading((0..NODES).map(member).collect())
     }
 }
 
 fn snapshot(views: &[Arc<GroupView>]) -> Snapshot {
-    Snapshot::new("k8s".into(), Instant::now(), views.to_vec())
+    Snapshot::new(Instant::now(), views.to_vec())
 }
 
 /// The Node object of a server, as systemd and the firmware name it.
@@ -78,16 +75,24 @@ fn core(criterion: &mut Criterion) {
     let readings: Vec<Reading> = (0..GROUPS).map(reading).collect();
     let views: Vec<_> = readings
         .iter()
-        .map(|reading| Arc::new(GroupView::new(reading, &Ledger::default(), &Registrations::default(), now)))
+        .map(|reading| {
+            Arc::new(GroupView::new(
+                reading,
+                &PendingRequests::default(),
+                None,
+                &Registrations::default(),
+                now,
+            ))
+        })
         .collect();
     let ready = snapshot(&views);
     let node = |provider_id: String| NodeReference { provider_id, name: String::new() };
     let ours = node(format!("openstack:///{}", machine(7, 500)));
     let foreign = node(format!("openstack:///{}", machine(99, 1)));
-    let mut ledger = Ledger::default();
-    ledger.queued = (0..50)
+    let mut pending = PendingRequests::default();
+    pending.queued = (0..50)
         .map(|number| Queued {
-            ticket: Ticket(u64::from(number)),
+            caller: Some(Ticket(u64::from(number))),
             request: Request::Delete(vec![InstanceId::Server(machine(0, number * 7))]),
             attempts: 0,
         })
@@ -115,11 +120,12 @@ fn core(criterion: &mut Criterion) {
     });
     criterion.bench_function("view of 1,000 nodes with 50 deletes waiting", |bencher| {
         bencher.iter(|| {
-            GroupView::new(black_box(&readings[0]), &ledger, &Registrations::default(), now).target_size
+            GroupView::new(black_box(&readings[0]), &pending, None, &Registrations::default(), now)
+                .target_size
         });
     });
     criterion.bench_function("plan of 50 one-node deletes among 1,000 nodes", |bencher| {
-        bencher.iter(|| plan(black_box(&readings[0]), &ledger, Instant::now()).resize.unwrap().count);
+        bencher.iter(|| plan(black_box(&readings[0]), &pending, Instant::now()).resize.unwrap().count);
     });
 }
 

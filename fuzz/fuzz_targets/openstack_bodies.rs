@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../tests/openstack_bodies/drive.rs"]
+#[path = "../../tests/it/openstack_bodies/drive.rs"]
 mod drive;
 
 const STATUSES: [u16; 8] = [200, 200, 200, 200, 302, 401, 404, 503];

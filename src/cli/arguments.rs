@@ -13,16 +13,16 @@ use clap::{
     builder::{BoolishValueParser, NonEmptyStringValueParser},
 };
 
-use super::kubernetes::KubernetesArguments;
+use super::{driver_arguments::DriverArguments, kubernetes::KubernetesArguments};
 use crate::{
-    core::{machine_id::ProviderIdPrefix, template::labels::check_key},
+    core::{lifecycle::Timing, machine_id::ProviderIdPrefix, template::labels::check_key},
     engine::EngineOptions,
     grpc::tls::SecurityOptions,
     telemetry::logs::{self, LogFormat},
 };
 
 /// A call waits for the window and then for Magnum, and cluster-autoscaler gives it 5 s by default.
-const LONGEST_COALESCE_WINDOW: Duration = Duration::from_secs(2);
+const MAX_COALESCE_WINDOW: Duration = Duration::from_secs(2);
 
 /// An external gRPC cloud provider that lets the Kubernetes cluster-autoscaler grow and shrink OpenStack Magnum
 /// clusters.
@@ -42,10 +42,12 @@ pub enum Command {
     /// Answers cluster-autoscaler's calls (--cloud-provider=externalgrpc) and carries them out on a Magnum cluster
     /// until SIGTERM. Exit code 0: stopped on request, 1: failed, 2: wrong usage or configuration.
     Serve(Box<ServeArguments>),
+    #[cfg(feature = "simulator")]
     /// Run a simulated OpenStack alone
     ///
     /// Keystone, Magnum, Heat and Nova in memory over real HTTP, for other clients. Prints the credentials to use.
     Simulate(SimulateArguments),
+    #[cfg(feature = "simulator")]
     /// Watch the service work, without any cloud
     ///
     /// Starts the simulator and the service on free ports of this machine, plays cluster-autoscaler's part over gRPC,
@@ -91,6 +93,10 @@ pub struct ServeArguments {
     #[command(flatten, next_help_heading = "Cloud")]
     pub cloud: CloudArguments,
 
+    /// The driver behind Magnum.
+    #[command(flatten, next_help_heading = "Driver")]
+    pub driver: DriverArguments,
+
     /// What Kubernetes is asked for.
     #[command(flatten, next_help_heading = "Kubernetes")]
     pub kubernetes: KubernetesArguments,
@@ -107,6 +113,7 @@ pub struct ServeArguments {
     #[command(flatten, next_help_heading = "Log")]
     pub log: LogArguments,
 
+    #[cfg(feature = "simulator")]
     /// Run against the built-in simulator instead of a cloud
     #[arg(
         long,
@@ -117,9 +124,22 @@ pub struct ServeArguments {
     )]
     pub simulate: bool,
 
+    #[cfg(feature = "simulator")]
     /// What is simulated.
     #[command(flatten, next_help_heading = "Simulator")]
     pub simulator: SimulatorArguments,
+}
+
+impl ServeArguments {
+    /// Whether the cloud is the built-in simulator.
+    #[must_use]
+    pub fn simulates(&self) -> bool {
+        #[cfg(feature = "simulator")]
+        let simulates = self.simulate;
+        #[cfg(not(feature = "simulator"))]
+        let simulates = false;
+        simulates
+    }
 }
 
 /// Where the cloud is and what to scale.
@@ -135,14 +155,19 @@ pub struct CloudArguments {
     #[arg(long, env = "OS_CLOUD", value_name = "NAME")]
     pub os_cloud: Option<String>,
 
-    /// Name or UUID of the Magnum cluster; required unless --simulate
+    #[cfg_attr(
+        feature = "simulator",
+        doc = "Name or UUID of the Magnum cluster; required unless --simulate"
+    )]
+    #[cfg_attr(not(feature = "simulator"), doc = "Name or UUID of the Magnum cluster; required")]
     #[arg(
         long,
         env = "MAGNUM_AUTOSCALER_CLUSTER_NAME",
         value_name = "NAME-OR-UUID",
-        value_parser = NonEmptyStringValueParser::new(),
-        required_unless_present = "simulate"
+        value_parser = NonEmptyStringValueParser::new()
     )]
+    #[cfg_attr(feature = "simulator", arg(required_unless_present = "simulate"))]
+    #[cfg_attr(not(feature = "simulator"), arg(required = true))]
     pub cluster_name: Option<String>,
 
     /// Node group to scale, with the fewest and the most nodes it may have; repeatable, ";" between several in the
@@ -222,7 +247,7 @@ impl PaceArguments {
     pub fn engine_options(&self) -> EngineOptions {
         EngineOptions {
             refresh_interval: self.refresh_interval,
-            coalesce_window: self.coalesce_window,
+            timing: Timing { coalesce_window: self.coalesce_window, ..Timing::default() },
             ..EngineOptions::default()
         }
     }
@@ -292,6 +317,7 @@ impl From<LogFormatArgument> for LogFormat {
     }
 }
 
+#[cfg(feature = "simulator")]
 /// The options of `simulate`.
 #[derive(Debug, Args)]
 pub struct SimulateArguments {
@@ -314,9 +340,14 @@ pub struct SimulateArguments {
     pub log: LogArguments,
 }
 
+#[cfg(feature = "simulator")]
 /// What is simulated.
 #[derive(Debug, Clone, Args)]
 pub struct SimulatorArguments {
+    /// Releases and driver to behave as; docs/simulator-profiles.md tells what differs
+    #[arg(long, env = "MAGNUM_AUTOSCALER_PROFILE", default_value = "zed", value_name = "NAME")]
+    pub profile: crate::simulator::Profile,
+
     /// How long each simulated request takes, like 50ms
     #[arg(
         long,
@@ -346,6 +377,7 @@ pub struct SimulatorArguments {
     pub nodes_per_group: Option<u32>,
 }
 
+#[cfg(feature = "simulator")]
 /// The options of `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArguments {
@@ -374,8 +406,9 @@ pub struct DemoArguments {
     pub log_level: Option<String>,
 }
 
+#[cfg(feature = "simulator")]
 /// The options of [`SimulatorArguments`], which mean nothing to `serve` without `--simulate`.
-const SIMULATOR_OPTIONS: [&str; 4] = ["latency", "node_boot_time", "groups", "nodes_per_group"];
+const SIMULATOR_OPTIONS: [&str; 5] = ["profile", "latency", "node_boot_time", "groups", "nodes_per_group"];
 
 impl Arguments {
     /// Parses the command line of the process; prints help, version or what is wrong, and exits, where that is
@@ -389,7 +422,16 @@ impl Arguments {
     /// The whole command line.
     #[must_use]
     pub fn definition() -> clap::Command {
-        Self::command().mut_subcommand("serve", |serve| {
+        #[cfg(not(feature = "simulator"))]
+        let definition = Self::command();
+        #[cfg(feature = "simulator")]
+        let definition = Self::with_simulator_options(Self::command());
+        definition
+    }
+
+    #[cfg(feature = "simulator")]
+    fn with_simulator_options(definition: clap::Command) -> clap::Command {
+        definition.mut_subcommand("serve", |serve| {
             serve.mut_args(|option| {
                 if SIMULATOR_OPTIONS.contains(&option.get_id().as_str()) {
                     let help = option.get_help().map(ToString::to_string).unwrap_or_default();
@@ -423,8 +465,8 @@ fn parse_positive_duration(text: &str) -> Result<Duration, String> {
 
 fn parse_coalesce_window(text: &str) -> Result<Duration, String> {
     let window = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if window > LONGEST_COALESCE_WINDOW {
-        return Err(format!("must not be longer than {} s", LONGEST_COALESCE_WINDOW.as_secs()));
+    if window > MAX_COALESCE_WINDOW {
+        return Err(format!("must not be longer than {} s", MAX_COALESCE_WINDOW.as_secs()));
     }
     Ok(window)
 }

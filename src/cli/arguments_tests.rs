@@ -7,6 +7,7 @@ fn serve(options: &[&str]) -> Result<Box<ServeArguments>, clap::Error> {
     let arguments = Arguments::from_arg_matches(&Arguments::definition().try_get_matches_from(line)?)?;
     match arguments.command {
         Command::Serve(arguments) => Ok(arguments),
+        #[cfg(feature = "simulator")]
         Command::Simulate(_) | Command::Demo(_) => panic!("not serve"),
     }
 }
@@ -39,21 +40,31 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(arguments.admin_address.to_string(), "127.0.0.1:8087");
     assert_eq!(arguments.pace.coalesce_window, Duration::from_millis(200));
     assert_eq!(arguments.pace.refresh_interval, Duration::from_secs(10));
-    assert!(!arguments.simulate && !arguments.tls.insecure);
+    assert!(!arguments.simulates() && !arguments.tls.insecure);
     assert!(!arguments.kubernetes.kube_lookup && !arguments.kubernetes.kube_events);
     assert_eq!(arguments.cloud.provider_id_prefix, None);
 }
 
 #[test]
-fn a_cluster_is_needed_unless_it_is_simulated() {
+fn a_cluster_is_needed() {
     assert_eq!(serve(&[]).unwrap_err().kind(), ErrorKind::MissingRequiredArgument);
+}
+
+#[cfg(feature = "simulator")]
+#[test]
+fn no_cluster_is_needed_where_it_is_simulated() {
     assert!(serve(&["--simulate"]).unwrap().cloud.cluster_name.is_none());
 }
 
+#[cfg(feature = "simulator")]
 #[test]
 fn options_of_the_simulator_need_it() {
-    let error = serve(&["--cluster-name", "k8s", "--latency", "50ms"]).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::MissingRequiredArgument);
+    for option in [["--latency", "50ms"], ["--profile", "queens"]] {
+        let line = [["--cluster-name", "k8s"], option].concat();
+        assert_eq!(serve(&line).unwrap_err().kind(), ErrorKind::MissingRequiredArgument, "{option:?}");
+    }
+    let error = serve(&["--simulate", "--profile", "rocky"]).unwrap_err();
+    assert!(error.to_string().contains("magnum-cluster-api"), "{error}");
     let line = ["--simulate", "--latency", "50ms", "--groups", "5", "--nodes-per-group", "200"];
     let simulator = serve(&line).unwrap().simulator;
     assert_eq!((simulator.latency, simulator.groups), (Duration::from_millis(50), Some(5)));

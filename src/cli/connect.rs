@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{arguments::ServeArguments, error::StartError, simulate::StartedSimulator};
+use super::{arguments::ServeArguments, error::StartError};
 use crate::{
     config::{
         self, CloudChoice, Environment,
@@ -17,6 +17,15 @@ use crate::{
     telemetry::metrics::Metrics,
 };
 
+/// How a cloud is reached that this process runs itself.
+#[derive(Debug, Clone)]
+pub struct OwnCloud {
+    /// Who may log in, as the `OS_*` variables that all OpenStack clients read.
+    pub environment: Environment,
+    /// The cluster it has.
+    pub cluster_name: String,
+}
+
 /// The cluster to scale: in the simulator if one was started, else where `--cloud-config`, `--os-cloud` or `OS_*` say.
 /// Each request is told to `metrics`; node templates are made by `settings` and like the live `nodes`. Talks to nobody yet.
 ///
@@ -24,7 +33,7 @@ use crate::{
 /// [`StartError::Configuration`] when the files or options cannot be used.
 pub fn connect(
     arguments: &ServeArguments,
-    simulator: Option<&StartedSimulator>,
+    simulator: Option<&OwnCloud>,
     metrics: &Arc<Metrics>,
     settings: Arc<Settings>,
     nodes: Option<Arc<dyn NodeSource>>,
@@ -32,9 +41,7 @@ pub fn connect(
     let options = &arguments.cloud;
     let selection = selection(&options.nodes, &options.node_group_auto_discovery).map_err(configuration)?;
     let loaded = match simulator {
-        Some(simulator) => {
-            config::load(&CloudChoice::default(), &simulator.environment.iter().cloned().collect())
-        }
+        Some(simulator) => config::load(&CloudChoice::default(), &simulator.environment),
         None => {
             let choice = CloudChoice {
                 cloud_config: options.cloud_config.as_deref().map(path_without_line_ends),
@@ -59,8 +66,11 @@ pub fn connect(
     };
     let session = Session::with(loaded.config, Arc::new(transport), metrics.clone(), timeouts)
         .with_origin(loaded.origin);
-    let cluster = MagnumCluster::new(Arc::new(session), name, selection);
-    Ok(Arc::new(cluster.with_settings(settings).with_nodes(nodes)))
+    let cluster = MagnumCluster::new(Arc::new(session), name, selection)
+        .with_driver_options(arguments.driver.options())
+        .with_settings(settings)
+        .with_nodes(nodes);
+    Ok(Arc::new(cluster))
 }
 
 /// What `--config` says, corrected by the options of the command line.
@@ -90,12 +100,12 @@ fn selection(nodes: &[String], discovery: &[String]) -> Result<GroupSelection, N
     GroupSelection::new(nodes, discovery)
 }
 
-/// Options come from variables, too, and those from files that end with a line end.
+/// Removes line ends from options: they may come from variables that were filled from files.
 fn path_without_line_ends(path: &Path) -> PathBuf {
     path.to_str().map_or_else(|| path.to_owned(), |text| without_line_ends(text).into())
 }
 
-/// Variables that are no text are nobody's configuration; of those that could be one it is told.
+/// Leaves out variables that are not UTF-8, with a warning if the name could be one of ours.
 fn environment() -> Environment {
     std::env::vars_os()
         .filter_map(|(name, value)| {

@@ -1,22 +1,17 @@
 //! The options about Kubernetes, and what they start.
 
-#[cfg(feature = "kubernetes")]
-use std::time::Duration;
-use std::{ffi::OsString, sync::Arc};
+use std::{ffi::OsString, fmt, sync::Arc};
 
 use clap::{Args, builder::BoolishValueParser};
-#[cfg(feature = "kubernetes")]
-use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 use super::error::StartError;
 #[cfg(feature = "kubernetes")]
-use crate::kubernetes::{Access, AccessError, EventWriter, NodeFailures, NodeWatch};
-use crate::{core::nodes::NodeSource, engine::Engine};
-
-/// How often failures become events; no shorter than a loop of cluster-autoscaler would notice.
-#[cfg(feature = "kubernetes")]
-const EVENT_PERIOD: Duration = Duration::from_secs(5);
+use crate::{
+    core::decision::Decision,
+    kubernetes::{Access, AccessError, EventWriter, NodeEvent, NodeWatch},
+};
+use crate::{core::nodes::NodeSource, engine::Subscriber};
 
 /// What Kubernetes is asked for.
 #[derive(Debug, Clone, Args)]
@@ -40,12 +35,18 @@ pub struct KubernetesArguments {
 }
 
 /// What runs beside the service.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Kubernetes {
     /// The Node objects, with `--kube-lookup`.
     pub nodes: Option<Arc<dyn NodeSource>>,
-    #[cfg(feature = "kubernetes")]
-    events: Option<EventWriter>,
+    /// Who makes events of what the engine tells, with `--kube-events`.
+    pub events: Option<Arc<dyn Subscriber>>,
+}
+
+impl fmt::Debug for Kubernetes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kubernetes").field("nodes", &self.nodes).finish_non_exhaustive()
+    }
 }
 
 impl KubernetesArguments {
@@ -76,35 +77,16 @@ impl KubernetesArguments {
             started.nodes = Some(NodeWatch::start(access.clone(), stop.clone()));
         }
         if self.kube_events {
-            started.events = Some(EventWriter::start(access, stop.clone()));
+            started.events = Some(Arc::new(EventWriter::start(access, stop.clone())));
         }
         Ok(started)
     }
 }
 
-impl Kubernetes {
-    /// Makes no events: this build cannot.
-    #[cfg(not(feature = "kubernetes"))]
-    #[allow(clippy::unused_self, reason = "as the other one")]
-    pub fn follow(&self, _engine: &Arc<Engine>, _stop: &CancellationToken) {}
-
-    /// Makes events of the failures that the engine's snapshots show, until `stop`.
-    #[cfg(feature = "kubernetes")]
-    pub fn follow(&self, engine: &Arc<Engine>, stop: &CancellationToken) {
-        let Some(writer) = self.events.clone() else { return };
-        let (engine, stop) = (Arc::clone(engine), stop.clone());
-        tokio::spawn(async move {
-            stop.run_until_cancelled(async {
-                let (mut failures, mut pace) = (NodeFailures::default(), interval(EVENT_PERIOD));
-                loop {
-                    pace.tick().await;
-                    if let Ok(snapshot) = engine.snapshot() {
-                        failures.new_in(&snapshot).into_iter().for_each(|event| writer.tell(event));
-                    }
-                }
-            })
-            .await
-        });
+#[cfg(feature = "kubernetes")]
+impl Subscriber for EventWriter {
+    fn decided(&self, decision: &Decision) {
+        NodeEvent::of(decision).into_iter().for_each(|event| self.tell(event));
     }
 }
 

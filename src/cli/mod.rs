@@ -1,9 +1,9 @@
-//! The commands; the only room that knows all others.
+//! The commands; the only module that uses all others.
 //!
 //! - [`arguments`]: the command line
 //! - [`serve`]: the service, wired together
-//! - [`simulate`]: the simulator, alone or under the service
-//! - [`demo`]: the simulator, the service and a story played on them
+//! - `simulate`: the simulator, alone or under the service (feature `simulator`)
+//! - `demo`: the simulator, the service and a story played on them (feature `simulator`)
 //! - [`connect`]: from the command line to a cloud
 //! - [`first_reading`]: what the first look at the cloud says about the configuration
 //! - [`kubernetes`]: the options about Kubernetes, and what they start
@@ -13,12 +13,15 @@
 
 pub mod arguments;
 pub mod connect;
+#[cfg(feature = "simulator")]
 pub mod demo;
+pub mod driver_arguments;
 pub mod error;
 pub mod first_reading;
 pub mod kubernetes;
 pub mod serve;
 pub mod signals;
+#[cfg(feature = "simulator")]
 pub mod simulate;
 pub mod terminal;
 
@@ -30,13 +33,10 @@ use self::{
     arguments::{Arguments, Command, LogArguments},
     error::StartError,
 };
-use crate::telemetry::{
-    logs::{self, LogFormat},
-    standard_error,
-};
+use crate::telemetry::{logs, standard_error};
 
 /// More threads bring nothing to a service that mostly waits, and each costs memory.
-const MOST_WORKER_THREADS: usize = 4;
+const MAX_WORKER_THREADS: usize = 4;
 
 /// How long the end of the process waits for the last lines to be written.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -65,13 +65,15 @@ fn execute(command: Command) -> Result<(), StartError> {
             start_log(&arguments.log)?;
             runtime.block_on(serve::serve(&arguments))
         }
+        #[cfg(feature = "simulator")]
         Command::Simulate(arguments) => {
             start_log(&arguments.log)?;
             runtime.block_on(simulate::simulate(&arguments))
         }
+        #[cfg(feature = "simulator")]
         Command::Demo(arguments) => {
             if let Some(level) = &arguments.log_level {
-                logs::start(LogFormat::Text, logs::filter(Some(level))?)?;
+                logs::start(logs::LogFormat::Text, logs::filter(Some(level))?)?;
             }
             runtime.block_on(demo::demo(&arguments))
         }
@@ -84,7 +86,7 @@ fn execute(command: Command) -> Result<(), StartError> {
 fn runtime() -> Result<Runtime, StartError> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     Builder::new_multi_thread()
-        .worker_threads(cores.min(MOST_WORKER_THREADS))
+        .worker_threads(cores.min(MAX_WORKER_THREADS))
         .enable_all()
         .build()
         .map_err(|error| StartError::Run(format!("cannot start threads: {error}")))

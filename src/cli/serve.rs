@@ -1,4 +1,4 @@
-//! The command `serve`: the rooms wired together, from the first line in the log to the last.
+//! The command `serve`: the modules wired together, from the first line in the log to the last.
 
 use std::{
     fmt::Write as _,
@@ -19,16 +19,15 @@ use super::{
     arguments::ServeArguments,
     connect::{connect, settings},
     error::StartError,
-    first_reading::{FirstReading, is_fatal},
+    first_reading::{self, is_fatal},
     signals::StopSignals,
-    simulate::{StartedSimulator, announce, start_simulator},
 };
 use crate::{
     core::{
         cloud::{CloudError, Observation},
         settings::Settings,
     },
-    engine::{Engine, Recorder},
+    engine::{Engine, Subscriber},
     grpc::{
         call_layer::CallObserver,
         certificate,
@@ -61,36 +60,40 @@ pub async fn serve(arguments: &ServeArguments) -> Result<(), StartError> {
     let admin = AdminServer::bind(arguments.admin_address).await?;
     let metrics = Arc::new(Metrics::new()?);
     metrics.certificates_expire(&certificate::expiries(&security_options));
-    let simulator = simulator(arguments).await?;
+    #[cfg(feature = "simulator")]
+    let simulator = super::simulate::simulator_of(arguments).await?;
+    #[cfg(feature = "simulator")]
+    let own_cloud = simulator.as_ref().map(|simulator| &simulator.access);
+    #[cfg(not(feature = "simulator"))]
+    let own_cloud = None;
     let stop = CancellationToken::new();
     let _stopped = stop.clone().drop_guard();
     let kubernetes = arguments.kubernetes.start(&stop).await?;
     if let Some(nodes) = &kubernetes.nodes {
         metrics.watch_nodes(Arc::clone(nodes));
     }
-    let cloud =
-        connect(arguments, simulator.as_ref(), &metrics, Arc::clone(&settings), kubernetes.nodes.clone())?;
+    let cloud = connect(arguments, own_cloud, &metrics, Arc::clone(&settings), kubernetes.nodes.clone())?;
 
-    let (cloud, readings) = FirstReading::listen(cloud);
-    let recorder: Arc<dyn Recorder> = metrics.clone();
+    let mut subscribers: Vec<Arc<dyn Subscriber>> = vec![metrics.clone()];
+    subscribers.extend(kubernetes.events);
     let mut options = arguments.pace.engine_options();
     options.identify_by_name = arguments.cloud.identify_by_name;
     options.provider_id_prefix.clone_from(&arguments.cloud.provider_id_prefix);
     options.nodes.clone_from(&kubernetes.nodes);
-    if simulator.is_some() {
-        // No process before this one has sent anything to it.
-        options.patience.after_start = Duration::ZERO;
+    if own_cloud.is_some() {
+        // The simulated cloud is new: no earlier process has sent it anything.
+        options.timing.patience.after_start = Duration::ZERO;
     }
-    let engine = Engine::start(cloud, options, recorder);
-    kubernetes.follow(&engine, &stop);
-    let places = Places { grpc: server.address(), plaintext, admin: admin.address() };
+    let (listen, readings) = first_reading::listen();
+    let engine = Engine::start_observed(cloud, options, Arc::new(subscribers), listen);
+    let addresses = Addresses { grpc: server.address(), plaintext, admin: admin.address() };
     let running = Running::start(server, admin, engine, metrics, settings);
-    running.until_stopped(&mut signals, readings, &places, simulator.is_some()).await
+    running.until_stopped(&mut signals, readings, &addresses, own_cloud.is_some()).await
 }
 
-/// The parser sees to it unless `MAGNUM_AUTOSCALER_SIMULATE` is set to false, which it takes for present.
+/// The parser checks this already, except when `MAGNUM_AUTOSCALER_SIMULATE` is `false`: it takes that for given.
 fn require_cluster(arguments: &ServeArguments) -> Result<(), StartError> {
-    if arguments.simulate || arguments.cloud.cluster_name.is_some() {
+    if arguments.simulates() || arguments.cloud.cluster_name.is_some() {
         return Ok(());
     }
     Err(StartError::Configuration(
@@ -98,24 +101,14 @@ fn require_cluster(arguments: &ServeArguments) -> Result<(), StartError> {
     ))
 }
 
-async fn simulator(arguments: &ServeArguments) -> Result<Option<StartedSimulator>, StartError> {
-    if !arguments.simulate {
-        return Ok(None);
-    }
-    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let simulator = start_simulator(&arguments.simulator, any_port).await?;
-    announce(&simulator, &arguments.simulator);
-    Ok(Some(simulator))
-}
-
 /// Where the service is reached.
-struct Places {
+struct Addresses {
     grpc: SocketAddr,
     plaintext: bool,
     admin: SocketAddr,
 }
 
-impl Places {
+impl Addresses {
     fn announce(&self) {
         let security = if self.plaintext { "plaintext" } else { "mutual TLS" };
         info!("serving cluster-autoscaler at {} ({security})", self.grpc);
@@ -172,10 +165,10 @@ impl Running {
         mut self,
         signals: &mut StopSignals,
         mut readings: UnboundedReceiver<Result<Observation, CloudError>>,
-        places: &Places,
+        addresses: &Addresses,
         simulated: bool,
     ) -> Result<(), StartError> {
-        // The first reading tells in a moment whether the configuration is any good; unless the cloud is slow.
+        // The first reading soon tells whether the configuration works, unless the cloud is slow.
         let silence = sleep(ANNOUNCE_AFTER);
         tokio::pin!(silence);
         let mut announced = false;
@@ -186,18 +179,18 @@ impl Running {
                         return Err(StartError::Configuration(error.to_string()));
                     }
                     if !std::mem::replace(&mut announced, true) {
-                        places.announce();
+                        addresses.announce();
                     }
-                    // The engine has told of a failure and tries on.
+                    // The engine has logged the failure and tries again.
                     if let Ok(observation) = reading {
-                        // What is scaled comes before what to try.
+                        // First which groups are scaled, then what to try.
                         let _ = self.engine.refresh(Instant::now() + ANNOUNCE_AFTER).await;
-                        announce_cluster(&observation, places, simulated);
+                        announce_cluster(&observation, addresses, simulated);
                     }
                 }
                 () = &mut silence, if !announced => {
                     announced = true;
-                    places.announce();
+                    addresses.announce();
                 }
                 ended = &mut self.server => return Err(server_ended("gRPC", ended)),
                 ended = &mut self.admin => {
@@ -244,20 +237,20 @@ fn server_ended<E: Into<StartError>>(which: &str, ended: Result<Result<(), E>, J
 }
 
 /// Says where nothing is scaled, and for the simulator what to try. The engine tells of each group.
-fn announce_cluster(observation: &Observation, places: &Places, simulated: bool) {
+fn announce_cluster(observation: &Observation, addresses: &Addresses, simulated: bool) {
     let cluster = &observation.cluster_name;
     if observation.groups.is_empty() {
         warn!("cluster {cluster} has no node group to scale: see --nodes and --node-group-auto-discovery");
     }
     if simulated {
-        for line in suggestions(observation, places) {
+        for line in suggestions(observation, addresses) {
             info!("try: {line}");
         }
     }
 }
 
 /// The calls to try: a look at the groups, and one node more in a group that has room.
-fn suggestions(observation: &Observation, places: &Places) -> Vec<String> {
+fn suggestions(observation: &Observation, addresses: &Addresses) -> Vec<String> {
     let room = observation
         .groups
         .iter()
@@ -265,9 +258,9 @@ fn suggestions(observation: &Observation, places: &Places) -> Vec<String> {
         .find(|reading| reading.size() < reading.group.bounds.max);
     let increase = room.map(|reading| {
         let data = format!(r#"{{"id":"{}","delta":1}}"#, reading.group.id());
-        places.grpcurl(&data, "NodeGroupIncreaseSize")
+        addresses.grpcurl(&data, "NodeGroupIncreaseSize")
     });
-    std::iter::once(places.grpcurl("", "NodeGroups")).chain(increase).collect()
+    std::iter::once(addresses.grpcurl("", "NodeGroups")).chain(increase).collect()
 }
 
 #[cfg(test)]
@@ -276,18 +269,18 @@ mod tests {
 
     #[test]
     fn the_call_to_try_can_be_pasted() {
-        let places = Places {
+        let addresses = Addresses {
             grpc: "0.0.0.0:8086".parse().unwrap(),
             plaintext: true,
             admin: "127.0.0.1:8087".parse().unwrap(),
         };
         assert_eq!(
-            places.grpcurl("", "NodeGroups"),
+            addresses.grpcurl("", "NodeGroups"),
             "grpcurl -plaintext 127.0.0.1:8086 \
              clusterautoscaler.cloudprovider.v1.externalgrpc.CloudProvider/NodeGroups"
         );
         assert_eq!(
-            places.grpcurl(r#"{"id":"pool-b-12345678","delta":1}"#, "NodeGroupIncreaseSize"),
+            addresses.grpcurl(r#"{"id":"pool-b-12345678","delta":1}"#, "NodeGroupIncreaseSize"),
             r#"grpcurl -plaintext -d '{"id":"pool-b-12345678","delta":1}' 127.0.0.1:8086 "#.to_owned()
                 + "clusterautoscaler.cloudprovider.v1.externalgrpc.CloudProvider/NodeGroupIncreaseSize"
         );

@@ -1,11 +1,12 @@
 //! The simulator, alone or under the service.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use tracing::info;
 
 use super::{
-    arguments::{SimulateArguments, SimulatorArguments},
+    arguments::{ServeArguments, SimulateArguments, SimulatorArguments},
+    connect::OwnCloud,
     error::StartError,
     signals::StopSignals,
     terminal,
@@ -17,10 +18,8 @@ use crate::simulator::{RunningSimulator, Simulator, SimulatorOptions};
 pub struct StartedSimulator {
     /// Where its services are; Keystone is at `<base_url>/identity/v3` or as `environment` says.
     pub base_url: String,
-    /// The cluster it has.
-    pub cluster_name: String,
-    /// Who may log in, as the `OS_*` variables that all OpenStack clients read.
-    pub environment: Vec<(String, String)>,
+    /// Its cluster and who may log in.
+    pub access: OwnCloud,
     /// The cloud itself, for what its services do not offer.
     pub simulator: Simulator,
     _running: RunningSimulator,
@@ -35,6 +34,7 @@ pub async fn start_simulator(
     address: SocketAddr,
 ) -> Result<StartedSimulator, StartError> {
     let options = SimulatorOptions {
+        profile: arguments.profile,
         latency: arguments.latency,
         node_boot_time: arguments.node_boot_time,
         seed: rand::random(),
@@ -58,22 +58,39 @@ pub async fn start_simulator(
         ("OS_PROJECT_NAME", credentials.project_name.to_owned()),
         ("OS_PROJECT_DOMAIN_NAME", credentials.domain_name.to_owned()),
         ("OS_REGION_NAME", credentials.region.to_owned()),
+        // gophercloud's AuthOptionsFromEnv refuses a user's name without it.
+        ("OS_DOMAIN_NAME", credentials.domain_name.to_owned()),
     ];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
     Ok(StartedSimulator {
         base_url: running.base_url.clone(),
-        cluster_name: simulator.cluster_name(),
-        environment: environment.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+        access: OwnCloud { environment, cluster_name: simulator.cluster_name() },
         simulator,
         _running: running,
     })
 }
 
+/// The simulator that `serve --simulate` stands before, on a free port of this machine; none without that option.
+///
+/// # Errors
+/// As [`start_simulator`].
+pub async fn simulator_of(arguments: &ServeArguments) -> Result<Option<StartedSimulator>, StartError> {
+    if !arguments.simulate {
+        return Ok(None);
+    }
+    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let simulator = start_simulator(&arguments.simulator, any_port).await?;
+    announce(&simulator, &arguments.simulator);
+    Ok(Some(simulator))
+}
+
 /// Says what was started.
 pub fn announce(simulator: &StartedSimulator, arguments: &SimulatorArguments) {
     info!(
-        "simulating OpenStack at {}: cluster {}, requests take {}, nodes boot in {}",
+        "simulating OpenStack ({}) at {}: cluster {}, requests take {}, nodes boot in {}",
+        arguments.profile,
         simulator.base_url,
-        simulator.cluster_name,
+        simulator.access.cluster_name,
         humantime::format_duration(arguments.latency),
         humantime::format_duration(arguments.node_boot_time),
     );
@@ -87,7 +104,7 @@ pub async fn simulate(arguments: &SimulateArguments) -> Result<(), StartError> {
     let mut signals = StopSignals::listen()?;
     let simulator = start_simulator(&arguments.simulator, arguments.address).await?;
     announce(&simulator, &arguments.simulator);
-    for (name, value) in &simulator.environment {
+    for (name, value) in &simulator.access.environment {
         terminal::line(format_args!("export {name}='{value}'"));
     }
     info!("{}: stopped", signals.next().await);

@@ -13,7 +13,6 @@ use crate::core::cloud::Service;
 pub struct CloudConfig {
     /// Keystone, without `/v3` and without a slash at the end of the path.
     pub auth_url: Url,
-    /// Who logs in.
     pub credentials: Credentials,
     /// The region whose endpoints are used; none where the catalog has only one.
     pub region: Option<String>,
@@ -32,7 +31,7 @@ pub struct CloudConfig {
 /// A client certificate with its key, as PEM files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
-    /// The certificate (chain).
+    /// The certificate, with its chain after it.
     pub cert_file: PathBuf,
     /// Its private key; may be the same file.
     pub key_file: PathBuf,
@@ -51,7 +50,7 @@ pub enum Interface {
 }
 
 impl Interface {
-    /// Reads a name of either spelling, `internal` or the older `internalURL`.
+    /// Reads a name in either form, `internal` or the older `internalURL`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match text.strip_suffix("URL").unwrap_or(text) {
@@ -138,28 +137,19 @@ impl EndpointOverride {
 }
 
 /// How to log in. Combinations that Keystone refuses cannot be represented: an application credential with a scope, a
-/// trust besides a project (FINDINGS, Logging in).
+/// trust besides a project (docs/openstack-behaviour.md#logging-in).
 #[derive(Debug, Clone)]
 pub enum Credentials {
-    /// A user's password.
     Password {
-        /// The user.
         user: Identity,
-        /// The password.
         password: SecretString,
         /// What to be let in to.
         scope: Scope,
     },
     /// An application credential, which carries its project within.
-    ApplicationCredential {
-        /// The credential.
-        credential: ApplicationCredential,
-        /// Its secret.
-        secret: SecretString,
-    },
+    ApplicationCredential { credential: ApplicationCredential, secret: SecretString },
     /// A token that somebody else obtained. It keeps its expiry and cannot be renewed beyond it.
     Token {
-        /// The token.
         token: SecretString,
         /// What to be let in to; the token's own project where there is none.
         scope: Option<Scope>,
@@ -169,11 +159,8 @@ pub enum Credentials {
 /// Something that Keystone knows by an id, or by a name within a domain: a user or a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identity {
-    /// Its id.
     Id(String),
-    /// Its name.
     Name {
-        /// The name.
         name: String,
         /// The domain within which the name is unique.
         domain: Domain,
@@ -183,16 +170,13 @@ pub enum Identity {
 /// A Keystone domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Domain {
-    /// Its id.
     Id(String),
-    /// Its name.
     Name(String),
 }
 
 /// What a login is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// A project.
     Project(Identity),
     /// A trust, which names project and trustor within (the way of Magnum's own clusters).
     Trust(String),
@@ -201,13 +185,11 @@ pub enum Scope {
 /// How an application credential is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApplicationCredential {
-    /// By its id.
     Id(String),
     /// By its name, unique only with its user.
     Name {
-        /// The credential's name.
         name: String,
-        /// Whose it is.
+        /// Whose it is; a name is unique only with its user.
         user: Identity,
     },
 }

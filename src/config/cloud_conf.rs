@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 
 use super::{
     ConfigError, ConfigProblem, Environment, clouds_yaml, environment, files, gcfg, likeness,
-    names::{NAMES, Spelling, canonical, nearest, unknown},
+    names::{KeyStyle, NAMES, canonical, nearest, unknown},
     settings::{Settings, parse_boolean, without_line_ends},
     warning::Place,
 };
 
 /// Sections of the OpenStack cloud provider's file that have nothing to say here.
-const FOREIGN_SECTIONS: &[&str] =
+const IGNORED_SECTIONS: &[&str] =
     &["loadbalancer", "loadbalancerclass", "blockstorage", "networking", "metadata", "route", "keymanager"];
 /// Keys of `[Global]` that have nothing to say here, without being mistakes.
-const FOREIGN_KEYS: &[&str] = &["secret-name", "secret-namespace", "kubeconfig-path"];
+const IGNORED_KEYS: &[&str] = &["secret-name", "secret-namespace", "kubeconfig-path"];
 /// Keys of `[Global]` that say which clouds.yaml to use.
 const REFERENCE_KEYS: &[&str] = &["use-clouds", "clouds-file", "cloud"];
 /// Names of other sources that mean something else, or nothing, in this file.
@@ -37,7 +37,6 @@ pub struct CloudsReference {
     pub used: bool,
     /// The file; searched for where there is none.
     pub file: Option<PathBuf>,
-    /// The cloud's name.
     pub cloud: Option<String>,
 }
 
@@ -53,7 +52,7 @@ pub fn read(file: &Path, environment: &Environment) -> Result<Settings, ConfigEr
         let name = clouds.cloud.as_deref().or_else(|| environment::variable(environment, "OS_CLOUD"));
         let choice = clouds_yaml::Choice { cloud: name, region: settings.get("region_name") };
         let filling = clouds_yaml::read(clouds.file.as_deref(), choice, environment)?;
-        settings.fill_up_from(filling);
+        settings.merge_defaults(filling);
     }
     Ok(settings)
 }
@@ -66,7 +65,7 @@ pub fn parse(text: &str, file: &Path) -> Result<CloudConf, ConfigError> {
     let entries =
         gcfg::parse(text).map_err(|error| broken(file, error.line, &error.reason, likeness_of(text)))?;
     let mut conf = CloudConf {
-        settings: Settings::new(format!("{} [Global]", file.display()), Spelling::CloudConf),
+        settings: Settings::new(format!("{} [Global]", file.display()), KeyStyle::CloudConf),
         clouds: CloudsReference::default(),
     };
     let mut found = false;
@@ -79,7 +78,7 @@ pub fn parse(text: &str, file: &Path) -> Result<CloudConf, ConfigError> {
             continue;
         }
         found |= is_global;
-        if !is_global && !FOREIGN_SECTIONS.contains(&entry.section.as_str()) {
+        if !is_global && !IGNORED_SECTIONS.contains(&entry.section.as_str()) {
             let section = if entry.plausible { format!(" [{}]", entry.section) } else { String::new() };
             let suggestion = nearest(&entry.section, ["Global".to_owned()]).map(|name| format!("[{name}]"));
             let what = if entry.section == "global" { "a subsection of" } else { "unknown section" };
@@ -102,7 +101,7 @@ impl CloudConf {
     /// Takes an entry of `[Global]`.
     fn take(&mut self, entry: gcfg::Entry, file: &Path) -> Result<(), ConfigError> {
         let gcfg::Entry { key: Some(key), value, line, plausible, doubts, .. } = entry else { return Ok(()) };
-        if FOREIGN_KEYS.contains(&key.as_str()) {
+        if IGNORED_KEYS.contains(&key.as_str()) {
             return Ok(());
         }
         let place = line_of(file, line);
@@ -177,7 +176,7 @@ fn broken(file: &Path, line: usize, reason: &str, likeness: Option<&str>) -> Con
 fn known_keys() -> impl Iterator<Item = String> {
     NAMES
         .iter()
-        .flat_map(|name| [Spelling::CloudConf.of(name), name.replace('_', "-")])
+        .flat_map(|name| [KeyStyle::CloudConf.of(name), name.replace('_', "-")])
         .filter(|key| name_of(key).is_some())
         .chain(REFERENCE_KEYS.iter().map(|key| (*key).to_owned()))
 }

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use super::{
     ConfigProblem, Environment,
     environment::variable,
-    names::{NAMES, Spelling, canonical, is_beside_auth, is_plausible, nearest, unknown},
+    names::{KeyStyle, NAMES, canonical, is_beside_auth, is_plausible, nearest, unknown},
     settings::{Settings, parse_boolean},
     warning::Place,
     yaml::{Node, Value},
 };
 
 /// Keys of a cloud that other clients have and that say nothing here.
-const FOREIGN_KEYS: &[&str] = &[
+const IGNORED_KEYS: &[&str] = &[
     "api_timeout",
     "app_name",
     "app_version",
@@ -57,7 +57,7 @@ const FOREIGN_KEYS: &[&str] = &[
     "vendor_hook",
 ];
 /// Ends of keys that are about one service, or about the APIs' versions.
-const FOREIGN_ENDS: &[&str] = &[
+const IGNORED_SUFFIXES: &[&str] = &[
     "_api_version",
     "_connect_retries",
     "_connect_retry_delay",
@@ -109,7 +109,7 @@ impl Entry {
     }
 
     /// Deep merge: what this says goes before what `base` says.
-    pub(super) fn over(mut self, base: Self) -> Self {
+    pub(super) fn with_defaults(mut self, base: Self) -> Self {
         merge(&mut self.0, base.0);
         self
     }
@@ -131,7 +131,7 @@ impl Entry {
     ) -> Result<(), ConfigProblem> {
         if let Some(values) = self.choose_region(settings, region, environment)? {
             let base = std::mem::replace(&mut self, Self::of(values, settings)?);
-            self = self.over(base);
+            self = self.with_defaults(base);
         }
         let auth = match self.0.remove("auth") {
             None | Some(Node { value: Value::Null, .. }) => BTreeMap::new(),
@@ -369,8 +369,8 @@ fn warn_of_unknown(settings: &mut Settings, key: &str, spelled: &str, node: &Nod
         settings.warn(&node.place, Some(spelled), text);
         return;
     }
-    let is_foreign = FOREIGN_KEYS.contains(&key) || FOREIGN_ENDS.iter().any(|end| key.ends_with(end));
-    if is_foreign && !in_auth {
+    let is_ignored = IGNORED_KEYS.contains(&key) || IGNORED_SUFFIXES.iter().any(|end| key.ends_with(end));
+    if is_ignored && !in_auth {
         return;
     }
     let section = if in_auth { " in auth" } else { "" };
@@ -379,7 +379,7 @@ fn warn_of_unknown(settings: &mut Settings, key: &str, spelled: &str, node: &Nod
     } else {
         format!("an unknown key{section}")
     };
-    let known = NAMES.iter().map(|name| Spelling::CloudsYaml.of(name)).chain(
+    let known = NAMES.iter().map(|name| KeyStyle::CloudsYaml.of(name)).chain(
         ["insecure", "endpoint_type", "regions", "profile", "auth"]
             .map(str::to_owned)
             .into_iter()

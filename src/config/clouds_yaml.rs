@@ -12,7 +12,7 @@ use super::{
     cloud_entry::Entry,
     environment::variable,
     files,
-    names::Spelling,
+    names::KeyStyle,
     settings::Settings,
     yaml::{self, Node, Value},
 };
@@ -92,7 +92,7 @@ pub fn parse(files: &Files, choice: Choice<'_>, environment: &Environment) -> Re
         return Err(ConfigProblem::NoCloud { searched: String::new() }.into());
     };
     let name = choose(file, choice.cloud, &clouds, environment)?;
-    let mut settings = Settings::new(format!("{}, cloud {name:?}", file.display()), Spelling::CloudsYaml);
+    let mut settings = Settings::new(format!("{}, cloud {name:?}", file.display()), KeyStyle::CloudsYaml);
     let layers = clouds.remove(&name).unwrap_or_default();
     fill(&mut settings, layers, files, choice, environment)
         .map_err(|problem| ConfigError { problem, warnings: settings.warnings.clone() })?;
@@ -109,11 +109,11 @@ fn fill(
     let mut entry = Entry::default();
     // The last one is the one that goes before the others.
     for layer in layers.into_iter().rev() {
-        entry = entry.over(Entry::of(layer, settings)?);
+        entry = entry.with_defaults(Entry::of(layer, settings)?);
     }
     if let Some(profile) = entry.profile()? {
         match profile_of(&profile.text, files)? {
-            Some(base) => entry = entry.over(Entry::of(base, settings)?),
+            Some(base) => entry = entry.with_defaults(Entry::of(base, settings)?),
             None => settings.warn(&profile.place, Some("profile"), unknown_profile(&profile.text)),
         }
     }

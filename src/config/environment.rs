@@ -1,12 +1,16 @@
 //! The `OS_*` environment variables, as the openstack client and gophercloud read them
 //! (gophercloud/utils `clientconfig/requests.go`; openstacksdk `config/loader.py`).
 
+use std::collections::BTreeMap;
+
 use super::{
-    Environment,
-    names::{NAMES, Spelling, canonical, nearest, unknown},
+    names::{KeyStyle, NAMES, canonical, nearest, unknown},
     settings::{LINE_END, Settings, without_line_ends},
     warning::{ConfigWarning, Place},
 };
+
+/// The process's environment, or a test's.
+pub type Environment = BTreeMap<String, String>;
 
 /// Older and other names of the variables.
 const ALIASES: &[(&str, &str)] = &[
@@ -23,7 +27,7 @@ const SELECTORS: &[&str] =
     &["OS_CLOUD", "OS_CLOUD_NAME", "OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE", "OS_CLIENT_VENDOR_FILE"];
 
 /// Ends and beginnings of variables of other services and clients.
-const FOREIGN_ENDS: &[&str] = &[
+const IGNORED_SUFFIXES: &[&str] = &[
     "_API_VERSION",
     "_ENDPOINT_OVERRIDE",
     "_ENDPOINT",
@@ -33,7 +37,7 @@ const FOREIGN_ENDS: &[&str] = &[
     "_SERVICE_NAME",
     "_REGION_NAME",
 ];
-const FOREIGN_BEGINNINGS: &[&str] = &["OS_TEST", "OS_STD", "OS_LOG", "OS_DEBUG", "OS_CACHE"];
+const IGNORED_PREFIXES: &[&str] = &["OS_TEST", "OS_STD", "OS_LOG", "OS_DEBUG", "OS_CACHE"];
 
 /// The variable's value without line ends at its end; none where it is empty.
 pub(super) fn variable<'a>(environment: &'a Environment, name: &str) -> Option<&'a str> {
@@ -49,7 +53,7 @@ pub fn names_a_cloud(environment: &Environment) -> bool {
 /// Reads the variables. The proper name of a setting goes before its aliases.
 #[must_use]
 pub fn read(environment: &Environment) -> Settings {
-    let mut settings = Settings::new("environment".to_owned(), Spelling::Environment);
+    let mut settings = Settings::new("environment".to_owned(), KeyStyle::Environment);
     let place = Place::whole(settings.origin.clone());
     for variable in SELECTORS {
         if environment.get(*variable).is_some_and(|value| without_line_ends(value).len() < value.len()) {
@@ -66,7 +70,7 @@ pub fn read(environment: &Environment) -> Settings {
             alias.or_else(|| Some(canonical(&name)).filter(|name| NAMES.contains(name)))
         {
             aliases.push((name.to_owned(), variable, value));
-        } else if !is_foreign(variable) {
+        } else if !is_ignored(variable) {
             settings.warnings.extend(misspelt(variable, &place));
         }
     }
@@ -76,17 +80,17 @@ pub fn read(environment: &Environment) -> Settings {
     settings
 }
 
-fn is_foreign(variable: &str) -> bool {
+fn is_ignored(variable: &str) -> bool {
     SELECTORS.contains(&variable)
-        || FOREIGN_ENDS.iter().any(|end| variable.ends_with(end))
-        || FOREIGN_BEGINNINGS.iter().any(|beginning| variable.starts_with(beginning))
+        || IGNORED_SUFFIXES.iter().any(|end| variable.ends_with(end))
+        || IGNORED_PREFIXES.iter().any(|beginning| variable.starts_with(beginning))
 }
 
 /// Only what is near to a known name: other programs have variables of that beginning, too.
 fn misspelt(variable: &str, place: &Place) -> Option<ConfigWarning> {
     let known = NAMES.iter().copied().chain(["cloud"]).map(str::to_owned);
     let suggestion = nearest(variable.strip_prefix("OS_")?, known)?;
-    let suggestion = Spelling::Environment.of(&suggestion);
+    let suggestion = KeyStyle::Environment.of(&suggestion);
     let text = unknown("this unknown variable", Some(suggestion));
     Some(ConfigWarning { place: place.clone(), key: Some(variable.to_owned()), text })
 }

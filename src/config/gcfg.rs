@@ -49,7 +49,7 @@ pub enum Doubt {
 }
 
 impl Doubt {
-    /// What to tell.
+    /// What was made of the value, and what to write instead.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {

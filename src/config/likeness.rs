@@ -1,7 +1,7 @@
 //! What a file that is not in its format looks like, so that the message can say what to do. None of its text is told.
 
 /// The shortest text that is taken for base64; shorter ones may be a word.
-const SHORTEST_BASE64: usize = 24;
+const MIN_BASE64_LENGTH: usize = 24;
 
 /// What a text looks like, as the end of a message; none where it looks like nothing known.
 pub(super) fn of(text: &str) -> Option<&'static str> {
@@ -59,7 +59,7 @@ fn yaml(text: &str, first: &str) -> Option<&'static str> {
 fn is_base64(text: &str) -> bool {
     let packed: String = text.split_ascii_whitespace().collect();
     let body = packed.trim_end_matches('=');
-    packed.len() >= SHORTEST_BASE64
+    packed.len() >= MIN_BASE64_LENGTH
         && packed.len().is_multiple_of(4)
         && packed.len() - body.len() <= 2
         && !text.lines().any(|line| line.trim().contains(' '))

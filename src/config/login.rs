@@ -16,9 +16,9 @@ impl Settings {
             return Err(self.error("system_scope", "cannot reach a cluster; give a project"));
         }
         match method {
-            Method::Password => self.password(),
-            Method::ApplicationCredential => self.application_credential(),
-            Method::Token => {
+            LoginMethod::Password => self.password(),
+            LoginMethod::ApplicationCredential => self.application_credential(),
+            LoginMethod::Token => {
                 let token =
                     self.take("token").ok_or_else(|| self.missing(&["token"], "the login is by token"))?;
                 let scope = match self.scope() {
@@ -31,8 +31,8 @@ impl Settings {
         }
     }
 
-    fn method(&mut self) -> Result<Method, ConfigProblem> {
-        if let Some(other) = self.get("auth_type").filter(|kind| Method::of_auth_type(kind).is_none()) {
+    fn method(&mut self) -> Result<LoginMethod, ConfigProblem> {
+        if let Some(other) = self.get("auth_type").filter(|kind| LoginMethod::of_auth_type(kind).is_none()) {
             let reason =
                 format!("{other:?} is not supported; use password, v3applicationcredential or token");
             return Err(self.error("auth_type", &reason));
@@ -40,7 +40,7 @@ impl Settings {
         let method = self.said_method().ok_or_else(|| {
             self.missing(&["password", "application_credential_id"], "nothing says who logs in")
         })?;
-        if method == Method::Password && self.get("auth_type").is_none() {
+        if method == LoginMethod::Password && self.get("auth_type").is_none() {
             for name in ["application_credential_id", "application_credential_name"] {
                 self.warn_of(name, "the application credential is not used, since there is a password");
             }
@@ -56,19 +56,19 @@ impl Settings {
     /// How to log in, as far as the settings say. Where they do not say it outright, a password goes before an
     /// application credential and that before a token (gophercloud `auth_options.go`, `ToTokenV3CreateMap`; its
     /// `clientconfig` prefers a token, which cannot be renewed). A trustee's password is one only with a trust.
-    pub(super) fn said_method(&self) -> Option<Method> {
+    pub(super) fn said_method(&self) -> Option<LoginMethod> {
         let has = |name| self.get(name).is_some();
         if let Some(kind) = self.get("auth_type") {
-            return Method::of_auth_type(kind);
+            return LoginMethod::of_auth_type(kind);
         }
         if has("password") || (has("trustee_password") && has("trust_id")) {
-            Some(Method::Password)
+            Some(LoginMethod::Password)
         } else if has("application_credential_id") || has("application_credential_name") {
-            Some(Method::ApplicationCredential)
+            Some(LoginMethod::ApplicationCredential)
         } else if has("token") {
-            Some(Method::Token)
+            Some(LoginMethod::Token)
         } else if has("application_credential_secret") {
-            Some(Method::ApplicationCredential)
+            Some(LoginMethod::ApplicationCredential)
         } else {
             None
         }
@@ -132,7 +132,8 @@ impl Settings {
         Ok(Identity::Name { name, domain })
     }
 
-    /// A trust is the only scope there may be, so that it goes before a project (FINDINGS, Logging in).
+    /// A trust is the only scope there may be, so that it goes before a project
+    /// (docs/openstack-behaviour.md#logging-in).
     fn scope(&mut self) -> Result<Scope, ConfigProblem> {
         if let Some(trust) = self.take("trust_id") {
             for name in ["project_id", "project_name"] {
@@ -172,15 +173,15 @@ impl Settings {
     }
 }
 
-/// How to log in.
+/// With what to log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Method {
+pub(super) enum LoginMethod {
     Password,
     ApplicationCredential,
     Token,
 }
 
-impl Method {
+impl LoginMethod {
     fn of_auth_type(kind: &str) -> Option<Self> {
         match kind {
             "password" | "v3password" | "v3trust" => Some(Self::Password),

@@ -3,11 +3,9 @@
 //! [`load`] finds the cloud the way the command line promises: `--cloud-config FILE` (the `[Global]` file of
 //! cluster-autoscaler's Magnum provider and of the OpenStack cloud provider), else `--os-cloud` or `OS_CLOUD`
 //! (`clouds.yaml`), else the `OS_*` variables, else the only cloud of `clouds.yaml`. The variables fill what a file
-//! leaves out. Whatever the source, the settings become one [`cloud::CloudConfig`] by the same rules ([`settings`]).
+//! leaves out. Whatever the source, the settings become one [`cloud::CloudConfig`] by the same rules (`resolve`).
 
-use std::{collections::BTreeMap, fmt, path::PathBuf};
-
-use thiserror::Error;
+use std::path::PathBuf;
 
 use settings::Settings;
 
@@ -17,6 +15,7 @@ pub mod cloud_conf;
 mod cloud_entry;
 pub mod clouds_yaml;
 pub mod environment;
+pub mod error;
 mod files;
 pub mod gcfg;
 mod likeness;
@@ -24,90 +23,16 @@ mod login;
 mod names;
 pub mod node_groups;
 mod precedence;
+mod resolve;
 pub mod settings;
 pub mod settings_file;
 pub mod warning;
 mod yaml;
 
 pub use cloud::{CloudConfig, Credentials};
+pub use environment::Environment;
+pub use error::{ConfigError, ConfigProblem};
 pub use warning::{ConfigWarning, Place};
-
-/// The process's environment, or a test's.
-pub type Environment = BTreeMap<String, String>;
-
-/// There is no usable configuration. No message holds a password, secret or token (I8).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError {
-    /// Why.
-    pub problem: ConfigProblem,
-    /// What was passed over before: a misspelt key is often the cause.
-    pub warnings: Vec<ConfigWarning>,
-}
-
-impl std::error::Error for ConfigError {}
-
-impl From<ConfigProblem> for ConfigError {
-    fn from(problem: ConfigProblem) -> Self {
-        Self { problem, warnings: Vec::new() }
-    }
-}
-
-/// One line.
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.problem)?;
-        let warnings: Vec<_> = self.warnings.iter().map(ToString::to_string).collect();
-        if warnings.is_empty() { Ok(()) } else { write!(f, " (noticed before: {})", warnings.join("; ")) }
-    }
-}
-
-/// Why there is no usable configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ConfigProblem {
-    /// A file that was named cannot be read.
-    #[error("{}: {reason}", file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// The operating system's words.
-        reason: String,
-    },
-    /// A file that breaks the rules of its format.
-    #[error("{}, line {line}: {reason}", file.display())]
-    Syntax {
-        /// The file.
-        file: PathBuf,
-        /// Line, counted from 1.
-        line: usize,
-        /// What is wrong and what to do about it.
-        reason: String,
-    },
-    /// A setting is missing, contradicts another or makes no sense.
-    #[error("{origin}: {reason}")]
-    Setting {
-        /// Where the settings come from: file and section, file and cloud, or the environment.
-        origin: String,
-        /// What is wrong, with the key's name in the source's own spelling.
-        reason: String,
-    },
-    /// Nothing says where the cloud is.
-    #[error(
-        "no cloud is configured: give --cloud-config FILE, or --os-cloud NAME with a clouds.yaml, or set \
-         OS_AUTH_URL and the other OS_* variables (looked for clouds.yaml in {searched})"
-    )]
-    NoCloud {
-        /// Where a `clouds.yaml` was looked for.
-        searched: String,
-    },
-    /// `clouds.yaml` lacks the cloud, or has several and none was chosen.
-    #[error("{}: {reason}", file.display())]
-    Choice {
-        /// The file.
-        file: PathBuf,
-        /// What to choose from.
-        reason: String,
-    },
-}
 
 /// What the command line says about the cloud.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -121,7 +46,6 @@ pub struct CloudChoice {
 /// A configuration with where it came from.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The configuration.
     pub config: CloudConfig,
     /// Its source, for a message: `/etc/kubernetes/cloud-config [Global]`.
     pub origin: String,
@@ -144,7 +68,7 @@ pub fn load(choice: &CloudChoice, environment: &Environment) -> Result<Loaded, C
     } else {
         clouds_yaml::read(None, clouds_yaml::Choice::default(), environment)?
     };
-    settings.fill_up_from(variables);
+    settings.merge_defaults(variables);
     finish(settings)
 }
 

@@ -2,7 +2,7 @@
 
 /// How the source of the settings spells their names, for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spelling {
+pub enum KeyStyle {
     /// `tenant-id`, in the `[Global]` section of a cloud-config file.
     CloudConf,
     /// `auth.project_id`, in clouds.yaml.
@@ -81,7 +81,7 @@ pub(super) fn canonical(name: &str) -> &str {
     }
 }
 
-impl Spelling {
+impl KeyStyle {
     /// The name of a setting as the source spells it.
     #[must_use]
     pub fn of(self, name: &str) -> String {
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn misspelt_keys_are_near_to_the_known_ones() {
-        let names = || NAMES.iter().map(|name| Spelling::CloudsYaml.of(name));
+        let names = || NAMES.iter().map(|name| KeyStyle::CloudsYaml.of(name));
         for (key, expected) in [
             ("pasword", Some("auth.password")),
             ("passwd", Some("auth.password")),

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, str::FromStr};
 
 use thiserror::Error;
 
-use crate::core::node_group::Bounds;
+use crate::core::node_group::{Bounds, MAX_NODES};
 
 /// Role of the control plane's groups, which are never scaled.
 pub const MASTER_ROLE: &str = "master";
@@ -58,7 +58,12 @@ impl FromStr for NodeGroupSpec {
             return Err(refuse("it does not have three parts".to_owned()));
         };
         let size = |name: &str, text: &str| {
-            text.parse::<u32>().map_err(|_| refuse(format!("{name} {text:?} is not a number of nodes")))
+            let size = text.parse::<u32>();
+            let size = size.map_err(|_| refuse(format!("{name} {text:?} is not a number of nodes")))?;
+            if size > MAX_NODES {
+                return Err(refuse(format!("{name} {size} is more than {MAX_NODES} nodes")));
+            }
+            Ok(size)
         };
         let bounds = Bounds { min: size("MIN", min)?, max: size("MAX", max)? };
         if bounds.max < bounds.min {

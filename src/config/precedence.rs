@@ -4,7 +4,7 @@
 //! credential, or a project beside its trust, would make another login of it.
 
 use super::{
-    login::Method,
+    login::LoginMethod,
     settings::{Setting, Settings},
 };
 
@@ -19,7 +19,7 @@ enum Use {
 
 impl Settings {
     /// Takes over whatever `other` says and this leaves out, with a warning of each that differs or has no effect.
-    pub(super) fn fill_up_from(&mut self, other: Self) {
+    pub(super) fn merge_defaults(&mut self, other: Self) {
         let method = self.said_method().or_else(|| self.method_with(&other));
         let mut filled = Vec::new();
         let mut passed_over = Vec::new();
@@ -45,27 +45,27 @@ impl Settings {
     }
 
     /// How to log in where this source leaves it to the other: with what it names, as far as the other has the secret.
-    fn method_with(&self, other: &Self) -> Option<Method> {
+    fn method_with(&self, other: &Self) -> Option<LoginMethod> {
         let names_user = ["user_id", "username", "trust_id"].iter().any(|name| self.get(name).is_some());
         if names_user && other.get("password").is_some() {
-            return Some(Method::Password);
+            return Some(LoginMethod::Password);
         }
         other.said_method()
     }
 
-    fn use_of(&self, name: &str, method: Option<Method>) -> Use {
+    fn use_of(&self, name: &str, method: Option<LoginMethod>) -> Use {
         let says = |names: &[&'static str]| names.iter().find_map(|name| self.values.get(name));
         let counts = |setting: &Setting| {
             Use::PassOver(format!("has no effect: {} in {} counts", setting.key, setting.place))
         };
-        let by = |wanted: Method| match method {
+        let by = |wanted: LoginMethod| match method {
             Some(method) if method != wanted => Use::PassOver(format!(
                 "has no effect: {} logs in with {}",
                 self.origin,
                 match method {
-                    Method::Password => "a password",
-                    Method::ApplicationCredential => "an application credential",
-                    Method::Token => "a token",
+                    LoginMethod::Password => "a password",
+                    LoginMethod::ApplicationCredential => "an application credential",
+                    LoginMethod::Token => "a token",
                 }
             )),
             _ => Use::Fill,
@@ -81,18 +81,18 @@ impl Settings {
             "auth_type" if self.said_method().is_some() => Use::Silent,
             "identity_api_version" => Use::Silent,
             "trustee_id" | "trustee_password" if self.get("password").is_some() => Use::Silent,
-            "password" | "trustee_id" | "trustee_password" => by(Method::Password),
-            "application_credential_secret" => by(Method::ApplicationCredential),
+            "password" | "trustee_id" | "trustee_password" => by(LoginMethod::Password),
+            "application_credential_secret" => by(LoginMethod::ApplicationCredential),
             "application_credential_id" | "application_credential_name" => {
                 says(&["application_credential_id", "application_credential_name"])
-                    .map_or_else(|| by(Method::ApplicationCredential), counts)
+                    .map_or_else(|| by(LoginMethod::ApplicationCredential), counts)
             }
-            "token" => by(Method::Token),
+            "token" => by(LoginMethod::Token),
             "user_id" | "username" => says(&["user_id", "username"]).map_or(Use::Fill, counts),
             "project_id" | "project_name" | "trust_id" | "system_scope" => {
                 match says(&["project_id", "project_name", "trust_id", "system_scope"]) {
                     Some(setting) => counts(setting),
-                    None if method == Some(Method::ApplicationCredential) => Use::Silent,
+                    None if method == Some(LoginMethod::ApplicationCredential) => Use::Silent,
                     None => Use::Fill,
                 }
             }

@@ -31,7 +31,6 @@ impl fmt::Display for Place {
 /// It is made of names, places and fixed words, never of a setting's value (I8).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigWarning {
-    /// Where it is.
     pub place: Place,
     /// The key or variable, as its source spells it; none where it is about the source itself, or where the key is
     /// not written as keys are and may be a secret in the wrong place.

@@ -28,7 +28,6 @@ pub(super) enum Value {
     Null,
     /// A scalar's text.
     Text(String),
-    /// A list.
     List(Vec<Node>),
     /// A map, in its order; a key may be there twice.
     Map(Vec<(String, Node)>),

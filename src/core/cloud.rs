@@ -6,9 +6,11 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 use super::{
+    capabilities::Capabilities,
     machine_id::MachineId,
-    member::{Member, MemberIndex},
+    member::{Member, MemberKey},
     node_group::{NodeGroup, NodeGroupUuid},
+    resize::Resize,
     status::{Action, Status},
     template::NodeTemplate,
 };
@@ -20,35 +22,50 @@ pub struct Reading {
     pub cluster_status: Status,
     /// The group.
     pub group: NodeGroup,
-    /// Name of the group's own Heat stack, the prefix of its servers' names.
-    pub stack_name: String,
-    /// Its members by rising index.
+    /// Its members by rising key.
     pub members: Vec<Member>,
-    /// The servers that Nova lists by the names that the group's members have, with the index in the name; none when
-    /// Nova did not answer.
-    pub servers: Option<BTreeMap<MachineId, MemberIndex>>,
+    /// The servers that Nova lists by the names that the group's members have, each with the member in its name; none when
+    /// Nova did not answer, or when it is the only one who tells the members.
+    pub servers: Option<BTreeMap<MachineId, MemberKey>>,
     /// What a new node of it will be.
     pub template: Arc<NodeTemplate>,
+    /// What can be done to it.
+    pub capabilities: Arc<Capabilities>,
 }
 
 impl Reading {
-    /// The members that Heat counts: what a resize's count is computed from (I2).
+    /// The members that count: what a resize's count is computed from (I2).
     pub fn counted(&self) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(|member| member.counted)
     }
 
-    /// How many members Heat counts.
+    /// How many members count.
     #[must_use]
     pub fn size(&self) -> u32 {
         u32::try_from(self.counted().count()).unwrap_or(u32::MAX)
     }
 
-    /// The counted members that certainly have no server, in the order in which they are cancelled: what failed first, and
+    /// How many of them are nodes: neither broken nor without a server.
+    #[must_use]
+    pub fn nodes(&self) -> u32 {
+        let nodes = self.counted().filter(|member| !member.is_broken() && !member.is_serverless());
+        u32::try_from(nodes.count()).unwrap_or(u32::MAX)
+    }
+
+    /// The member with this key.
+    #[must_use]
+    pub fn member(&self, key: MemberKey) -> Option<&Member> {
+        self.members.iter().find(|member| member.key == key)
+    }
+
+    /// The counted members that certainly have no server and can be removed, in the order in which they are cancelled:
+    /// what failed first, and
     /// of each kind the newest first, which is the least likely to come.
     #[must_use]
     pub fn serverless(&self) -> Vec<&Member> {
-        let mut members: Vec<&Member> = self.counted().filter(|member| member.is_serverless()).collect();
-        members.sort_by_key(|member| (!member.status.failed(), std::cmp::Reverse(member.index)));
+        let mut members: Vec<&Member> =
+            self.counted().filter(|member| member.is_serverless() && member.key.names_a_member()).collect();
+        members.sort_by_key(|member| (!member.status.failed(), std::cmp::Reverse(member.key)));
         members
     }
 
@@ -56,16 +73,16 @@ impl Reading {
     #[must_use]
     pub fn lost_any_of(&self, before: &Self, expected: impl Fn(&Member) -> bool) -> bool {
         before.counted().any(|member| {
-            !expected(member) && !self.counted().any(|other| other.is(member.index, member.server))
+            !expected(member) && !self.counted().any(|other| other.is(member.key, member.server))
         })
     }
 
-    /// Fills in the servers that Heat does not tell while it updates a member, from what was known before.
+    /// Fills in the servers that are not told while a member is updated, from what was known before.
     #[must_use]
     pub fn with_servers_of(mut self, before: &Self) -> Self {
         for member in &mut self.members {
             if member.server.is_none() && member.status.action == Action::Update {
-                let known = before.members.iter().find(|other| other.index == member.index);
+                let known = before.member(member.key);
                 member.server = known.and_then(|known| known.server);
             }
         }
@@ -102,6 +119,8 @@ pub struct UnscaledGroup {
     pub uuid: NodeGroupUuid,
     /// Its name.
     pub name: String,
+    /// How it gets one, in the words of the cloud.
+    pub remedy: String,
 }
 
 /// Which service an error comes from.
@@ -264,7 +283,7 @@ impl CloudError {
     }
 }
 
-/// What can be read from and done to a cluster. Implemented for Magnum with Heat in `openstack`.
+/// What can be read from and done to a cluster. Implemented for Magnum in `openstack`.
 #[async_trait]
 pub trait Cloud: Send + Sync + 'static {
     /// Reads all groups, reusing of `previous` what cannot have changed.
@@ -280,16 +299,11 @@ pub trait Cloud: Send + Sync + 'static {
     /// When any part of it cannot be read, or the parts contradict each other.
     async fn read_group(&self, group: NodeGroupUuid) -> Result<Reading, CloudError>;
 
-    /// Asks for `count` nodes without the members `remove`. `Ok` means heard, not done.
+    /// Asks for a size and for the removal of the members that it names. `Ok` means heard, not done.
     ///
     /// # Errors
     /// [`CloudError::certainly_without_effect`] tells whether it may have been heard nevertheless.
-    async fn resize(
-        &self,
-        group: NodeGroupUuid,
-        count: u32,
-        remove: &[MemberIndex],
-    ) -> Result<(), CloudError>;
+    async fn resize(&self, group: NodeGroupUuid, resize: &Resize) -> Result<(), CloudError>;
 }
 
 #[cfg(test)]

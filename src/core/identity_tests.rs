@@ -5,13 +5,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::core::{
-    instance::Instance,
-    member::{MemberIndex, server_name},
-    node_group::{Bounds, NodeGroupUuid},
-    nodes::UNINITIALIZED_TAINT,
+    instance::Instance, member::MemberKey, node_group::NodeGroupUuid, nodes::UNINITIALIZED_TAINT, sample,
 };
 
-const STACKS: [&str; 2] = ["k8s-a", "k8s-b"];
 /// Members of each of the two groups.
 const MEMBERS: u32 = 3;
 
@@ -22,32 +18,34 @@ fn server(group: u32, index: u32) -> MachineId {
     ))
 }
 
+/// The name of a server.
+fn server_name(group: u32, index: u32) -> String {
+    format!("k8s-{group}-node-{index}")
+}
+
 fn view(group: u32, gives_provider_ids: bool) -> Arc<GroupView> {
     let instance = |index| Instance {
         id: InstanceId::Server(server(group, index)),
         provider_id: String::new(),
-        member: Some(MemberIndex::new(index)),
+        member: Some(MemberKey::Index(index)),
+        name: server_name(group, index),
         state: InstanceState::Running,
         error: None,
+        server_is_gone: false,
     };
     Arc::new(GroupView {
         uuid: NodeGroupUuid::from_uuid(Uuid::from_u128(u128::from(group) + 1)),
         id: format!("pool-{group}"),
-        bounds: Bounds { min: 0, max: 10 },
         target_size: MEMBERS,
-        cancellable: 0,
         instances: (0..MEMBERS).map(instance).collect(),
         gives_provider_ids,
-        stack_name: STACKS[group as usize].to_owned(),
-        status: String::new(),
-        trouble: None,
-        template: Arc::default(),
+        ..sample::view()
     })
 }
 
 fn snapshot(gives_provider_ids: bool) -> Snapshot {
     let views = (0..2).map(|group| view(group, gives_provider_ids)).collect();
-    Snapshot::new("k8s".into(), Instant::now(), views)
+    Snapshot::new(Instant::now(), views)
 }
 
 fn dashless(server: MachineId) -> String {
@@ -129,7 +127,7 @@ fn a_node_is_found_by_each_form_of_either_id() {
 #[test]
 fn what_kubernetes_does_not_know_falls_through_to_the_name() {
     let a = server(0, 1);
-    let by_name = server_name(STACKS[0], MemberIndex::new(1));
+    let by_name = server_name(0, 1);
     let foreign = "311d208d75e74e41aec501372b30afeb";
     for nodes in [vec![], vec![node(&by_name, foreign, "72691e42-f32a-5e17-eea7-1f54cb8ee0ba")]] {
         assert_eq!(removed(&nodes, &named(&by_name, "")), Ok(InstanceId::Server(a)));
@@ -168,7 +166,7 @@ fn a_provider_id_that_names_a_server_decides_alone() {
 
 #[test]
 fn a_name_that_is_registered_with_another_servers_provider_id_does_not_decide() {
-    let by_name = server_name(STACKS[0], MemberIndex::new(1));
+    let by_name = server_name(0, 1);
     for provided in [server(0, 2), server(1, 0), MachineId::from_uuid(Uuid::from_u128(7))] {
         let provider_id = format!("openstack:///{provided}");
         let nodes = [NodeObject { provider_id, ..node(&by_name, "", "") }];
@@ -232,7 +230,7 @@ fn an_id_that_several_nodes_state_is_refused_with_their_names() {
 #[test]
 fn a_name_of_another_members_server_is_refused() {
     let (a, b) = (server(0, 1), server(0, 2));
-    let by_name = server_name(STACKS[0], MemberIndex::new(2));
+    let by_name = server_name(0, 2);
     let nodes = [node(&by_name, &dashless(a), &a.to_string())];
     assert_eq!(ambiguity(&nodes, &named(&by_name, "")), Ambiguity::NameContradicts { by_name: b, by_ids: a });
     let (group, servers) = placed(&nodes, &named(&by_name, "")).unwrap();
@@ -300,7 +298,7 @@ fn any_node() -> impl Strategy<Value = NodeObject> {
         ]
     };
     let name = prop_oneof![
-        2 => (0..2_usize, 0..=MEMBERS).prop_map(|(group, index)| server_name(STACKS[group], MemberIndex::new(index))),
+        2 => (0..2_u32, 0..=MEMBERS).prop_map(|(group, index)| server_name(group, index)),
         1 => (0..4).prop_map(|number| format!("worker-{number}")),
     ];
     let provider_id = prop_oneof![

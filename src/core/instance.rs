@@ -3,13 +3,14 @@
 use std::fmt;
 
 use super::{
+    failure::{FailureKind, Reason},
     machine_id::{MachineId, PlaceholderId},
-    member::MemberIndex,
+    member::MemberKey,
     node_group::NodeGroupUuid,
 };
 
 /// What an instance is identified by, and what a provider ID names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum InstanceId {
     /// A server.
     Server(MachineId),
@@ -18,10 +19,10 @@ pub enum InstanceId {
 }
 
 impl InstanceId {
-    /// The member of this index in a group: by its server, if it has one.
+    /// The member with this key in a group: by its server, if it has one.
     #[must_use]
-    pub fn of_member(group: NodeGroupUuid, index: MemberIndex, server: Option<MachineId>) -> Self {
-        server.map_or(Self::Placeholder(PlaceholderId::Member { group, index }), Self::Server)
+    pub fn of_member(group: NodeGroupUuid, key: MemberKey, server: Option<MachineId>) -> Self {
+        server.map_or(Self::Placeholder(PlaceholderId::Member { group, key }), Self::Server)
     }
 }
 
@@ -54,8 +55,11 @@ pub enum InstanceErrorClass {
     Other,
 }
 
-/// Code of the error of an instance whose server was deleted outside of Heat: certainly no node any more.
+/// Code of the error of an instance whose server was deleted by somebody else: certainly no node any more.
 pub const SERVER_GONE: &str = "ServerGone";
+
+/// Code of the error of an instance that the cloud did not manage to delete.
+pub const DELETE_FAILED: &str = "DeleteFailed";
 
 /// Why an instance is not what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -76,12 +80,16 @@ pub struct Instance {
     pub id: InstanceId,
     /// What cluster-autoscaler knows it by: the provider ID of its node byte for byte, once the node was seen.
     pub provider_id: String,
-    /// Its place in `kube_minions`; `None` for a node that was only asked for.
-    pub member: Option<MemberIndex>,
+    /// The member that it is; `None` for a node that was only asked for.
+    pub member: Option<MemberKey>,
+    /// The name of its server, by which its node registers; empty for a node that was only asked for.
+    pub name: String,
     /// Its state.
     pub state: InstanceState,
     /// What went wrong, if anything.
     pub error: Option<InstanceError>,
+    /// Whether it is known that its server is no more.
+    pub server_is_gone: bool,
 }
 
 /// How many instances of a group are in which state.
@@ -127,31 +135,20 @@ impl Tally {
 }
 
 impl InstanceError {
-    /// Sorts the reason of a failed creation by the texts of Heat and Nova
-    /// (FINDINGS, Failures; Heat's are in `engine/resources` and `common/exception.py`).
+    /// The error of an instance that could not be made.
     #[must_use]
-    pub fn of_failed_creation(reason: &str) -> Self {
-        let lower = reason.to_ascii_lowercase();
-        let (code, class) = if lower.contains("quota") {
-            ("QuotaExceeded", InstanceErrorClass::OutOfResources)
-        } else if ["no valid host", "not enough", "exhausted all hosts"]
-            .iter()
-            .any(|words| lower.contains(words))
-        {
-            ("NoValidHost", InstanceErrorClass::OutOfResources)
-        } else if lower.contains("deployment to server failed") {
-            ("DeploymentFailed", InstanceErrorClass::Other)
-        } else if lower.contains("timed out") {
-            ("CreateTimedOut", InstanceErrorClass::Other)
-        } else if lower.contains("could not be found") {
-            ("StackMissing", InstanceErrorClass::Other)
-        } else {
-            ("CreateFailed", InstanceErrorClass::Other)
+    pub fn of_failed_creation(reason: &Reason) -> Self {
+        let (code, class) = match reason.kind {
+            FailureKind::Quota => ("QuotaExceeded", InstanceErrorClass::OutOfResources),
+            FailureKind::NoHost => ("NoValidHost", InstanceErrorClass::OutOfResources),
+            FailureKind::Deployment => ("DeploymentFailed", InstanceErrorClass::Other),
+            FailureKind::TimedOut => ("CreateTimedOut", InstanceErrorClass::Other),
+            FailureKind::RecordMissing => ("StackMissing", InstanceErrorClass::Other),
+            FailureKind::Interrupted | FailureKind::Other => ("CreateFailed", InstanceErrorClass::Other),
         };
-        let reason = without_particulars(reason);
         let message = match advice(code) {
-            advice if reason.is_empty() => advice.to_owned(),
-            advice => format!("{reason}; {advice}"),
+            advice if reason.general.is_empty() => advice.to_owned(),
+            advice => format!("{}; {advice}", reason.general),
         };
         Self { code, message, class }
     }
@@ -169,56 +166,9 @@ pub fn advice(code: &str) -> &'static str {
         "CreateTimedOut" => "the node did not report in time: its console log says how far it came",
         "StackMissing" => "its nested stack was deleted, by somebody or by an interrupted update",
         SERVER_GONE => {
-            "its server was deleted outside of Heat; cluster-autoscaler is told and deletes the rest"
+            "its server was deleted by somebody else; cluster-autoscaler is told and deletes the rest"
         }
-        "DeleteFailed" => "Heat could not delete it and tries again with the next resize of the group",
+        DELETE_FAILED => "it could not be deleted; the next resize of the group tries it again",
         _ => "openstack stack failures list, with the stack of the node group, says more",
-    }
-}
-
-/// The reason without what differs from node to node: the place in the stack, ids of requests and of everything else.
-fn without_particulars(reason: &str) -> String {
-    let mut words = Vec::new();
-    for word in reason.split_whitespace() {
-        let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != ']');
-        let is_place = word.contains("resources[") || word.starts_with("resources.");
-        let is_request = bare.eq_ignore_ascii_case("request-id") || bare.starts_with("req-");
-        if is_place || is_request {
-            continue;
-        }
-        let is_id = bare.len() == UUID_LENGTH && uuid::Uuid::try_parse(bare).is_ok();
-        words.push(if is_id { word.replace(bare, "…") } else { word.to_owned() });
-    }
-    words.join(" ")
-}
-
-/// With its dashes.
-const UUID_LENGTH: usize = 36;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nodes_that_failed_alike_have_the_same_message() {
-        let reason = |index: u32, request: &str| {
-            format!(
-                "Forbidden: resources[{index}].resources.kube-minion: Quota exceeded for instances: Requested 1, but \
-                 already used 4 of 4 instances (HTTP 403) (Request-ID: req-{request})"
-            )
-        };
-        let one = reason(6, "52d1b3b9-4f1e-4b39-8a13-0c21f9b0a6d3");
-        let other = reason(7, "b02c4e0a-7f55-4d8b-9c51-15b4b1f3f0aa");
-        let error = InstanceError::of_failed_creation(&one);
-        assert_eq!(error, InstanceError::of_failed_creation(&other));
-        assert_eq!(
-            error.message,
-            "Forbidden: Quota exceeded for instances: Requested 1, but already used 4 of 4 instances (HTTP 403); the \
-             quota of the project is used up: raise it or lower the group's maximum"
-        );
-        let missing = |uuid: &str| format!("NotFound: resources[3]: The Stack ({uuid}) could not be found.");
-        let one = InstanceError::of_failed_creation(&missing("06e60740-d665-497a-9b14-07ee2abcaa03"));
-        assert_eq!(one, InstanceError::of_failed_creation(&missing("79b2486f-b142-42fa-9e4f-7f009002aeaf")));
-        assert!(one.message.starts_with("NotFound: The Stack (…) could not be found.; "), "{}", one.message);
     }
 }

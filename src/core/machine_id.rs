@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::{instance::InstanceId, member::MemberIndex, node_group::NodeGroupUuid, quote::quoted};
+use super::{instance::InstanceId, member::MemberKey, node_group::NodeGroupUuid, quote::quoted};
 
 /// Scheme of the provider IDs that the OpenStack cloud provider gives to nodes. Like any scheme it may be in capitals.
 const OPENSTACK_SCHEME: &str = "openstack";
@@ -19,7 +19,7 @@ const FAILED_PREFIX: &str = "failed-";
 /// The UUID of a Nova server.
 ///
 /// Parses the dashed and the dashless form (the machine id of a node) in either case; displays as lower-case
-/// dashed, the only form that Heat matches (FINDINGS, `nodes_to_remove`).
+/// dashed, the only form that OpenStack matches.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MachineId(Uuid);
 
@@ -81,12 +81,12 @@ fn parse_uuid(text: &str) -> Option<Uuid> {
 /// Stands for a node that has no server, in the id of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PlaceholderId {
-    /// A member of `kube_minions` without a server: `fake:///<node group uuid>/<index>`.
+    /// A member without a server: `fake:///<node group uuid>/<key>`, the key of Heat's members being their index.
     Member {
         /// The node group.
         group: NodeGroupUuid,
-        /// The member's index in `kube_minions`.
-        index: MemberIndex,
+        /// The member.
+        key: MemberKey,
     },
     /// A node asked for that is no member yet: `fake:///<node group uuid>/requested-<ordinal>`.
     Requested {
@@ -117,7 +117,7 @@ impl PlaceholderId {
 impl fmt::Display for PlaceholderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Member { group, index } => write!(f, "{PLACEHOLDER_SCHEME}{group}/{index}"),
+            Self::Member { group, key } => write!(f, "{PLACEHOLDER_SCHEME}{group}/{key}"),
             Self::Requested { group, ordinal } => {
                 write!(f, "{PLACEHOLDER_SCHEME}{group}/{REQUESTED_PREFIX}{ordinal}")
             }
@@ -214,7 +214,8 @@ fn parse_placeholder(rest: &str) -> Option<PlaceholderId> {
     } else if let Some(number) = member.strip_prefix(FAILED_PREFIX) {
         PlaceholderId::Failed { group, number: number.parse().ok()? }
     } else {
-        PlaceholderId::Member { group, index: member.parse().ok()? }
+        let key = member.parse().ok().filter(|key| !matches!(key, MemberKey::Server(_)))?;
+        PlaceholderId::Member { group, key }
     })
 }
 
@@ -335,7 +336,8 @@ mod tests {
     fn placeholders_survive_the_round_trip() {
         let group: NodeGroupUuid = DASHED.parse().unwrap();
         for placeholder in [
-            PlaceholderId::Member { group, index: MemberIndex::new(17) },
+            PlaceholderId::Member { group, key: MemberKey::Index(17) },
+            PlaceholderId::Member { group, key: MemberKey::Pending(2) },
             PlaceholderId::Requested { group, ordinal: 3 },
             PlaceholderId::Failed { group, number: 4 },
         ] {

@@ -1,113 +1,107 @@
-//! Members of `kube_minions`, the Heat `ResourceGroup` that holds the nodes of a node group.
+//! Members of a node group: what counts towards its size and may become, be or have been a node.
 
 use std::{fmt, str::FromStr};
 
 use super::{
+    failure::Reason,
     machine_id::MachineId,
     status::{Action, Progress, Status},
 };
 
-/// The name of a member in its `ResourceGroup`: a decimal index.
-///
-/// Indices have gaps. One that was removed by name is never used again; one that went because the count was
-/// lowered is (FINDINGS, `nodes_to_remove`).
+/// Marks the key of a member that cannot be named.
+const PENDING_PREFIX: &str = "pending-";
+
+/// What identifies a member among those of its group, whatever the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct MemberIndex(u32);
+pub enum MemberKey {
+    /// Its place in a Heat resource group. Places have gaps and may be used again.
+    Index(u32),
+    /// Its server, where the driver names members by it.
+    Server(MachineId),
+    /// A member that is counted and has not shown yet: nothing names it, so that it cannot be removed by itself.
+    Pending(u32),
+}
 
-impl MemberIndex {
-    /// The member with this index.
+impl MemberKey {
+    /// Whether a resize can name the member by it.
     #[must_use]
-    pub const fn new(index: u32) -> Self {
-        Self(index)
+    pub const fn names_a_member(self) -> bool {
+        !matches!(self, Self::Pending(_))
     }
 }
 
-impl fmt::Display for MemberIndex {
+impl fmt::Display for MemberKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match self {
+            Self::Index(index) => index.fmt(f),
+            Self::Server(server) => server.fmt(f),
+            Self::Pending(number) => write!(f, "{PENDING_PREFIX}{number}"),
+        }
     }
 }
 
-impl FromStr for MemberIndex {
-    type Err = std::num::ParseIntError;
+/// The text is no key of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemberKeyError;
+
+impl FromStr for MemberKey {
+    type Err = MemberKeyError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
+        if let Some(number) = text.strip_prefix(PENDING_PREFIX) {
+            return number.parse().map(Self::Pending).map_err(|_| MemberKeyError);
+        }
+        let server = || text.parse().map(Self::Server).map_err(|_| MemberKeyError);
+        text.parse().map(Self::Index).or_else(|_| server())
     }
 }
 
-/// Takes the name that Magnum's templates give to a member's server apart: `<stack>-node-<index>`, or `-minion-` up to
-/// Magnum 8.
-#[must_use]
-pub fn parse_server_name(name: &str) -> Option<(&str, MemberIndex)> {
-    let (rest, index) = name.rsplit_once('-')?;
-    let stack = rest.strip_suffix("-node").or_else(|| rest.strip_suffix("-minion"))?;
-    // As Heat writes it: no sign, no leading zero.
-    let number: MemberIndex =
-        index.parse().ok().filter(|number: &MemberIndex| number.to_string() == index)?;
-    Some((stack, number))
-}
-
-/// Takes a node's name apart as [`parse_server_name`] does a server's. Where DHCP gives out a domain, nodes are named with
-/// it: `<server>.novalocal`. A name that can be read in two such ways is not read at all.
-#[must_use]
-pub fn parse_node_name(name: &str) -> Option<(&str, MemberIndex)> {
-    if let Some(parts) = parse_server_name(name) {
-        return Some(parts);
-    }
-    // A stack's name may have dots itself.
-    let mut servers = name.match_indices('.').filter_map(|(dot, _)| parse_server_name(name.get(..dot)?));
-    let found = servers.next()?;
-    servers.next().is_none().then_some(found)
-}
-
-/// The name that Magnum's templates give to a member's server, and by which its node registers.
-#[must_use]
-pub fn server_name(stack: &str, index: MemberIndex) -> String {
-    format!("{stack}-node-{index}")
-}
-
-/// What Nova says of a member's server.
+/// What the compute service says of a member's server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ServerPresence {
-    /// Nova lists it.
+    /// It is listed.
     Present,
-    /// Nova does not list it although Heat has it on record: somebody deleted it behind Heat's back.
+    /// It is not listed although the member has it on record: somebody deleted it.
     Gone,
-    /// Nova was not asked, or did not answer.
+    /// Nobody was asked, or nobody answered.
     Unknown,
 }
 
-/// One member of `kube_minions` as Heat shows it.
+/// One member of a node group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Member {
-    /// Its name in the `ResourceGroup`.
-    pub index: MemberIndex,
+    /// What names it to the driver.
+    pub key: MemberKey,
+    /// The name of its server, which it will have or has, and by which its node registers.
+    pub name: String,
     /// Its server, as soon as there is one.
     pub server: Option<MachineId>,
-    /// Whether Nova has that server.
+    /// Whether that server is there.
     pub presence: ServerPresence,
-    /// Whether it is in `refs_map`, that is, counted by Heat. A member being removed leaves `refs_map` at
-    /// once, while its server still runs (FINDINGS, `refs_map`).
+    /// Whether it is part of the size that a resize counts from. A member being removed is not, though its server may still
+    /// run.
     pub counted: bool,
-    /// Status of the member's nested stack.
+    /// Its status in the driver.
     pub status: Status,
-    /// The reason that Heat gives for the status.
-    pub reason: String,
+    /// The reason that is given for the status.
+    pub reason: Reason,
 }
 
 impl Member {
-    /// Whether it is the member that had this index and server; without a server then, it may have got one since.
+    /// Whether it is the member that had this key and server; without a server then, it may have got one since.
     #[must_use]
-    pub fn is(&self, index: MemberIndex, server: Option<MachineId>) -> bool {
-        self.index == index && (server.is_none() || self.server == server)
+    pub fn is(&self, key: MemberKey, server: Option<MachineId>) -> bool {
+        self.key == key && (server.is_none() || self.server == server)
     }
 
-    /// Whether it certainly has no server. A member that was ever complete has one, even where no answer tells which:
-    /// Nova may be silent, and `refs_map` may name the nested stack instead (FINDINGS, `refs_map`).
+    /// Whether it certainly has no server. A member that was ever complete has one, even where no answer tells which. One that
+    /// never was may still name a server that could not be made and was deleted for another try.
     #[must_use]
     pub fn is_serverless(&self) -> bool {
-        self.server.is_none() && (self.was_never_complete() || self.status.failed())
+        match self.server {
+            None => self.was_never_complete() || self.status.failed(),
+            Some(_) => self.presence == ServerPresence::Gone && self.was_never_complete(),
+        }
     }
 
     /// Whether its status says that it was never complete.
@@ -132,37 +126,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_name_has_a_stack_and_an_index() {
-        let index = MemberIndex::new;
-        for (name, parts) in [
-            ("k8s-lab-rlthnimsp5dl-node-12", Some(("k8s-lab-rlthnimsp5dl", index(12)))),
-            ("k8s-minion-3-abc-minion-0", Some(("k8s-minion-3-abc", index(0)))),
-            ("k8s-lab-rlthnimsp5dl-master-0", None),
-            ("k8s-lab-node-01", None),
-            ("k8s-lab-node-+1", None),
-            ("k8s-lab-node-", None),
-            ("node", None),
-            ("", None),
+    fn keys_survive_the_round_trip() {
+        let server: MachineId = "ca5b234b-f9a6-42b0-a77d-197636b29d52".parse().unwrap();
+        for (key, text) in [
+            (MemberKey::Index(17), "17"),
+            (MemberKey::Server(server), "ca5b234b-f9a6-42b0-a77d-197636b29d52"),
+            (MemberKey::Pending(2), "pending-2"),
         ] {
-            assert_eq!(parse_server_name(name), parts, "{name}");
+            assert_eq!(key.to_string(), text);
+            assert_eq!(text.parse(), Ok(key));
         }
-    }
-    #[test]
-    fn a_node_name_may_end_with_the_domain_of_its_network() {
-        let index = MemberIndex::new;
-        for (name, parts) in [
-            ("k8s-abc-node-12", Some(("k8s-abc", index(12)))),
-            ("k8s-abc-node-12.novalocal", Some(("k8s-abc", index(12)))),
-            ("k8s-abc-minion-0.openstack.example.org", Some(("k8s-abc", index(0)))),
-            ("my.k8s-abc-node-3", Some(("my.k8s-abc", index(3)))),
-            ("my.k8s-abc-node-3.novalocal", Some(("my.k8s-abc", index(3)))),
-            ("k8s-node-1.a-node-2.novalocal", None),
-            ("k8s-abc-node-1x.novalocal", None),
-            ("k8s-abc-master-0.novalocal", None),
-            (".novalocal", None),
-            ("", None),
-        ] {
-            assert_eq!(parse_node_name(name), parts, "{name}");
+        for text in ["", "-1", "pending-", "x"] {
+            assert_eq!(text.parse::<MemberKey>(), Err(MemberKeyError), "{text}");
         }
     }
 }

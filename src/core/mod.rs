@@ -1,24 +1,34 @@
 //! What may be done, and nothing else: types and pure functions without I/O and without a clock.
 //!
 //! Time comes in as arguments and the cloud through the trait [`cloud::Cloud`]. Data walks one way: a
-//! [`cloud::Reading`] of a node group and the [`ledger::Ledger`] of what was accepted for it become a
-//! [`snapshot::Snapshot`] to read from, and, when something is to be done, a [`plan::Plan`].
+//! [`cloud::Reading`] of a node group and the [`pending::PendingRequests`] that were accepted for it become a
+//! [`snapshot::Snapshot`] to read from, and, when something is to be done, a [`plan::Plan`]. When that is, and what becomes
+//! of it, is the business of [`lifecycle::Lifecycle`].
 
+pub mod capabilities;
 pub mod cloud;
+pub mod decision;
+pub mod failure;
 pub mod flavor;
+pub mod history;
 pub mod identity;
 pub mod instance;
-pub mod ledger;
+pub mod lifecycle;
 pub mod machine_id;
 pub mod member;
 pub mod node_group;
+pub mod node_name;
 pub mod nodes;
+pub mod pending;
 pub mod plan;
 pub mod pricing;
 pub mod quantity;
 pub mod quote;
 pub mod registration;
 pub mod request;
+pub mod resize;
+#[doc(hidden)]
+pub mod sample;
 pub mod settings;
 pub mod settle;
 pub mod snapshot;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use uuid::Uuid;
 
-use super::status::Status;
+use super::{failure::Reason, status::Status};
 
 /// Magnum's UUID of a node group.
 ///
@@ -43,6 +43,10 @@ impl FromStr for NodeGroupUuid {
     }
 }
 
+/// The largest size of a group that is believed or asked for, in nodes: more than any Kubernetes cluster takes. A record or
+/// a request of more is a mistake, and would cost memory for each node that does not exist.
+pub const MAX_NODES: u32 = 10_000;
+
 /// The sizes that a group may have, in nodes, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Bounds {
@@ -57,6 +61,12 @@ impl Bounds {
     #[must_use]
     pub const fn contain(&self, count: u32) -> bool {
         self.min <= count && count <= self.max
+    }
+
+    /// The same of a count that may be below zero.
+    #[must_use]
+    pub fn contain_wide(&self, count: i64) -> bool {
+        u32::try_from(count).is_ok_and(|count| self.contain(count))
     }
 }
 
@@ -77,12 +87,13 @@ pub struct NodeGroup {
     pub bounds: Bounds,
     /// The sizes that Magnum takes. A group outside of `--nodes` may come nearer to it step by step.
     pub magnum_bounds: Bounds,
-    /// The count that was last asked for; not what exists (FINDINGS, Resize).
+    /// The count that was last asked for; not what exists
+    /// (docs/openstack-behaviour.md#a-resize-what-is-checked-and-when).
     pub node_count: u32,
     /// The group's own status; the cluster's may be another group's.
     pub status: Status,
     /// Why the status is what it is; empty where Magnum says nothing.
-    pub status_reason: String,
+    pub status_reason: Reason,
     /// When Magnum last wrote the record, as it says it; compared, never read.
     pub updated_at: String,
     /// The flavor of its nodes, an id or a name: whatever the creator wrote.

@@ -1,8 +1,7 @@
 //! Kubernetes' Node objects, as far as they matter here, and which of them state the id of which server.
 //!
 //! The id of the machine that Linux tells is the server's where the hypervisor hands it on: `systemUUID` is the firmware's,
-//! and systemd takes `machineID` from there on KVM if the image has none of its own (`facts/magnum.md`, 5). None of this is
-//! certain, so an id counts only if it is that of a member, and if no other Node object states it as well.
+//! and systemd takes `machineID` from there on KVM if the image has none of its own (machine-id(5)). None of this is certain, so an id counts only if it is that of a member, and if no other Node object states it as well.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    instance::{Instance, InstanceId, InstanceState, SERVER_GONE},
+    instance::{Instance, InstanceId, InstanceState},
     machine_id::{MachineId, ProviderIdPrefix},
     node_group::NodeGroup,
 };
@@ -136,7 +136,7 @@ impl Registrations {
             return;
         };
         let broken = instance.error.as_ref().filter(|_| instance.state == InstanceState::Creating);
-        if broken.is_some_and(|error| error.code != SERVER_GONE) {
+        if broken.is_some() && !instance.server_is_gone {
             (instance.state, instance.error) = (InstanceState::Running, None);
         }
         // To be deleted by this id: one that names no server, an empty one say, would name nobody.
@@ -151,8 +151,9 @@ impl Registrations {
 mod tests {
     use super::*;
     use crate::core::{
-        instance::{InstanceError, InstanceErrorClass},
-        member::MemberIndex,
+        failure::Reason,
+        instance::{InstanceError, InstanceErrorClass, SERVER_GONE},
+        member::MemberKey,
         node_group::Bounds,
         status::Status,
     };
@@ -168,15 +169,18 @@ mod tests {
         Instance {
             id: InstanceId::Server(machine(text)),
             provider_id: String::new(),
-            member: Some(MemberIndex::new(0)),
+            member: Some(MemberKey::Index(0)),
+            name: String::new(),
             state: InstanceState::Running,
             error: None,
+            server_is_gone: false,
         }
     }
 
     fn failed(text: &str, code: &'static str) -> Instance {
         let error = InstanceError { code, message: String::new(), class: InstanceErrorClass::Other };
-        Instance { state: InstanceState::Creating, error: Some(error), ..running(text) }
+        let server_is_gone = code == SERVER_GONE;
+        Instance { state: InstanceState::Creating, error: Some(error), server_is_gone, ..running(text) }
     }
 
     fn shown(nodes: &Registrations, mut instance: Instance) -> Instance {
@@ -259,6 +263,9 @@ mod tests {
         learn(&mut nodes, machine(A), &provider_id);
         assert_eq!(shown(&nodes, late), as_it_is(running(A)));
         assert_eq!(shown(&nodes, failed(A, SERVER_GONE)), as_it_is(failed(A, SERVER_GONE)));
+        // Its creation failed too late, and its server went after that.
+        let gone = Instance { server_is_gone: true, ..failed(A, "CreateTimedOut") };
+        assert_eq!(shown(&nodes, gone.clone()), as_it_is(gone));
     }
 
     #[test]
@@ -271,7 +278,7 @@ mod tests {
             magnum_bounds: bounds,
             node_count: 1,
             status: Status::parse("UPDATE_COMPLETE"),
-            status_reason: String::new(),
+            status_reason: Reason::default(),
             updated_at: String::new(),
             flavor_id: String::new(),
             labels: label.iter().map(|label| ("cloud_provider_enabled".into(), (*label).into())).collect(),

@@ -1,6 +1,6 @@
 //! What cluster-autoscaler asks for, and why it may not get it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use thiserror::Error;
 
@@ -123,7 +123,7 @@ pub enum RequestError {
     },
     /// A placeholder whose member has got a server since.
     #[error(
-        "member {index} of node group {group:?} now has server {server}; use that server's provider ID instead of \
+        "member {member} of node group {group:?} now has server {server}; use that server's provider ID instead of \
          {node:?}"
     )]
     PlaceholderHasServer {
@@ -132,13 +132,13 @@ pub enum RequestError {
         /// The group's id.
         group: String,
         /// The member.
-        index: String,
+        member: String,
         /// Its server.
         server: String,
     },
     /// A placeholder of a member that has a server of which nobody tells.
     #[error(
-        "member {index} of node group {group:?} has a server, and neither Heat nor Nova tells which; {node:?} is not removed \
+        "member {member} of node group {group:?} has a server, and neither Heat nor Nova tells which; {node:?} is not removed \
          before it is known"
     )]
     ServerUnknown {
@@ -147,7 +147,7 @@ pub enum RequestError {
         /// The group's id.
         group: String,
         /// The member.
-        index: String,
+        member: String,
     },
     /// A requested node that is being made this moment.
     #[error(
@@ -190,6 +190,14 @@ pub enum RequestError {
     ClusterStatus {
         /// The cluster's status.
         status: Status,
+    },
+    /// The driver behind Magnum cannot do it, or not in the state that the group is in.
+    #[error("node group {group:?}: {reason}")]
+    Impossible {
+        /// The group's id.
+        group: String,
+        /// Why, and what to do.
+        reason: Arc<str>,
     },
     /// Heat, Magnum and Nova contradict each other, so that any size that is asked for may be a wrong one.
     #[error("node group {group:?} is not resized, since its readings contradict each other: {contradiction}")]

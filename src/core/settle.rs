@@ -1,19 +1,19 @@
 //! When a group may be resized: one resize of a group at a time, and none into a change that goes on.
 //!
 //! Magnum takes a second resize at any time. What comes of it depends on the gap: a removal is lost without an
-//! error, the update ends as «cancelled», or a member is left whose nested stack is gone (FINDINGS, A second
-//! resize while `UPDATE_IN_PROGRESS`).
+//! error, the update ends as «cancelled», or a member is left whose nested stack is gone
+//! (docs/openstack-behaviour.md#overlapping-resizes).
 
 use std::time::Duration;
 
-use super::{cloud::Reading, member::MemberIndex};
+use super::{cloud::Reading, member::MemberKey, status::Progress};
 
 /// How long a group must have shown no change before it counts as settled although something is still marked as
 /// in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
     /// After the group's update failed: Heat lets siblings of the failed member finish and forgets to say so
-    /// (FINDINGS, Failures: «stays so although its server is ACTIVE»).
+    /// (docs/openstack-behaviour.md#failures).
     pub after_failure: Duration,
     /// When nothing but members that are to be removed keeps the update going: a node that never reports, which
     /// would otherwise block its own removal until the stack's time-out of an hour.
@@ -45,17 +45,18 @@ impl Default for Patience {
     }
 }
 
-/// Whether a group that has shown no change for `quiet` may be resized, removing the members `named`.
+/// Whether a group that has shown no change for `quiet` may be resized, removing the members `named`. A status that is not
+/// known is taken for one in progress.
 #[must_use]
-pub fn settled(reading: &Reading, named: &[MemberIndex], quiet: Duration, patience: &Patience) -> bool {
+pub fn settled(reading: &Reading, named: &[MemberKey], quiet: Duration, patience: &Patience) -> bool {
     let mut moving = reading.members.iter().filter(|member| member.status.in_progress()).peekable();
     if reading.group.status.failed() {
         return moving.peek().is_none() || quiet >= patience.after_failure;
     }
-    if !reading.group.status.in_progress() && moving.peek().is_none() {
+    if reading.group.status.progress == Progress::Complete && moving.peek().is_none() {
         return true;
     }
     let only_named =
-        moving.peek().is_some() && moving.all(|member| member.counted && named.contains(&member.index));
+        moving.peek().is_some() && moving.all(|member| member.counted && named.contains(&member.key));
     quiet >= if only_named { patience.hanging_removal } else { patience.in_progress }
 }

@@ -2,19 +2,26 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use super::{
+    capabilities::Capabilities,
     cloud::Reading,
-    instance::{Instance, InstanceError, InstanceErrorClass, InstanceId, InstanceState, SERVER_GONE},
-    ledger::Ledger,
+    failure::FailureKind,
+    instance::{
+        DELETE_FAILED, Instance, InstanceError, InstanceErrorClass, InstanceId, InstanceState, SERVER_GONE,
+    },
     machine_id::{MachineId, PlaceholderId},
-    member::{Member, MemberIndex, ServerPresence, parse_node_name},
+    member::{Member, MemberKey, ServerPresence},
     node_group::{Bounds, NodeGroupUuid},
+    node_name,
+    pending::PendingRequests,
+    plan::coming_nodes,
     registration::Registrations,
     request::{NodeReference, RequestError},
+    resize::InFlightResize,
     status::{Action, Progress},
     template::NodeTemplate,
 };
@@ -30,15 +37,12 @@ pub struct GroupView {
     pub bounds: Bounds,
     /// The size it should have once everything accepted has taken effect, in nodes.
     pub target_size: u32,
-    /// How many of the requested nodes DecreaseTargetSize can cancel: those that will not come, those not sent yet, and
-    /// members that have no server and are not being given one.
-    pub cancellable: u32,
-    /// All instances: those that are there by rising index, then those that were only asked for.
+    /// All instances: those that are there by rising key, then those that were only asked for.
     pub instances: Vec<Instance>,
     /// Whether each node gets a provider ID, so that a name is no identity.
     pub gives_provider_ids: bool,
-    /// Prefix of the servers' names.
-    pub stack_name: String,
+    /// What can be done to it.
+    pub capabilities: Arc<Capabilities>,
     /// Magnum's status of the group, for people.
     pub status: String,
     /// Why the group could not be read the last time; the view is an older one then.
@@ -48,48 +52,52 @@ pub struct GroupView {
 }
 
 impl GroupView {
-    /// What the reading shows, with the ledger's accepted requests and what is known of registered nodes laid over it.
+    /// What the reading shows, with the accepted requests, the resize on its way and what is known of registered nodes laid
+    /// over it.
     #[must_use]
-    pub fn new(reading: &Reading, ledger: &Ledger, registrations: &Registrations, now: Instant) -> Self {
+    pub fn new(
+        reading: &Reading,
+        pending: &PendingRequests,
+        flight: Option<&InFlightResize>,
+        registrations: &Registrations,
+        now: Instant,
+    ) -> Self {
         let group = &reading.group;
         let mut instances = Vec::with_capacity(reading.members.len());
         let (mut staying, mut leaving_later) = (0_u32, 0_u32);
-        let cancellations = ledger.queued_cancellations();
-        let mut cancelled = members_to_cancel(reading, ledger);
-        let idle = cancelled.split_off(length(cancellations.serverless).min(cancelled.len()));
+        let cancellations = pending.queued_cancellations();
+        let cancelled = members_to_cancel(reading, pending, flight, cancellations.serverless);
         for member in &reading.members {
-            let id = InstanceId::of_member(group.uuid, member.index, member.server);
-            let in_flight = ledger.flight_removes(member.index, member.server);
-            let queued = ledger.queue_removes(id) || cancelled.contains(&member.index);
+            let id = InstanceId::of_member(group.uuid, member.key, member.server);
+            let in_flight = flight.is_some_and(|flight| flight.resize.removes(member));
+            let queued = pending.queue_removes(id) || cancelled.contains(&member.key);
             if member.counted && !in_flight {
                 *(if queued { &mut leaving_later } else { &mut staying }) += 1;
             }
-            instances.extend(instance(member, id, in_flight || queued, group.status.in_progress()));
+            let given_up = pending.is_given_up(member);
+            instances.extend(instance(member, id, in_flight || queued, given_up, group.status.in_progress()));
         }
         for instance in &mut instances {
             registrations.apply(instance);
         }
-        if !ledger.may_replace(now) {
+        if !pending.may_replace(now) {
             hide_irremovable_errors(&mut instances, group.bounds);
         }
-        let unseen = unseen_nodes(reading, ledger, staying + leaving_later);
-        let failed: Vec<_> = failed_requests(group.uuid, ledger).skip(length(cancellations.failed)).collect();
-        let expected = staying.saturating_add(unseen);
+        let unsent = pending.queued_additions() - cancellations.unsent;
+        let unseen = coming_nodes(reading, flight, staying + leaving_later).saturating_add(unsent);
+        let failed: Vec<_> =
+            failed_requests(group.uuid, pending).skip(length(cancellations.failed)).collect();
         let failures = u32::try_from(failed.len()).unwrap_or(u32::MAX);
-        let unsent = ledger.queued_additions() - cancellations.unsent;
-        let idle = u32::try_from(idle.len()).unwrap_or(u32::MAX);
-        let spare = expected.saturating_sub(group.bounds.min);
         instances.extend(requested(group.uuid, unseen));
         instances.extend(failed);
         Self {
             uuid: group.uuid,
             id: group.id(),
             bounds: group.bounds,
-            target_size: expected.saturating_add(failures),
-            cancellable: failures.saturating_add(unsent.saturating_add(idle).min(spare)),
+            target_size: staying.saturating_add(unseen).saturating_add(failures),
             instances,
             gives_provider_ids: registrations.gives_provider_ids(group),
-            stack_name: reading.stack_name.clone(),
+            capabilities: Arc::clone(&reading.capabilities),
             status: group.status.to_string(),
             trouble: None,
             template: Arc::clone(&reading.template),
@@ -101,7 +109,7 @@ impl GroupView {
     /// # Errors
     /// [`RequestError::AnonymousNode`], [`RequestError::MalformedNode`], [`RequestError::NotIdentifiedYet`] or
     /// [`RequestError::NotAMember`].
-    /// That the node is no instance now does not mean that it never was one: see [`Ledger::has_departed`].
+    /// That the node is no instance now does not mean that it never was one: see [`PendingRequests::has_departed`].
     pub fn identify(&self, node: &NodeReference) -> Result<InstanceId, RequestError> {
         if node.label().is_empty() {
             return Err(RequestError::AnonymousNode);
@@ -123,16 +131,17 @@ impl GroupView {
     /// Whether one of the members has this name.
     #[must_use]
     pub fn has_node(&self, name: &str) -> bool {
-        parse_node_name(name).is_some_and(|(stack, index)| {
-            stack == self.stack_name && self.instances.iter().any(|instance| instance.member == Some(index))
-        })
+        node_name::server_of(name, |server| self.named(server)).is_some()
     }
 
     /// The instance whose server has this name.
     fn by_server_name(&self, name: &str) -> Option<InstanceId> {
-        let (_, index) = parse_node_name(name).filter(|(stack, _)| *stack == self.stack_name)?;
-        let found = self.instances.iter().find(|instance| instance.member == Some(index))?;
+        let found = node_name::server_of(name, |server| self.named(server))?;
         matches!(found.id, InstanceId::Server(_)).then_some(found.id)
+    }
+
+    fn named(&self, server: &str) -> Option<&Instance> {
+        self.instances.iter().find(|instance| instance.member.is_some() && instance.name == server)
     }
 }
 
@@ -140,21 +149,27 @@ fn length(count: u32) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-/// The members that DecreaseTargetSize may take: without a server, and none is being made for them. While a change goes
-/// on that is certain only of those that failed.
-fn members_to_cancel(reading: &Reading, ledger: &Ledger) -> Vec<MemberIndex> {
-    let at_rest = ledger.flight.is_none() && !reading.group.status.in_progress();
+/// The members that accepted cancellations take: without a server, those that failed first. While a change goes on only
+/// those that failed.
+fn members_to_cancel(
+    reading: &Reading,
+    pending: &PendingRequests,
+    flight: Option<&InFlightResize>,
+    count: u32,
+) -> Vec<MemberKey> {
+    let at_rest = flight.is_none() && !reading.group.status.in_progress();
     let is_free = |member: &&Member| {
-        let id = InstanceId::of_member(reading.group.uuid, member.index, member.server);
+        let id = InstanceId::of_member(reading.group.uuid, member.key, member.server);
         (at_rest || member.status.failed())
-            && !ledger.queue_removes(id)
-            && !ledger.flight_removes(member.index, member.server)
+            && !pending.queue_removes(id)
+            && !flight.is_some_and(|flight| flight.resize.removes(member))
     };
-    reading.serverless().into_iter().filter(is_free).map(|member| member.index).collect()
+    let free = reading.serverless().into_iter().filter(is_free).map(|member| member.key);
+    free.take(length(count)).collect()
 }
 
 /// Shows broken members that cannot be removed now as still being made: at the minimum they are only replaced, and not
-/// without end ([`Ledger::may_replace`]). cluster-autoscaler expects an instance that it is told is broken to go at its
+/// without end ([`PendingRequests::may_replace`]). cluster-autoscaler expects an instance that it is told is broken to go at its
 /// word; while one stays, it finds the size of the group wrong, tries to lower the target, and ends its loop for all
 /// groups at the refusal.
 fn hide_irremovable_errors(instances: &mut [Instance], bounds: Bounds) {
@@ -166,26 +181,14 @@ fn hide_irremovable_errors(instances: &mut [Instance], bounds: Bounds) {
     }
 }
 
-/// Nodes that were asked for and are no members yet: in the queue, in our own flight, or in a resize that
-/// somebody else started (or this service before a restart). `remaining` are the members that stay once what
-/// was sent is done.
-fn unseen_nodes(reading: &Reading, ledger: &Ledger, remaining: u32) -> u32 {
-    let sent = match &ledger.flight {
-        Some(flight) => flight.resize.count.saturating_sub(remaining),
-        None if reading.group.status.in_progress() => reading.group.node_count.saturating_sub(remaining),
-        None => 0,
-    };
-    sent.saturating_add(ledger.queued_additions() - ledger.queued_cancellations().unsent)
-}
-
 /// Placeholders of requested nodes that are still expected.
 fn requested(group: NodeGroupUuid, unseen: u32) -> impl Iterator<Item = Instance> {
     (1..=unseen).map(move |ordinal| placeholder(PlaceholderId::Requested { group, ordinal }, None))
 }
 
 /// Placeholders of requested nodes that will not come.
-fn failed_requests(group: NodeGroupUuid, ledger: &Ledger) -> impl Iterator<Item = Instance> + '_ {
-    ledger.failed().iter().map(move |(number, error)| {
+fn failed_requests(group: NodeGroupUuid, pending: &PendingRequests) -> impl Iterator<Item = Instance> + '_ {
+    pending.failed().iter().map(move |(number, error)| {
         placeholder(PlaceholderId::Failed { group, number: *number }, Some(error.clone()))
     })
 }
@@ -195,22 +198,34 @@ fn placeholder(id: PlaceholderId, error: Option<InstanceError>) -> Instance {
         id: InstanceId::Placeholder(id),
         provider_id: id.to_string(),
         member: None,
+        name: String::new(),
         state: InstanceState::Creating,
         error,
+        server_is_gone: false,
     }
 }
 
 /// What a member is to cluster-autoscaler; `None` once it is gone.
-fn instance(member: &Member, id: InstanceId, doomed: bool, group_in_progress: bool) -> Option<Instance> {
+fn instance(
+    member: &Member,
+    id: InstanceId,
+    removal_accepted: bool,
+    given_up: bool,
+    group_in_progress: bool,
+) -> Option<Instance> {
     if (member.status.action, member.status.progress) == (Action::Delete, Progress::Complete) {
         return None;
     }
-    let (state, error) = if doomed && member.counted {
+    let (state, error) = if removal_accepted && member.counted {
         (InstanceState::Deleting, None)
+    } else if given_up && !member.status.failed() && member.counted {
+        (InstanceState::Creating, Some(timed_out(member)))
     } else {
         member_state(member, group_in_progress)
     };
-    Some(Instance { id, provider_id: String::new(), member: Some(member.index), state, error })
+    let server_is_gone = member.presence == ServerPresence::Gone;
+    let (member, name) = (Some(member.key), member.name.clone());
+    Some(Instance { id, provider_id: String::new(), member, name, state, error, server_is_gone })
 }
 
 /// State and error of a member that no accepted request removes.
@@ -223,13 +238,14 @@ fn member_state(member: &Member, group_in_progress: bool) -> (InstanceState, Opt
     if member.status.action == Action::Delete || !member.counted {
         return (Deleting, member.status.failed().then(|| deletion_failed(member)));
     }
-    if member.presence == ServerPresence::Gone {
+    // Of a member that was never complete Heat itself deletes the server before it tries again.
+    if member.presence == ServerPresence::Gone && !member.was_never_complete() {
         return (Creating, Some(server_gone(member)));
     }
     let failed = || Some(InstanceError::of_failed_creation(&member.reason));
     // Another update interrupted this one; what it interrupted goes on in the new one
-    // (FINDINGS, A second resize while UPDATE_IN_PROGRESS).
-    let cancelled = member.reason.to_ascii_lowercase().contains("cancelled");
+    // (docs/openstack-behaviour.md#overlapping-resizes).
+    let cancelled = member.reason.kind == FailureKind::Interrupted;
     match (member.status.action, member.status.progress) {
         (Action::Create, Progress::Failed) if cancelled && (group_in_progress || member.server.is_some()) => {
             (Creating, None)
@@ -242,13 +258,24 @@ fn member_state(member: &Member, group_in_progress: bool) -> (InstanceState, Opt
     }
 }
 
+fn timed_out(member: &Member) -> InstanceError {
+    InstanceError {
+        code: "CreateTimedOut",
+        message: format!(
+            "its creation does not go on: {} for too long, and there is no server",
+            member.status
+        ),
+        class: InstanceErrorClass::Other,
+    }
+}
+
 fn server_gone(member: &Member) -> InstanceError {
     let server = member.server.map(|server| server.to_string()).unwrap_or_default();
     InstanceError {
         code: SERVER_GONE,
         message: format!(
-            "server {server} was deleted outside of Heat; its record, member {} of the stack, is still there",
-            member.index
+            "server {server} was deleted by somebody else; its record, member {} of the group, is still there",
+            member.key
         ),
         class: InstanceErrorClass::Other,
     }
@@ -256,8 +283,8 @@ fn server_gone(member: &Member) -> InstanceError {
 
 fn deletion_failed(member: &Member) -> InstanceError {
     InstanceError {
-        code: "DeleteFailed",
-        message: format!("Heat could not delete member {}: {}", member.index, member.reason),
+        code: DELETE_FAILED,
+        message: format!("member {} could not be deleted: {}", member.key, member.reason),
         class: InstanceErrorClass::Other,
     }
 }
@@ -265,27 +292,24 @@ fn deletion_failed(member: &Member) -> InstanceError {
 /// All groups at one moment.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// Name of the cluster.
-    pub cluster_name: String,
     /// When the cloud was last read successfully.
     pub observed_at: Instant,
     groups: Vec<Arc<GroupView>>,
     unread: BTreeMap<String, String>,
     by_id: HashMap<String, usize>,
     by_machine: HashMap<MachineId, usize>,
-    by_stack: HashMap<String, usize>,
+    /// Where each server is, by its name; made when it is first asked for, which is never where nodes have provider IDs.
+    by_name: OnceLock<HashMap<String, (usize, InstanceId)>>,
 }
 
 impl Snapshot {
-    /// Indexes the groups. A lookup by provider ID takes constant time, one by name a walk through the group.
+    /// Indexes the groups. A lookup takes constant time.
     #[must_use]
-    pub fn new(cluster_name: String, observed_at: Instant, groups: Vec<Arc<GroupView>>) -> Self {
+    pub fn new(observed_at: Instant, groups: Vec<Arc<GroupView>>) -> Self {
         let mut by_id = HashMap::with_capacity(groups.len());
-        let mut by_stack = HashMap::with_capacity(groups.len());
         let mut by_machine = HashMap::with_capacity(groups.iter().map(|group| group.instances.len()).sum());
         for (position, group) in groups.iter().enumerate() {
             by_id.insert(group.id.clone(), position);
-            by_stack.insert(group.stack_name.clone(), position);
             for instance in &group.instances {
                 if let InstanceId::Server(machine) = instance.id {
                     by_machine.insert(machine, position);
@@ -293,7 +317,7 @@ impl Snapshot {
             }
         }
         let unread = BTreeMap::new();
-        Self { cluster_name, observed_at, groups, unread, by_id, by_machine, by_stack }
+        Self { observed_at, groups, unread, by_id, by_machine, by_name: OnceLock::new() }
     }
 
     /// With the groups that exist and of which no reading has succeeded yet: id and reason.
@@ -338,9 +362,9 @@ impl Snapshot {
         let id = match node.identity().ok()? {
             Some(id) => id,
             None => {
-                let (stack, _) = parse_node_name(&node.name)?;
-                let group = self.groups.get(*self.by_stack.get(stack)?)?;
-                return Some((group, group.by_server_name(&node.name)?));
+                let names = self.by_name.get_or_init(|| self.names());
+                let (position, id) = node_name::server_of(&node.name, |server| names.get(server))?;
+                return Some((self.groups.get(*position)?, *id));
             }
         };
         let group = match id {
@@ -356,6 +380,17 @@ impl Snapshot {
     #[must_use]
     pub fn group_of_server(&self, server: MachineId) -> Option<&Arc<GroupView>> {
         self.groups.get(*self.by_machine.get(&server)?)
+    }
+
+    fn names(&self) -> HashMap<String, (usize, InstanceId)> {
+        let instances =
+            self.groups.iter().enumerate().flat_map(|(position, group)| {
+                group.instances.iter().map(move |instance| (position, instance))
+            });
+        instances
+            .filter(|(_, instance)| matches!(instance.id, InstanceId::Server(_)))
+            .map(|(position, instance)| (instance.name.clone(), (position, instance.id)))
+            .collect()
     }
 
     /// Whether this server is one of the instances.

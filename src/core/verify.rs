@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use super::{
     cloud::Reading,
     instance::InstanceId,
-    ledger::{Flight, Queued, Request},
-    member::{Member, MemberIndex},
-    plan::Removal,
+    member::{Member, MemberKey},
+    pending::{Queued, Request},
+    resize::{InFlightResize, Removal},
     status::{Action, Progress},
 };
 
@@ -40,9 +40,11 @@ pub struct Effect {
     /// Nodes that were there before, that the resize did not name, and that are gone.
     pub missing_bystanders: Vec<Removal>,
     /// Members that were not there before.
-    pub newcomers: Vec<MemberIndex>,
+    pub newcomers: Vec<MemberKey>,
     /// Newcomers that failed.
     pub failed_newcomers: usize,
+    /// Newcomers that have no server while Heat is still busy: in vain, should no more be waited for.
+    pub waited_for_in_vain: Vec<MemberKey>,
     /// Nodes that are short of the size asked for.
     pub shortage: u32,
     /// Whether the group's count is neither that of before nor the one asked for.
@@ -54,32 +56,40 @@ pub struct Effect {
 impl Effect {
     /// Compares.
     #[must_use]
-    pub fn of(flight: &Flight, now: &Reading) -> Self {
-        let counted: HashMap<MemberIndex, &Member> =
-            now.counted().map(|member| (member.index, member)).collect();
+    pub fn of(flight: &InFlightResize, now: &Reading) -> Self {
+        let counted: HashMap<MemberKey, &Member> = now.counted().map(|member| (member.key, member)).collect();
         let is_there = |removal: &Removal| {
-            counted.get(&removal.index).is_some_and(|member| member.is(removal.index, removal.server))
+            counted.get(&removal.key).is_some_and(|member| member.is(removal.key, removal.server))
         };
         let named = &flight.resize.remove;
         let remaining: Vec<Removal> = named.iter().copied().filter(is_there).collect();
-        let missing_bystanders: Vec<Removal> = flight
+        let mut missing_bystanders: Vec<Removal> = flight
             .before
             .counted()
             .filter(|member| !member.is_broken())
-            .filter(|member| !(may_be_made_anew(member) && counted.contains_key(&member.index)))
+            .filter(|member| !(may_be_made_anew(member) && counted.contains_key(&member.key)))
             .map(Removal::of)
             .filter(|removal| !named.contains(removal) && !is_there(removal))
             .collect();
-        let newcomers: Vec<MemberIndex> = now
+        missing_bystanders.extend(servers_lost_unknown_to_the_driver(flight, now));
+        let newcomers: Vec<MemberKey> = now
             .counted()
-            .filter(|member| !flight.before.counted().any(|other| other.index == member.index))
-            .map(|member| member.index)
+            .filter(|member| !flight.before.counted().any(|other| other.key == member.key))
+            .map(|member| member.key)
             .collect();
         let failed_newcomers = newcomers
             .iter()
-            .filter(|index| counted.get(index).is_some_and(|member| member.status.failed()))
+            .filter(|key| counted.get(key).is_some_and(|member| member.status.failed()))
             .count();
         let (before, after) = (&flight.before.group, &now.group);
+        let is_waited_for = |member: &&Member| {
+            newcomers.contains(&member.key) && member.is_serverless() && !member.status.failed()
+        };
+        let waited_for_in_vain = if after.status.in_progress() {
+            now.counted().filter(is_waited_for).map(|member| member.key).collect()
+        } else {
+            Vec::new()
+        };
         let seen = after.updated_at != before.updated_at
             || after.status != before.status
             || (after.node_count == flight.resize.count && before.node_count != flight.resize.count)
@@ -98,6 +108,7 @@ impl Effect {
             missing_bystanders,
             newcomers,
             failed_newcomers,
+            waited_for_in_vain,
         }
     }
 
@@ -117,7 +128,7 @@ impl Effect {
             Verdict::PartlyLost
         } else if self.superseded {
             Verdict::Superseded
-        } else if self.shortage > 0 || self.failed_newcomers > 0 {
+        } else if self.shortage > 0 || self.failed_newcomers > 0 || !self.waited_for_in_vain.is_empty() {
             Verdict::Failed
         } else {
             Verdict::Done
@@ -126,24 +137,24 @@ impl Effect {
 
     /// New nodes that were asked for and are not there, in nodes.
     #[must_use]
-    pub fn owed(&self, flight: &Flight) -> u32 {
+    pub fn missing_additions(&self, flight: &InFlightResize) -> u32 {
         flight.resize.additions.saturating_sub(u32::try_from(self.newcomers.len()).unwrap_or(u32::MAX))
     }
 
     /// The removals that did not happen, to be planned anew.
     #[must_use]
-    pub fn removals_left(&self, flight: &Flight) -> Vec<Queued> {
+    pub fn removals_left(&self, flight: &InFlightResize) -> Vec<Queued> {
         let group = flight.before.group.uuid;
         let mut still_there: Vec<InstanceId> = self
             .remaining
             .iter()
-            .map(|removal| InstanceId::of_member(group, removal.index, removal.server))
+            .map(|removal| InstanceId::of_member(group, removal.key, removal.server))
             .collect();
         let mut again = Vec::new();
         let mut removal = |queued: &Queued, ids: Vec<InstanceId>| {
             if !ids.is_empty() {
-                let (ticket, attempts) = (queued.ticket, queued.attempts + 1);
-                again.push(Queued { ticket, request: Request::Delete(ids), attempts });
+                let attempts = queued.attempts + 1;
+                again.push(Queued { caller: None, request: Request::Delete(ids), attempts });
             }
         };
         for queued in &flight.requests {
@@ -169,6 +180,23 @@ impl Effect {
             && self.missing_bystanders.is_empty()
             && self.shortage == 0
     }
+}
+
+/// Servers that Nova listed before and does not list now, and of which the driver knew and knows nothing: nobody named them, and
+/// nobody but a resize by a count that was too small took them.
+fn servers_lost_unknown_to_the_driver<'a>(
+    flight: &'a InFlightResize,
+    now: &'a Reading,
+) -> impl Iterator<Item = Removal> + 'a {
+    let both = flight.before.servers.as_ref().zip(now.servers.as_ref());
+    both.into_iter().flat_map(move |(before, after)| {
+        let lost = before.iter().filter(|(server, _)| !after.contains_key(*server));
+        let lost = lost.map(|(server, key)| Removal { key: *key, server: Some(*server) });
+        lost.filter(move |removal| {
+            let is_known = |reading: &Reading| reading.members.iter().any(|member| member.key == removal.key);
+            !is_known(&flight.before) && !is_known(now)
+        })
+    })
 }
 
 /// Whether Heat may give the member another server without a node being lost, as long as the member itself is there:

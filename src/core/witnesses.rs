@@ -4,7 +4,7 @@
 //! members (a database replica that lags behind, a restored backup) costs running nodes, even when it was meant to add
 //! one. So no count is sent that one of the three supports alone, nor one against a server that Nova lists and Heat does
 //! not know. Magnum's count may be wrong for good while the other two agree: its status sync can write an old
-//! `node_count` over a newer one (FINDINGS-versions, A resize soon after the last one).
+//! `node_count` over a newer one (docs/openstack-behaviour.md#magnums-status-sync).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,9 +14,11 @@ use std::{
 use thiserror::Error;
 
 use super::{
-    cloud::Reading,
+    capabilities::MemberSource,
+    cloud::{Observation, Reading},
     machine_id::MachineId,
-    member::{Member, MemberIndex, ServerPresence},
+    member::{Member, MemberKey, ServerPresence},
+    node_group::{NodeGroup, NodeGroupUuid},
 };
 
 /// How many servers a message names at most.
@@ -25,8 +27,10 @@ const MAX_NAMED: usize = 10;
 /// How many nodes each service speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
-    /// Members that Heat counts.
-    pub heat: u32,
+    /// Who tells the members.
+    pub source: MemberSource,
+    /// Members that count.
+    pub members: u32,
     /// Magnum's `node_count`.
     pub magnum: u32,
     /// Servers that Nova lists for the group; none when it did not answer.
@@ -35,11 +39,12 @@ pub struct Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { heat, magnum, nova } = self;
-        write!(f, "Heat counts {heat} members, Magnum's node_count is {magnum}, ")?;
-        match nova {
-            Some(nova) => write!(f, "Nova lists {nova} servers"),
-            None => f.write_str("Nova did not answer"),
+        let Self { source, members, magnum, nova } = self;
+        write!(f, "{} counts {members} members, Magnum's node_count is {magnum}", source.name())?;
+        match (source, nova) {
+            (MemberSource::Nova, _) => Ok(()),
+            (MemberSource::Heat, Some(nova)) => write!(f, ", Nova lists {nova} servers"),
+            (MemberSource::Heat, None) => f.write_str(", Nova did not answer"),
         }
     }
 }
@@ -57,7 +62,7 @@ pub enum Contradiction {
         /// What each service says.
         counts: Counts,
         /// The servers, with the index in their names.
-        servers: Vec<(MemberIndex, MachineId)>,
+        servers: Vec<(MemberKey, MachineId)>,
     },
     /// Heat counts more members than there are servers, and Magnum does not bear it out. Either somebody deleted the
     /// servers, or Heat's list is an old one; by it too many nodes could be made, and no running one be lost.
@@ -68,12 +73,12 @@ pub enum Contradiction {
         /// What each service says.
         counts: Counts,
     },
-    /// Heat's count is supported by neither of the others.
+    /// The count of the members is supported by nobody else.
     #[error(
         "{counts}: no two of them agree, so a resize could remove running nodes. See which of them is right and repair the \
          others; a resize to the right size repairs Magnum's count"
     )]
-    HeatAlone {
+    Unsupported {
         /// What each service says.
         counts: Counts,
     },
@@ -86,9 +91,9 @@ pub enum Contradiction {
         /// The server.
         server: MachineId,
         /// Heat's index of it.
-        heat: MemberIndex,
+        heat: MemberKey,
         /// The index in its name.
-        nova: MemberIndex,
+        nova: MemberKey,
     },
     /// Heat names one server for two members.
     #[error("Heat names server {server} for two members, {first} and {second}")]
@@ -96,9 +101,19 @@ pub enum Contradiction {
         /// The server.
         server: MachineId,
         /// One member.
-        first: MemberIndex,
+        first: MemberKey,
         /// The other.
-        second: MemberIndex,
+        second: MemberKey,
+    },
+    /// Two groups have one server.
+    #[error(
+        "server {server} is a member of this group and of node group {other}, so removing it could remove another node"
+    )]
+    SharedByGroups {
+        /// The server.
+        server: MachineId,
+        /// The id of the other group.
+        other: String,
     },
 }
 
@@ -113,7 +128,7 @@ impl Contradiction {
     }
 }
 
-fn list(servers: &[(MemberIndex, MachineId)]) -> String {
+fn list(servers: &[(MemberKey, MachineId)]) -> String {
     let named = servers.iter().take(MAX_NAMED).map(|(index, server)| format!("{server} (index {index})"));
     let named = named.collect::<Vec<_>>().join(", ");
     match servers.len().saturating_sub(MAX_NAMED) {
@@ -129,7 +144,8 @@ fn list(servers: &[(MemberIndex, MachineId)]) -> String {
 pub fn compare(reading: &Reading) -> Result<(), Contradiction> {
     let indices = members_by_server(reading)?;
     let counts = Counts {
-        heat: reading.size(),
+        source: reading.capabilities.source,
+        members: reading.size(),
         magnum: reading.group.node_count,
         nova: reading.servers.as_ref().map(|servers| u32::try_from(servers.len()).unwrap_or(u32::MAX)),
     };
@@ -138,13 +154,31 @@ pub fn compare(reading: &Reading) -> Result<(), Contradiction> {
         find_misplaced(&indices, servers)?;
     }
     let nova_bears_out = |word: fn(&Member) -> bool| reading.servers.is_some() && reading.counted().all(word);
-    if counts.magnum == counts.heat || nova_bears_out(is_there) {
+    if counts.magnum == counts.members || nova_bears_out(is_there) {
         Ok(())
     } else if nova_bears_out(is_there_or_gone) {
         Err(Contradiction::Outnumbered { counts })
     } else {
-        Err(Contradiction::HeatAlone { counts })
+        Err(Contradiction::Unsupported { counts })
     }
+}
+
+/// The groups of which a server is a member of another group as well.
+#[must_use]
+pub fn servers_in_two_groups(observation: &Observation) -> BTreeMap<NodeGroupUuid, Contradiction> {
+    let mut owners: BTreeMap<MachineId, &NodeGroup> = BTreeMap::new();
+    let mut shared = BTreeMap::new();
+    for reading in observation.groups.iter().filter_map(|group| group.reading.as_ref().ok()) {
+        for server in reading.members.iter().filter_map(|member| member.server) {
+            let Some(other) = owners.insert(server, &reading.group) else { continue };
+            if other.uuid != reading.group.uuid {
+                for (group, other) in [(other, &reading.group), (&reading.group, other)] {
+                    shared.insert(group.uuid, Contradiction::SharedByGroups { server, other: other.id() });
+                }
+            }
+        }
+    }
+    shared
 }
 
 /// Whether Nova bears a member out: its server is there, or there never was one.
@@ -159,10 +193,10 @@ fn is_there_or_gone(member: &Member) -> bool {
 
 fn find_unknown_servers(
     reading: &Reading,
-    servers: &BTreeMap<MachineId, MemberIndex>,
+    servers: &BTreeMap<MachineId, MemberKey>,
     counts: Counts,
 ) -> Result<(), Contradiction> {
-    let known: BTreeSet<MemberIndex> = reading.members.iter().map(|member| member.index).collect();
+    let known: BTreeSet<MemberKey> = reading.members.iter().map(|member| member.key).collect();
     let unknown: Vec<_> = servers
         .iter()
         .map(|(server, index)| (*index, *server))
@@ -172,8 +206,8 @@ fn find_unknown_servers(
 }
 
 fn find_misplaced(
-    indices: &BTreeMap<MachineId, MemberIndex>,
-    servers: &BTreeMap<MachineId, MemberIndex>,
+    indices: &BTreeMap<MachineId, MemberKey>,
+    servers: &BTreeMap<MachineId, MemberKey>,
 ) -> Result<(), Contradiction> {
     for (server, nova) in servers {
         if let Some(heat) = indices.get(server).filter(|heat| *heat != nova) {
@@ -183,13 +217,13 @@ fn find_misplaced(
     Ok(())
 }
 
-fn members_by_server(reading: &Reading) -> Result<BTreeMap<MachineId, MemberIndex>, Contradiction> {
+fn members_by_server(reading: &Reading) -> Result<BTreeMap<MachineId, MemberKey>, Contradiction> {
     let mut indices = BTreeMap::new();
     for member in &reading.members {
         if let Some(server) = member.server
-            && let Some(first) = indices.insert(server, member.index)
+            && let Some(first) = indices.insert(server, member.key)
         {
-            return Err(Contradiction::Shared { server, first, second: member.index });
+            return Err(Contradiction::Shared { server, first, second: member.key });
         }
     }
     Ok(indices)
@@ -203,6 +237,7 @@ mod tests {
 
     use super::*;
     use crate::core::{
+        failure::Reason,
         node_group::{Bounds, NodeGroup, NodeGroupUuid},
         status::Status,
     };
@@ -215,12 +250,13 @@ mod tests {
     fn reading(members: &[Option<ServerPresence>], node_count: u32, nova: Option<&[(u128, u32)]>) -> Reading {
         let bounds = Bounds { min: 0, max: 20 };
         let member = |(index, presence): (u32, &Option<ServerPresence>)| Member {
-            index: MemberIndex::new(index),
+            key: MemberKey::Index(index),
+            name: String::new(),
             server: presence.map(|_| server(index.into())),
             presence: presence.unwrap_or(ServerPresence::Unknown),
             counted: true,
             status: Status::parse(if presence.is_some() { "UPDATE_COMPLETE" } else { "CREATE_FAILED" }),
-            reason: String::new(),
+            reason: Reason::default(),
         };
         Reading {
             cluster_status: Status::parse("UPDATE_COMPLETE"),
@@ -231,17 +267,17 @@ mod tests {
                 magnum_bounds: bounds,
                 node_count,
                 status: Status::parse("UPDATE_COMPLETE"),
-                status_reason: String::new(),
+                status_reason: Reason::default(),
                 updated_at: String::new(),
                 flavor_id: String::new(),
                 labels: BTreeMap::new(),
             },
-            stack_name: "k8s-pool-abc".into(),
             members: (0..).zip(members).map(member).collect(),
             servers: nova.map(|servers| {
-                servers.iter().map(|(number, index)| (server(*number), MemberIndex::new(*index))).collect()
+                servers.iter().map(|(number, index)| (server(*number), MemberKey::Index(*index))).collect()
             }),
             template: Arc::default(),
+            capabilities: Arc::default(),
         }
     }
 
@@ -257,14 +293,18 @@ mod tests {
             ("Heat and Magnum are behind", reading(&two, 2, Some(four)), Err("UnknownServers")),
             ("Magnum is behind", reading(&two, 4, Some(both)), Ok(())),
             ("Nova is silent", reading(&two, 2, None), Ok(())),
-            ("Heat alone", reading(&two, 4, None), Err("HeatAlone")),
+            ("Heat alone", reading(&two, 4, None), Err("Unsupported")),
             ("a server is gone", reading(&[Some(Present), Some(Gone)], 2, Some(&[(0, 0)])), Ok(())),
             (
                 "gone, or Heat is behind",
                 reading(&[Some(Present), Some(Gone)], 1, Some(&[(0, 0)])),
                 Err("Outnumbered"),
             ),
-            ("not confirmed", reading(&[Some(Present), Some(Unknown)], 1, Some(&[(0, 0)])), Err("HeatAlone")),
+            (
+                "not confirmed",
+                reading(&[Some(Present), Some(Unknown)], 1, Some(&[(0, 0)])),
+                Err("Unsupported"),
+            ),
             ("a failed member", reading(&[Some(Present), None], 9, Some(&[(0, 0)])), Ok(())),
             ("servers changed places", reading(&two, 2, Some(&[(0, 1), (1, 0)])), Err("Misplaced")),
             ("an empty group", reading(&[], 0, Some(&[])), Ok(())),

@@ -1,19 +1,16 @@
 //! What runs: the observer that keeps the snapshot fresh, and one resizer for each node group.
 
-mod acceptance;
 mod ambiguous;
-mod news;
+mod events;
 mod observer;
-mod recorder;
-mod report;
 mod resizer;
 mod state;
 mod supervision;
 mod unidentified;
-mod watch;
 
 use std::{
     fmt,
+    ops::ControlFlow,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -24,31 +21,28 @@ use std::{
 use tokio::{sync::oneshot, time::timeout_at};
 use tokio_util::sync::CancellationToken;
 
-pub use self::recorder::{Dropped, Recorder, ResizeOutcome};
 use self::{
-    acceptance::{check_cancellation, check_increase, check_removal},
     ambiguous::Ambiguous,
+    events::Events,
     observer::{Observer, Trigger},
-    state::{Answer, GroupState, SharedState},
+    state::{Answer, SharedState},
     supervision::Supervision,
     unidentified::Unidentified,
 };
+pub use self::{events::Subscriber, observer::OnReading};
 use crate::core::{
     cloud::Cloud,
     identity::{self, Found, Unplaced},
     instance::InstanceId,
-    ledger::{Request, Ticket},
+    lifecycle::{Event, Timing},
     machine_id::{MachineId, PlaceholderId, ProviderIdPrefix, is_of_openstack},
     node_group::NodeGroupUuid,
     nodes::{NodeIndex, NodeSource},
+    pending::{Ask, Ticket},
     registration::Registrations,
     request::{NodeReference, RequestError},
-    settle::Patience,
     snapshot::{GroupView, Snapshot},
 };
-
-/// Most requests that may wait for one group.
-const MAX_WAITING: usize = 1000;
 
 /// How the engine paces itself.
 #[derive(Debug, Clone)]
@@ -57,20 +51,10 @@ pub struct EngineOptions {
     pub refresh_interval: Duration,
     /// How long Refresh waits for the cloud at most; after that the snapshot there is has to do.
     pub refresh_patience: Duration,
-    /// How long requests for one group are gathered into one resize.
-    pub coalesce_window: Duration,
     /// Age at which a snapshot is too old for Refresh to answer OK.
     pub max_snapshot_age: Duration,
-    /// Shortest and longest pause between two readings of a group that is being resized.
-    pub poll_interval: (Duration, Duration),
-    /// Longest pause after failed readings.
-    pub max_backoff: Duration,
-    /// How long a resize may show no effect before it counts as lost.
-    pub effect_timeout: Duration,
-    /// How often a request that Magnum acts upon without its having an effect is sent before it is given up.
-    pub max_attempts: u32,
-    /// When a group counts as settled.
-    pub patience: Patience,
+    /// How the resizes of a group are paced.
+    pub timing: Timing,
     /// Whether the nodes never get a provider ID, whatever the cluster's label says, so that their names count.
     pub identify_by_name: bool,
     /// What the provider IDs of nodes that are not registered yet begin with; as registered ones show it if it is not said.
@@ -84,13 +68,8 @@ impl Default for EngineOptions {
         Self {
             refresh_interval: Duration::from_secs(10),
             refresh_patience: Duration::from_secs(2),
-            coalesce_window: Duration::from_millis(200),
             max_snapshot_age: Duration::from_secs(300),
-            poll_interval: (Duration::from_millis(500), Duration::from_secs(3)),
-            max_backoff: Duration::from_secs(30),
-            effect_timeout: Duration::from_secs(60),
-            max_attempts: 5,
-            patience: Patience::default(),
+            timing: Timing::default(),
             identify_by_name: false,
             provider_id_prefix: None,
             nodes: None,
@@ -119,11 +98,28 @@ impl fmt::Debug for Engine {
 impl Engine {
     /// Starts reading the cloud at once and goes on until [`Engine::stop`]; returns without waiting for it.
     #[must_use]
-    pub fn start(cloud: Arc<dyn Cloud>, options: EngineOptions, recorder: Arc<dyn Recorder>) -> Arc<Self> {
-        let registrations = Registrations::new(options.identify_by_name);
-        let registrations = registrations.with_prefix(options.provider_id_prefix.clone());
+    pub fn start(
+        cloud: Arc<dyn Cloud>,
+        options: EngineOptions,
+        subscriber: Arc<dyn Subscriber>,
+    ) -> Arc<Self> {
+        Self::start_observed(cloud, options, subscriber, Box::new(|_| ControlFlow::Continue(())))
+    }
+
+    /// The same, with somebody who looks at each reading.
+    #[must_use]
+    pub fn start_observed(
+        cloud: Arc<dyn Cloud>,
+        options: EngineOptions,
+        subscriber: Arc<dyn Subscriber>,
+        on_reading: OnReading,
+    ) -> Arc<Self> {
         let engine = Arc::new(Self {
-            state: Arc::new(SharedState::new(registrations)),
+            state: Arc::new(SharedState::new(
+                Registrations::new(options.identify_by_name).with_prefix(options.provider_id_prefix.clone()),
+                options.timing.clone(),
+                Events::new(subscriber),
+            )),
             trigger: Arc::new(Trigger::new()),
             unidentified: Unidentified::default(),
             ambiguous: Ambiguous::default(),
@@ -134,10 +130,10 @@ impl Engine {
         });
         let observer = Observer {
             cloud,
+            on_reading,
             state: Arc::clone(&engine.state),
             trigger: Arc::clone(&engine.trigger),
             options,
-            recorder,
             tasks: engine.tasks.clone(),
         };
         engine.tasks.spawn(observer.run(engine.stop.clone()));
@@ -201,7 +197,7 @@ impl Engine {
         let expected = "an increase needs a positive number of nodes";
         let size = size.ok_or(RequestError::InvalidDelta { delta, expected })?;
         let snapshot = self.snapshot()?;
-        self.submit(snapshot.group(group)?, deadline, |_, view| check_increase(view, size)).await
+        self.ask(snapshot.group(group)?, deadline, Ask::Increase(size)).await
     }
 
     /// Removes exactly these nodes from a group. `Ok` means accepted, or that they are gone already.
@@ -226,8 +222,10 @@ impl Engine {
             self.unidentified.refused(view, error);
             self.ambiguous.refused(error);
         })?;
-        self.submit(view, deadline, |group, view| check_removal(group, view, &named, nodes, now())).await?;
-        self.forget_failures(view.uuid, &named);
+        let failures = named.iter().filter_map(failed_request).collect();
+        let labels = nodes.iter().map(|node| node.label().to_owned());
+        self.ask(view, deadline, Ask::Delete(named.into_iter().zip(labels).collect())).await?;
+        self.state.step(view.uuid, Event::Forget(failures));
         Ok(())
     }
 
@@ -245,7 +243,7 @@ impl Engine {
         let expected = "a decrease needs a negative number of nodes";
         let size = size.ok_or(RequestError::InvalidDelta { delta, expected })?;
         let snapshot = self.snapshot()?;
-        self.submit(snapshot.group(group)?, deadline, |_, view| check_cancellation(view, size)).await
+        self.ask(snapshot.group(group)?, deadline, Ask::Decrease(size)).await
     }
 
     /// The group of a registered node, `None` when it is not ours, or not yet: it has no provider ID and will get one.
@@ -332,72 +330,48 @@ impl Engine {
         }
     }
 
-    /// Forgets the named nodes that were asked for and will not come.
-    fn forget_failures(&self, group: NodeGroupUuid, named: &[InstanceId]) {
-        let numbers: Vec<u32> = named
-            .iter()
-            .filter_map(|id| match id {
-                InstanceId::Placeholder(PlaceholderId::Failed { number, .. }) => Some(*number),
-                _ => None,
-            })
-            .collect();
-        if !numbers.is_empty() {
-            self.state.with_group(group, |state| {
-                for number in numbers {
-                    state.ledger.forget_failure(group, number, now());
-                }
-            });
-        }
-    }
-
-    /// Queues the request that `check` finds to be left to do, if any, and waits for its answer until the deadline.
-    async fn submit(
-        &self,
-        shown: &GroupView,
-        deadline: Instant,
-        check: impl FnOnce(&mut GroupState, &GroupView) -> Result<Option<Request>, RequestError>,
-    ) -> Result<(), RequestError> {
+    /// Asks for a change and waits for the answer until the deadline.
+    async fn ask(&self, group: &GroupView, deadline: Instant, ask: Ask) -> Result<(), RequestError> {
         if self.stop.is_cancelled() {
             return Err(RequestError::Stopping);
         }
-        let ticket = Ticket(self.tickets.fetch_add(1, Ordering::Relaxed));
-        // What is shown may have changed since.
-        let queued = self.state.with_group(shown.uuid, |state| {
-            let view = state.view().map_or_else(|| Arc::new(shown.clone()), Arc::clone);
-            let waiting = state.ledger.queued.len();
-            if waiting >= MAX_WAITING {
-                return Err(RequestError::Busy { group: view.id.clone(), waiting });
+        let caller = Ticket(self.tickets.fetch_add(1, Ordering::Relaxed));
+        let waited = deadline.saturating_duration_since(now());
+        let Some(answer) = self.state.ask(group.uuid, caller, ask) else {
+            return Err(RequestError::GroupDeleted { id: group.id.clone() });
+        };
+        let mut waiting = Waiting { state: &self.state, group: group.uuid, caller, answer };
+        match timeout_at(deadline.into(), &mut waiting.answer).await {
+            Ok(answer) => answer.unwrap_or(Err(RequestError::Stopping)),
+            Err(_) => {
+                self.state.step(group.uuid, Event::CallerOutOfTime { caller, waited });
+                waiting.answer.try_recv().unwrap_or(Err(RequestError::Stopping))
             }
-            Ok(check(state, &view)?.map(|request| state.enqueue(ticket, request)))
-        });
-        match queued {
-            Some(Ok(Some(answer))) => self.await_answer(shown.uuid, ticket, answer, deadline).await,
-            Some(Ok(None)) => Ok(()),
-            Some(Err(error)) => Err(error),
-            None => Err(RequestError::GroupDeleted { id: shown.id.clone() }),
         }
     }
+}
 
-    async fn await_answer(
-        &self,
-        group: NodeGroupUuid,
-        ticket: Ticket,
-        answer: oneshot::Receiver<Answer>,
-        deadline: Instant,
-    ) -> Result<(), RequestError> {
-        let time = deadline.saturating_duration_since(now());
-        match timeout_at(deadline.into(), answer).await {
-            Ok(Ok(answer)) => answer,
-            // The resizer ended before it sent anything.
-            Ok(Err(_)) => Err(RequestError::Stopping),
-            Err(_) => {
-                let withdrawn = self.state.with_group(group, |state| {
-                    !state.acknowledge_late(ticket, time) && state.withdraw(ticket)
-                });
-                // Otherwise it is on its way: it will take effect, or show up as failed.
-                if withdrawn == Some(true) { Err(RequestError::Deadline) } else { Ok(()) }
-            }
+/// A caller who waits. One who hangs up is told of when this is dropped.
+struct Waiting<'a> {
+    state: &'a SharedState,
+    group: NodeGroupUuid,
+    caller: Ticket,
+    answer: oneshot::Receiver<Answer>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.answer.is_terminated() {
+            self.state.step(self.group, Event::CallerGone(self.caller));
         }
+    }
+}
+
+/// The number of a requested node that came to nothing.
+const fn failed_request(id: &InstanceId) -> Option<u32> {
+    match id {
+        InstanceId::Placeholder(PlaceholderId::Failed { number, .. }) => Some(*number),
+        InstanceId::Placeholder(_) | InstanceId::Server(_) => None,
     }
 }
 

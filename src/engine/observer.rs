@@ -1,6 +1,6 @@
 //! The observer: reads the cloud at intervals and on demand, one reading at a time, and publishes snapshots.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, ops::ControlFlow, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Notify, watch},
@@ -8,9 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    EngineOptions, Recorder, resizer::Resizer, state::SharedState, supervision::Supervision, watch::backoff,
-};
+use super::{EngineOptions, resizer::Resizer, state::SharedState, supervision::Supervision};
 use crate::core::cloud::{Cloud, CloudError, Observation};
 
 /// How far the readings have come. Numbers count readings from 1.
@@ -66,19 +64,22 @@ impl Trigger {
     }
 }
 
+/// Looks at each reading of the whole cluster, and may end the readings.
+pub type OnReading = Box<dyn FnMut(&Result<Observation, CloudError>) -> ControlFlow<()> + Send>;
+
 /// The task.
 pub(super) struct Observer {
     pub(super) cloud: Arc<dyn Cloud>,
+    pub(super) on_reading: OnReading,
     pub(super) state: Arc<SharedState>,
     pub(super) trigger: Arc<Trigger>,
     pub(super) options: EngineOptions,
-    pub(super) recorder: Arc<dyn Recorder>,
     pub(super) tasks: Supervision,
 }
 
 impl Observer {
     /// Reads until the service stops.
-    pub(super) async fn run(self, stop: CancellationToken) {
+    pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut previous = None;
         let mut failures = 0_u32;
         let work = async {
@@ -88,7 +89,7 @@ impl Observer {
                     // A cloud in trouble is left alone for a while, whoever asks.
                     Err(error) => {
                         failures += 1;
-                        sleep(backoff(&self.options, failures, error.retry_after())).await;
+                        sleep(self.options.timing.backoff(failures, error.retry_after())).await;
                     }
                 }
                 tokio::select! {
@@ -102,7 +103,7 @@ impl Observer {
 
     /// An error is that of the cloud, or of its groups where none could be read.
     async fn read(
-        &self,
+        &mut self,
         previous: &mut Option<Observation>,
         stop: &CancellationToken,
     ) -> Result<(), CloudError> {
@@ -111,7 +112,11 @@ impl Observer {
             readings.begun += 1;
             readings.begun_at = Some(begun);
         });
-        let (error, outcome) = match self.cloud.observe(previous.as_ref()).await {
+        let reading = self.cloud.observe(previous.as_ref()).await;
+        if (self.on_reading)(&reading).is_break() {
+            return pending().await;
+        }
+        let (error, outcome) = match reading {
             Ok(observation) => {
                 self.take_over(&observation, begun, stop);
                 let trouble = trouble_of_all(&observation);
@@ -137,11 +142,8 @@ impl Observer {
         for group in self.state.apply_observation(observation, begun.into_std(), stop) {
             let resizer = Resizer {
                 group: group.uuid,
-                known_since: Instant::now(),
                 cloud: Arc::clone(&self.cloud),
                 state: Arc::clone(&self.state),
-                options: self.options.clone(),
-                recorder: Arc::clone(&self.recorder),
                 wake: group.wake,
             };
             self.tasks.spawn(resizer.run(group.gone));

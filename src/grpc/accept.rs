@@ -27,7 +27,7 @@ const TLS_HANDSHAKE: u8 = 0x16;
 /// How long the same complaint about the same peer is not repeated.
 const QUIET_TIME: Duration = Duration::from_secs(60);
 /// How many different complaints are remembered; more of them within [`QUIET_TIME`] are not told.
-const MOST_COMPLAINTS: usize = 64;
+const MAX_COMPLAINTS: usize = 64;
 
 /// Why a connection is refused.
 enum Refusal {
@@ -37,7 +37,7 @@ enum Refusal {
     Gone,
 }
 
-/// Connections with mutual TLS.
+/// Accepts connections with mutual TLS.
 pub(super) fn encrypted<I>(
     incoming: I,
     config: Arc<ServerConfig>,
@@ -52,7 +52,7 @@ where
     })
 }
 
-/// Connections in plaintext.
+/// Accepts connections without TLS.
 pub(super) fn plaintext<I>(incoming: I) -> impl Stream<Item = io::Result<TcpStream>>
 where
     I: Stream<Item = io::Result<TcpStream>> + Unpin,
@@ -102,7 +102,7 @@ where
     })
 }
 
-/// What was said of whom, lest a peer that tries on for ever fills the log.
+/// The complaints about each peer, so that one that tries again and again does not fill the log.
 #[derive(Default)]
 struct Complaints(HashMap<(IpAddr, &'static str), Complaint>);
 
@@ -152,10 +152,10 @@ impl Complaints {
             complaint.told_at = now;
             return Some(std::mem::take(&mut complaint.untold));
         }
-        if self.0.len() >= MOST_COMPLAINTS {
+        if self.0.len() >= MAX_COMPLAINTS {
             self.0.retain(|_, complaint| !is_over(complaint));
         }
-        if self.0.len() >= MOST_COMPLAINTS {
+        if self.0.len() >= MAX_COMPLAINTS {
             return None;
         }
         self.0.insert((peer, kind), Complaint { told_at: now, untold: 0 });
@@ -246,7 +246,7 @@ mod tests {
         let now = Instant::now();
         let crowd = (0..10_000_u32).map(|number| IpAddr::from(number.to_be_bytes()));
         let told = crowd.filter(|peer| complaints.untold(*peer, "plaintext", now).is_some()).count();
-        assert_eq!(told, MOST_COMPLAINTS);
+        assert_eq!(told, MAX_COMPLAINTS);
         let later = IpAddr::from([10, 0, 0, 1]);
         assert_eq!(complaints.untold(later, "plaintext", now + MINUTE), Some(0));
     }

@@ -1,4 +1,4 @@
-//! What surrounds each call: metrics, a line in the log, and a panic that stays the call's own.
+//! What surrounds each call: metrics, a line in the log, and a panic that ends only this call.
 
 use std::{
     any::Any,
@@ -36,7 +36,7 @@ pub struct CallLayer {
 }
 
 impl CallLayer {
-    /// Tells this observer.
+    /// A layer that tells the observer of each call.
     #[must_use]
     pub fn new(observer: Arc<dyn CallObserver>) -> Self {
         Self { observer }
@@ -103,7 +103,7 @@ where
     }
 }
 
-/// The code of an answer. An error is in the headers; what has none there goes well, as far as it is known now.
+/// The code of an answer. An error is in the headers; an answer without one there counts as OK.
 fn code_of(response: &Response<Body>) -> Code {
     Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code())
 }

@@ -1,4 +1,4 @@
-//! How much of the caller's patience is left.
+//! How much time is left to answer a call.
 //!
 //! A caller sends its time-out as `grpc-timeout`: up to eight digits and a unit
 //! (gRPC over HTTP/2, "Timeout"). cluster-autoscaler's is `grpc_timeout` of its cloud-config, 5 s unless set.
@@ -9,12 +9,12 @@ use tonic::metadata::MetadataMap;
 
 /// What cluster-autoscaler waits unless told otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Kept back of short time-outs for the way back.
-const LEAST_MARGIN: Duration = Duration::from_millis(100);
-/// Kept back of long time-outs for the way back.
-const MOST_MARGIN: Duration = Duration::from_millis(500);
+/// Smallest part of a time-out that is kept for the way back.
+const MIN_MARGIN: Duration = Duration::from_millis(100);
+/// Largest part of a time-out that is kept for the way back.
+const MAX_MARGIN: Duration = Duration::from_millis(500);
 /// Most digits that the gRPC specification allows.
-const MOST_DIGITS: usize = 8;
+const MAX_DIGITS: usize = 8;
 
 /// When the answer to a call received at `received` has to be on its way.
 ///
@@ -32,13 +32,13 @@ pub fn of(metadata: &MetadataMap, received: impl Into<Instant>) -> Instant {
 
 /// A tenth is kept back, 100 ms at least and 500 ms at most.
 fn without_margin(timeout: Duration) -> Duration {
-    timeout.saturating_sub((timeout / 10).clamp(LEAST_MARGIN, MOST_MARGIN))
+    timeout.saturating_sub((timeout / 10).clamp(MIN_MARGIN, MAX_MARGIN))
 }
 
 fn parse(text: &str) -> Option<Duration> {
     let unit = text.chars().next_back()?;
     let digits = text.strip_suffix(unit)?;
-    if digits.is_empty() || digits.len() > MOST_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    if digits.is_empty() || digits.len() > MAX_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let value: u64 = digits.parse().ok()?;

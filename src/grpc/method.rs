@@ -2,12 +2,10 @@
 
 use super::externalgrpc::cloud_provider_server::SERVICE_NAME;
 
-/// A gRPC method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Method {
     /// Full name of its service.
     pub service: &'static str,
-    /// Its name.
     pub name: &'static str,
 }
 

@@ -5,9 +5,9 @@
 //! - [`wire`]: what a snapshot looks like on the wire
 //! - `template`, `options`, `pricing`: what cluster-autoscaler asks of a group beside its size
 //! - [`status`]: which error becomes which gRPC code
-//! - [`deadline`]: how much of the caller's patience is left
+//! - [`deadline`]: how much time is left to answer a call
 //! - [`method`]: the methods that are served, by name
-//! - [`call_layer`]: what surrounds each call: metrics, log, and a panic that stays its own
+//! - [`call_layer`]: what surrounds each call: metrics, log, and a panic that ends only this call
 //! - `accept`: who gets in, and what is said of those who do not
 //! - [`tls`]: mutual TLS from three files
 //! - [`certificate`]: when they expire
@@ -29,9 +29,8 @@ pub mod wire;
 
 /// Generated from `proto/externalgrpc.proto`, which is the documentation.
 #[allow(
-    missing_docs,
+    clippy::missing_errors_doc,
     clippy::too_many_lines,
-    clippy::doc_markdown,
     reason = "generated; the proto file documents it"
 )]
 pub mod externalgrpc {

@@ -22,7 +22,7 @@ use super::{
 
 /// Largest request taken, in bytes: twice the 4 MiB that gRPC takes by default, for long lists of nodes with
 /// their labels. Answers are not limited.
-const MOST_REQUEST_BYTES: usize = 8 * 1024 * 1024;
+const MAX_REQUEST_BYTES: usize = 8 * 1024 * 1024;
 /// Calls of one connection that are answered at once; the others wait. cluster-autoscaler has at most
 /// `--max-scale-down-parallelism` (10) under way.
 const CALLS_PER_CONNECTION: usize = 256;
@@ -36,12 +36,7 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 pub enum ServerError {
     /// The port is taken, or may not be used.
     #[error("cannot listen on {address}: {source}")]
-    Bind {
-        /// Where.
-        address: SocketAddr,
-        /// Why not.
-        source: io::Error,
-    },
+    Bind { address: SocketAddr, source: io::Error },
     /// The files of TLS are no certificate, key or authority, or do not fit together.
     #[error("the TLS files cannot be used: {0}")]
     Tls(String),
@@ -116,7 +111,7 @@ impl Server {
         let router = self
             .transport
             .layer(CallLayer::new(observer))
-            .add_service(CloudProviderServer::new(service).max_decoding_message_size(MOST_REQUEST_BYTES))
+            .add_service(CloudProviderServer::new(service).max_decoding_message_size(MAX_REQUEST_BYTES))
             .add_service(health_service)
             .add_service(reflection_v1)
             .add_service(reflection_v1alpha);

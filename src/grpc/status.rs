@@ -39,6 +39,7 @@ pub const fn code(error: &RequestError) -> Code {
         | RequestError::MalformedNode { .. } => Code::InvalidArgument,
         RequestError::OutOfBounds { .. } => Code::OutOfRange,
         RequestError::NothingToCancel { .. }
+        | RequestError::Impossible { .. }
         | RequestError::ClusterStatus { .. }
         | RequestError::Contradiction { .. }
         | RequestError::ChangedMeanwhile { .. }
@@ -196,6 +197,10 @@ mod tests {
             ),
             (RequestError::NothingToCancel { group: group(), current: 1 }, Code::FailedPrecondition),
             (
+                RequestError::Impossible { group: group(), reason: "the driver cannot".into() },
+                Code::FailedPrecondition,
+            ),
+            (
                 RequestError::ClusterStatus { status: CloudStatus::parse("CREATE_FAILED") },
                 Code::FailedPrecondition,
             ),
@@ -212,13 +217,13 @@ mod tests {
                 RequestError::PlaceholderHasServer {
                     node: node(),
                     group: group(),
-                    index: "1".to_owned(),
+                    member: "1".to_owned(),
                     server: node(),
                 },
                 Code::FailedPrecondition,
             ),
             (
-                RequestError::ServerUnknown { node: node(), group: group(), index: "1".to_owned() },
+                RequestError::ServerUnknown { node: node(), group: group(), member: "1".to_owned() },
                 Code::Unavailable,
             ),
             (RequestError::BeingRequested { node: node(), group: group() }, Code::FailedPrecondition),

@@ -123,12 +123,7 @@ pub enum SecurityError {
     PlaintextOnNetwork(IpAddr),
     /// A file that cannot be read.
     #[error("cannot read {}: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Unreadable { path: PathBuf, source: io::Error },
 }
 
 impl SecurityOptions {

@@ -85,17 +85,26 @@ fn summary(group: &GroupView) -> String {
     let trouble = group.trouble.as_ref().map(|trouble| format!("; {trouble}")).unwrap_or_default();
     let guess =
         group.template.guess().map(|reason| format!("; template guessed: {reason}")).unwrap_or_default();
-    format!("{}, target {} of {}: {states}{trouble}{guess}", group.status, group.target_size, group.bounds)
+    let driver = match group.capabilities.summary.as_str() {
+        "" => String::new(),
+        summary => format!("; {summary}"),
+    };
+    format!(
+        "{}, target {} of {}: {states}{trouble}{guess}{driver}",
+        group.status, group.target_size, group.bounds
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::core::{
+        failure::{FailureKind, Reason},
         instance::InstanceId,
         machine_id::{MachineId, PlaceholderId},
-        member::MemberIndex,
+        member::MemberKey,
         node_group::{Bounds, NodeGroupUuid},
+        sample,
     };
 
     const UUID: &str = "ca5b234b-f9a6-42b0-a77d-197636b29d52";
@@ -104,20 +113,26 @@ mod tests {
         Instance {
             id: InstanceId::Server(UUID.parse::<MachineId>().unwrap()),
             provider_id: format!("openstack:///{UUID}"),
-            member: Some(MemberIndex::new(0)),
+            member: Some(MemberKey::Index(0)),
+            name: String::new(),
             state: instance::InstanceState::Running,
             error: None,
+            server_is_gone: false,
         }
     }
 
     fn failed() -> Instance {
+        let general = "Quota exceeded for cores".to_owned();
+        let quota = Reason { kind: FailureKind::Quota, general, ..Reason::default() };
         let group: NodeGroupUuid = UUID.parse().unwrap();
         Instance {
             id: InstanceId::Placeholder(PlaceholderId::Requested { group, ordinal: 1 }),
             provider_id: "fake:///x/requested-1".to_owned(),
             member: None,
+            name: String::new(),
             state: instance::InstanceState::Creating,
-            error: Some(InstanceError::of_failed_creation("Quota exceeded for cores")),
+            error: Some(InstanceError::of_failed_creation(&quota)),
+            server_is_gone: false,
         }
     }
 
@@ -127,13 +142,9 @@ mod tests {
             id: "default-worker-ca5b234b".to_owned(),
             bounds: Bounds { min: 1, max: u32::MAX },
             target_size: 2,
-            cancellable: 0,
             instances,
-            gives_provider_ids: true,
-            stack_name: "k8s-abc".to_owned(),
-            template: Default::default(),
-            status: "UPDATE_COMPLETE".to_owned(),
             trouble: trouble.map(str::to_owned),
+            ..sample::view()
         }
     }
 

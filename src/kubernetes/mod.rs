@@ -14,6 +14,5 @@ pub use self::{
     access::{Access, AccessError},
     error::KubernetesError,
     events::{EventWriter, NodeEvent},
-    failures::NodeFailures,
     watch::NodeWatch,
 };

@@ -103,8 +103,8 @@ fn regions<'a>(endpoints: &[&'a Endpoint]) -> BTreeSet<&'a str> {
 impl Catalog {
     /// The endpoint of a service: exact type before aliases, then the first of the interface and region.
     ///
-    /// Where no region is given and the service is in several, Magnum's counts, if that is in one only: a Nova of another
-    /// region would say of each server that it does not exist.
+    /// If no region is configured and the service has endpoints in several regions, Magnum's region is used, provided that
+    /// Magnum has exactly one: a Nova of another region would say of each server that it does not exist.
     ///
     /// # Errors
     /// [`CloudError::Unsuitable`] says what the catalog has instead, or that a region has to be chosen.

@@ -1,24 +1,15 @@
-//! A Magnum cluster of the Heat driver as the port [`Cloud`].
+//! A Magnum cluster as the port [`Cloud`].
 
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tokio::time::timeout;
 
 use super::{
-    group_reading::{GroupReader, Parts},
-    heat::{Heat, StackRef},
+    driver::{Asked, DriverOptions, Drivers, only},
     magnum::{ClusterRecord, Magnum, NodeGroupList, NodeGroupRecord},
-    members::NovaAnswer,
-    memory::{GroupMemory, Memory},
-    nova::{Nova, Servers},
+    memory::Memory,
+    reading::Records,
     session::Session,
     template_sources::TemplateSources,
 };
@@ -26,11 +17,12 @@ use crate::{
     config::node_groups::GroupSelection,
     core::{
         cloud::{Cloud, CloudError, Observation, Reading},
-        member::{Member, MemberIndex},
+        member::Member,
         node_group::{Bounds, NodeGroup, NodeGroupUuid},
         nodes::NodeSource,
+        resize::Resize,
         settings::Settings,
-        status::Status,
+        status::Progress,
         template::NodeTemplate,
     },
 };
@@ -46,15 +38,12 @@ pub struct MagnumCluster {
     name_or_uuid: String,
     pub(super) selection: GroupSelection,
     pub(super) settings: Arc<Settings>,
+    session: Arc<Session>,
     region: Option<String>,
     pub(super) sources: TemplateSources,
     pub(super) magnum: Arc<Magnum>,
-    pub(super) heat: Heat,
-    pub(super) nova: Nova,
+    pub(super) drivers: Drivers,
     pub(super) memory: Memory,
-    /// Counts the observations at rest; see `observation`.
-    pub(super) turn: AtomicUsize,
-    nova_failing: AtomicBool,
     /// How long an observation may take.
     most_time: Duration,
 }
@@ -71,13 +60,18 @@ impl MagnumCluster {
             settings: Arc::default(),
             region: session.region().map(str::to_owned),
             sources: TemplateSources::new(Arc::clone(&session), Arc::clone(&magnum)),
+            drivers: Drivers::new(Arc::clone(&session), Arc::clone(&magnum), DriverOptions::default()),
             magnum,
-            heat: Heat::new(Arc::clone(&session)),
-            nova: Nova::new(session),
+            session,
             memory: Memory::default(),
-            turn: AtomicUsize::new(0),
-            nova_failing: AtomicBool::new(false),
         }
+    }
+
+    /// With what the operator decides about its driver.
+    #[must_use]
+    pub fn with_driver_options(self, options: DriverOptions) -> Self {
+        let drivers = Drivers::new(Arc::clone(&self.session), Arc::clone(&self.magnum), options);
+        Self { drivers, ..self }
     }
 
     /// With what the operator says of its groups.
@@ -93,8 +87,9 @@ impl MagnumCluster {
     }
 
     /// The sizes that a group may have; none for one that is not for scaling.
-    pub(super) fn bounds(&self, detail: &NodeGroupRecord) -> Result<Option<Bounds>, CloudError> {
-        self.selection.bounds(detail, &self.settings.group(&detail.name))
+    pub(super) async fn bounds(&self, detail: &NodeGroupRecord) -> Result<Option<Bounds>, CloudError> {
+        let least = self.magnum.microversion().await?.least_size();
+        self.selection.bounds(detail, &self.settings.group(&detail.name), least)
     }
 
     /// What a new node of a group will be.
@@ -161,29 +156,6 @@ impl MagnumCluster {
         Ok(cluster.uuid)
     }
 
-    /// What Nova has for these stacks; none when it does not tell, which is logged when it begins and when it ends.
-    pub(super) async fn servers(&self, stacks: &[StackRef]) -> Option<Servers> {
-        let names: BTreeSet<_> = stacks.iter().map(|stack| stack.name.as_str()).collect();
-        if names.is_empty() {
-            return Some(Servers::default());
-        }
-        let names: Vec<_> = names.into_iter().collect();
-        match self.nova.servers(&names).await {
-            Ok(servers) => {
-                if self.nova_failing.swap(false, Ordering::Relaxed) {
-                    tracing::info!("servers can be listed again");
-                }
-                Some(servers)
-            }
-            Err(error) => {
-                if !self.nova_failing.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(%error, "servers cannot be listed; a server deleted behind Heat's back is not noticed");
-                }
-                None
-            }
-        }
-    }
-
     async fn read_selected(
         &self,
         cluster: &str,
@@ -198,20 +170,8 @@ fn not_scaled(group: &NodeGroupRecord) -> CloudError {
     CloudError::Unsuitable(format!("node group {} is not among those to be scaled", group.name))
 }
 
-pub(super) fn status_of(cluster: &ClusterRecord) -> Status {
-    Status::parse(cluster.status.as_deref().unwrap_or_default())
-}
-
 pub(super) fn is_complete(cluster: &ClusterRecord) -> bool {
-    status_of(cluster).progress == crate::core::status::Progress::Complete
-}
-
-/// What was read of Nova, in the terms of [`super::members`].
-pub(super) const fn answer(servers: Option<&Servers>) -> NovaAnswer<'_> {
-    match servers {
-        Some(servers) => NovaAnswer::Listed(servers),
-        None => NovaAnswer::Failed,
-    }
+    cluster.parsed_status().progress == Progress::Complete
 }
 
 #[async_trait]
@@ -225,72 +185,38 @@ impl Cloud for MagnumCluster {
     async fn read_group(&self, group: NodeGroupUuid) -> Result<Reading, CloudError> {
         let ticket = self.memory.ticket();
         let memory = self.memory.group(group);
-        let before = memory.as_ref().and_then(|memory| memory.picture.as_ref());
         let uuid = self.cluster_uuid().await?;
-        let (cluster, detail, found) = match (&memory, before) {
-            // The stacks of before are right nearly always; whether they are is seen by the detail read beside.
-            (Some(memory), Some(before)) => {
-                let reader = GroupReader {
-                    heat: &self.heat,
-                    group: &memory.record,
-                    siblings: &[],
-                    before: Some(before),
-                    reuse: false,
-                };
-                let stacks = std::slice::from_ref(&before.stacks.stack);
-                let (cluster, detail, listing, servers) = tokio::join!(
-                    self.cluster(),
-                    self.read_selected(&uuid, group),
-                    reader.listing(&before.stacks.stack),
-                    self.servers(stacks)
-                );
+        let driver = self.drivers.of_last_reading();
+        let (cluster, detail, looks) = match memory.as_ref().filter(|memory| memory.reading.is_some()) {
+            // The group's stack is the one of before nearly always; whether it is shows the detail read beside.
+            Some(memory) => {
+                let asked = [Asked { record: &memory.record, reuse: false }];
+                let (cluster, detail, looks) =
+                    tokio::join!(self.cluster(), self.read_selected(&uuid, group), driver.look(&asked));
                 let detail = detail?;
                 let same = detail.stack_id == memory.record.stack_id;
-                (cluster?, detail, same.then_some((listing, servers)))
+                (cluster?, detail, same.then_some(looks))
             }
-            _ => {
+            None => {
                 let (cluster, detail) = tokio::try_join!(self.cluster(), self.read_selected(&uuid, group))?;
                 (cluster, detail, None)
             }
         };
-        let bounds = self.bounds(&detail)?.ok_or_else(|| not_scaled(&detail))?;
-        let (listing, servers) = match found {
-            Some(found) => found,
+        let bounds = self.bounds(&detail).await?.ok_or_else(|| not_scaled(&detail))?;
+        let looks = match looks {
+            Some(looks) => looks,
             None => {
-                let groups = [detail.clone()];
-                let reader = GroupReader {
-                    heat: &self.heat,
-                    group: &detail,
-                    siblings: &groups,
-                    before: None,
-                    reuse: false,
-                };
-                let stack = reader.stack().await?;
-                tokio::join!(reader.listing(&stack), self.servers(std::slice::from_ref(&stack)))
+                let asked = [Asked { record: &detail, reuse: false }];
+                driver.look(&asked).await
             }
         };
-        let parts = Parts {
-            cluster_status: status_of(&cluster),
-            detail: &detail,
-            bounds,
-            listed: listing?,
-            nova: answer(servers.as_ref()),
-            known: &memory.as_ref().map(|memory| memory.known()).unwrap_or_default(),
-            before,
-        };
-        let picture = parts.picture(self).await?;
-        let reading = Reading::clone(&picture.reading);
-        self.memory.remember(GroupMemory { ticket, record: detail, picture: Some(picture) });
-        Ok(reading)
+        let records = Records { cluster: &cluster, detail, bounds };
+        let reading = self.complete(driver, ticket, records, only(looks)?, memory.as_deref()).await?;
+        Ok(Reading::clone(&reading))
     }
 
-    async fn resize(
-        &self,
-        group: NodeGroupUuid,
-        count: u32,
-        remove: &[MemberIndex],
-    ) -> Result<(), CloudError> {
+    async fn resize(&self, group: NodeGroupUuid, resize: &Resize) -> Result<(), CloudError> {
         let cluster = self.cluster_uuid().await?;
-        self.magnum.resize(&cluster, group, count, remove).await
+        self.drivers.of_last_reading().resize(&cluster, group, resize).await
     }
 }

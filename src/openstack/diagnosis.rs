@@ -18,7 +18,7 @@ const REGION_KEYS: &str = "region, region_name, OS_REGION_NAME";
 /// How they name the interface.
 const INTERFACE_KEYS: &str = "os-endpoint-type, interface, OS_INTERFACE";
 /// How much is shown of where a redirect points to, in characters.
-const MOST_OF_A_TARGET: usize = 200;
+const MAX_TARGET_LENGTH: usize = 200;
 /// What servers say to plain HTTP on a port for TLS: nginx, Apache, Go, HAProxy.
 const PLAIN_TO_TLS: [&str; 3] = [
     "plain HTTP request was sent to HTTPS port",
@@ -182,7 +182,7 @@ pub(super) fn redirect(answer: &Response<Bytes>, asked: &Url, secrets: &Secrets)
     let status = answer.status().as_u16();
     match target(answer, asked) {
         Some(target) => {
-            let target: String = secrets.scrub(&shown(&target)).chars().take(MOST_OF_A_TARGET).collect();
+            let target: String = secrets.scrub(&shown(&target)).chars().take(MAX_TARGET_LENGTH).collect();
             format!("redirects to {target} (HTTP {status})")
         }
         None => format!("redirects to nowhere (HTTP {status})"),

@@ -9,7 +9,7 @@ const MAX_MESSAGE: usize = 300;
 /// How much of a body is looked at, in bytes.
 const MAX_BODY: usize = 64 << 10;
 
-/// Finds the message in an error's body, whatever its shape (FINDINGS, «401 bodies»; Magnum's in
+/// Finds the message in an error's body, whatever its shape (docs/openstack-behaviour.md#error-bodies; Magnum's in
 /// `api/middleware/parsable_error.py:31-64`). Proxies in front of the services answer in HTML or plain text.
 ///
 /// Secrets are taken out before anything else: what is shortened or rewritten first is not recognised any more.

@@ -1,4 +1,5 @@
-//! Nova's flavors, by id or by name: Magnum keeps of a flavor what the creator of a group wrote (FINDINGS, Nova).
+//! Nova's flavors, by id or by name: Magnum keeps of a flavor what the creator of a group wrote
+//! (docs/openstack-behaviour.md#nova).
 
 use std::{
     collections::{BTreeMap, BTreeSet},

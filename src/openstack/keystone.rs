@@ -20,7 +20,7 @@ const RENEWAL_MARGIN: Duration = Duration::from_secs(120);
 
 /// A token counts as valid for this long at least. One that is born expired, as by a wrong clock, would mean a login
 /// before every request; if it really is expired, the services say so.
-const SHORTEST_LIFE: Duration = Duration::from_secs(30);
+const MIN_TOKEN_LIFE: Duration = Duration::from_secs(30);
 
 /// A token with what came with it.
 #[derive(Debug)]
@@ -33,11 +33,11 @@ pub struct Token {
     pub project: Option<String>,
     /// The project's id, empty where the token is for none.
     pub project_id: String,
-    /// From when on a new one is fetched.
+    /// When it is renewed.
     pub renew_at: Instant,
-    /// From when on it is of no use.
+    /// When it expires.
     pub expires_at: Instant,
-    /// Its lifetime, where that is too short to be meant.
+    /// Its lifetime, if that is too short to be intended.
     pub short_life: Option<Duration>,
 }
 
@@ -46,7 +46,7 @@ struct Answer {
     token: AnswerToken,
 }
 
-/// Only what a token is of no use without has to be right.
+/// Only what a token is useless without has to be well-formed.
 #[derive(Deserialize)]
 struct AnswerToken {
     expires_at: String,
@@ -77,7 +77,7 @@ impl Token {
         let issued_at = token.issued_at.as_ref().and_then(|time| time.as_str()?.parse().ok());
         let issued_at = issued_at.unwrap_or_else(Timestamp::now);
         let told_life = Duration::try_from(expires_at.duration_since(issued_at)).unwrap_or_default();
-        let life = told_life.max(SHORTEST_LIFE);
+        let life = told_life.max(MIN_TOKEN_LIFE);
         let expires_at = asked_at + life;
         let of_project = |key: &str| Some(token.project.as_ref()?.get(key)?.as_str()?.to_owned());
         Ok(Self {
@@ -87,7 +87,7 @@ impl Token {
             project: of_project("name").or_else(|| of_project("id")),
             renew_at: expires_at - RENEWAL_MARGIN.min(life / 10),
             expires_at,
-            short_life: (told_life < SHORTEST_LIFE).then_some(told_life),
+            short_life: (told_life < MIN_TOKEN_LIFE).then_some(told_life),
         })
     }
 }
@@ -109,7 +109,8 @@ pub(super) fn login_request(
         .body(Bytes::from(login_body(credentials).to_string()))
 }
 
-/// The bodies of FINDINGS, Logging in: an application credential has no scope; a trust is the only one.
+/// The body of a login. An application credential has no scope, and a trust is the only scope
+/// (docs/openstack-behaviour.md#logging-in).
 fn login_body(credentials: &Credentials) -> Value {
     match credentials {
         Credentials::Password { user, password, scope } => {

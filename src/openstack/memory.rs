@@ -9,11 +9,7 @@ use std::{
     },
 };
 
-use super::{
-    magnum::{ClusterRecord, NodeGroupRecord},
-    members::{KnownMembers, Listing, known},
-    stacks::GroupStacks,
-};
+use super::magnum::{ClusterRecord, NodeGroupRecord};
 use crate::core::{
     cloud::Reading,
     node_group::NodeGroupUuid,
@@ -28,6 +24,7 @@ pub(super) struct Memory {
     missing: Mutex<BTreeSet<String>>,
     broken: Mutex<BTreeSet<String>>,
     idle: Mutex<BTreeSet<String>>,
+    found: Mutex<String>,
     tickets: AtomicU64,
 }
 
@@ -42,15 +39,7 @@ pub(super) struct GroupMemory {
     /// Magnum's record, with its detail.
     pub(super) record: NodeGroupRecord,
     /// What was read of it; none for a group that is not scaled.
-    pub(super) picture: Option<Picture>,
-}
-
-/// What was read of a group besides Magnum's record.
-#[derive(Debug, Clone)]
-pub(super) struct Picture {
-    pub(super) stacks: GroupStacks,
-    pub(super) listing: Listing,
-    pub(super) reading: Arc<Reading>,
+    pub(super) reading: Option<Arc<Reading>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -86,7 +75,7 @@ impl Memory {
 
     /// The groups that are scaled, as last read.
     pub(super) fn scaled(&self) -> Vec<Arc<GroupMemory>> {
-        lock(&self.groups).values().filter(|memory| memory.picture.is_some()).cloned().collect()
+        lock(&self.groups).values().filter(|memory| memory.reading.is_some()).cloned().collect()
     }
 
     /// Forgets the groups that do not exist.
@@ -102,6 +91,16 @@ impl Memory {
     /// Takes note of the records that cannot be read, likewise.
     pub(super) fn newly_broken(&self, broken: BTreeSet<String>) -> Option<BTreeSet<String>> {
         changed(&self.broken, broken)
+    }
+
+    /// Takes note of what kind of cloud it is; whether it is not as before.
+    pub(super) fn newly_found(&self, found: &str) -> bool {
+        let mut before = lock(&self.found);
+        let is_new = *before != found;
+        if is_new {
+            found.clone_into(&mut before);
+        }
+        is_new
     }
 
     /// Takes note of the names in the settings file that no group has, likewise.
@@ -122,25 +121,15 @@ fn changed(noted: &Mutex<BTreeSet<String>>, now: BTreeSet<String>) -> Option<BTr
 impl GroupMemory {
     /// Whether nothing about the group seems to be going on, by the record in the list, which has no detail.
     pub(super) fn is_at_rest(&self, listed: &NodeGroupRecord) -> bool {
-        let Some(picture) = &self.picture else { return true };
+        let Some(reading) = &self.reading else { return true };
         let complete = |status: &Status| status.progress == Progress::Complete;
         self.record.node_count == listed.node_count
             && self.record.status == listed.status
             && self.record.stack_id == listed.stack_id
-            && complete(&picture.reading.group.status)
-            && picture
-                .reading
+            && complete(&reading.group.status)
+            && reading
                 .members
                 .iter()
                 .all(|member| member.counted && member.server.is_some() && complete(&member.status))
-    }
-
-    /// Whether Magnum has written nothing since.
-    pub(super) fn is_unchanged(&self, detail: &NodeGroupRecord) -> bool {
-        self.is_at_rest(detail) && self.record.updated_at == detail.updated_at
-    }
-
-    pub(super) fn known(&self) -> KnownMembers {
-        self.picture.as_ref().map(|picture| known(&picture.reading.members)).unwrap_or_default()
     }
 }

@@ -1,9 +1,6 @@
 //! Nova: which servers there are.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,58 +12,10 @@ use super::{
 use crate::core::{
     cloud::{CloudError, Service},
     machine_id::MachineId,
-    member::{MemberIndex, parse_server_name},
 };
 
 /// Servers per page; Nova's own limit is the same unless an operator lowers it.
 const PAGE: &str = "1000";
-
-/// The servers of some node groups, whole: what is not in it is not there.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Servers {
-    ids: BTreeSet<MachineId>,
-    members: BTreeMap<(String, MemberIndex), Vec<MachineId>>,
-}
-
-impl Servers {
-    /// Whether the server is there.
-    #[must_use]
-    pub fn contains(&self, server: MachineId) -> bool {
-        self.ids.contains(&server)
-    }
-
-    /// The server with the name that Magnum's templates give to a member. None where two have it, as while a member's
-    /// index is used again.
-    #[must_use]
-    pub fn of_member(&self, stack_name: &str, index: MemberIndex) -> Option<MachineId> {
-        match self.members.get(&(stack_name.to_owned(), index))?.as_slice() {
-            [only] => Some(*only),
-            _ => None,
-        }
-    }
-
-    /// The servers that have a member's name in this stack, each with the index in its name.
-    #[must_use]
-    pub fn of_stack(&self, stack_name: &str) -> BTreeMap<MachineId, MemberIndex> {
-        let of_stack = self.members.iter().filter(|((stack, _), _)| stack == stack_name);
-        of_stack.flat_map(|((_, index), servers)| servers.iter().map(|server| (*server, *index))).collect()
-    }
-
-    fn insert(&mut self, stack_names: &[&str], server: &ListedServer) {
-        if server.is_deleted() {
-            return;
-        }
-        // Nova's search is a regular expression in the database's dialect; what it means is decided here.
-        let Some((stack, index)) = parse_server_name(&server.name) else { return };
-        if !stack_names.contains(&stack) {
-            return;
-        }
-        if let Ok(id) = server.id.parse() {
-            self.ids.insert(id);
-            self.members.entry((stack.to_owned(), index)).or_default().push(id);
-        }
-    }
-}
 
 #[derive(Deserialize)]
 struct ServersAnswer {
@@ -76,15 +25,30 @@ struct ServersAnswer {
 }
 
 #[derive(Deserialize)]
-struct ListedServer {
+struct ServerRecord {
     id: String,
     name: String,
     status: Option<String>,
 }
 
+/// A server that Nova lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedServer {
+    /// Its id.
+    pub id: MachineId,
+    /// Its name.
+    pub name: String,
+    /// Its status in Nova's words; empty where it says none.
+    pub status: String,
+}
+
 impl ListedServer {
-    fn is_deleted(&self) -> bool {
-        self.status.as_deref().is_some_and(is_deleted)
+    /// A server that is there; none for one that is deleted or whose id is none.
+    fn of(record: ServerRecord) -> Option<Self> {
+        let ServerRecord { id, name, status } = record;
+        let status = status.unwrap_or_default();
+        let id = id.parse().ok().filter(|_| !is_deleted(&status))?;
+        Some(Self { id, name, status })
     }
 }
 
@@ -122,26 +86,25 @@ impl Nova {
         Self { session }
     }
 
-    /// The servers of the groups with these stacks, by the names that Magnum's templates give them.
+    /// The servers whose names match a regular expression, in the database's dialect.
     ///
     /// # Errors
     /// When the list cannot be read, whole.
-    pub async fn servers(&self, stack_names: &[&str]) -> Result<Servers, CloudError> {
+    pub async fn servers(&self, name_pattern: &str) -> Result<Vec<ListedServer>, CloudError> {
         let endpoint = self.session.endpoint(Service::Compute).await?;
         let first = Call::get(Service::Compute, "servers", endpoint, &["servers"])
-            .query("name", &name_pattern(stack_names))
+            .query("name", name_pattern)
             .query("limit", PAGE);
         let mut call = first.clone();
-        let mut servers = Servers::default();
+        let mut servers = Vec::new();
         let mut pages = Pages::new();
         loop {
             let page: ServersAnswer = self.session.fetch(&call).await?;
-            // One that cannot be read is left out: no server is taken for gone before Nova was asked for it by its id.
-            for server in page.servers.iter().filter_map(|server| ListedServer::deserialize(server).ok()) {
-                servers.insert(stack_names, &server);
-            }
             let marker = page.servers.last().and_then(|server| server.get("id")?.as_str().map(str::to_owned));
             let more = page.servers_links.iter().any(|link| link.rel == "next");
+            // One that cannot be read is left out: no server is taken for gone before Nova was asked for it by its id.
+            let read = page.servers.into_iter().filter_map(|server| ServerRecord::deserialize(server).ok());
+            servers.extend(read.filter_map(ListedServer::of));
             match pages.next(more, marker).map_err(|reason| malformed(&call, reason))? {
                 Some(marker) => call = first.clone().query("marker", &marker),
                 None => return Ok(servers),
@@ -164,62 +127,5 @@ impl Nova {
             Err(error) if error.not_found() => Ok(false),
             Err(error) => Err(error),
         }
-    }
-}
-
-/// Anchored at both ends: one group's stack name may begin with another's (FINDINGS, Nova). Optional groups stand for
-/// an alternation, since Nova takes `|` literally on MySQL (nova 26.2.2 `db/main/api.py:1957`); the few names that they
-/// match beyond it do not exist.
-fn name_pattern(stack_names: &[&str]) -> String {
-    let names: String = stack_names.iter().map(|name| format!("({})?", name.replace('.', "\\."))).collect();
-    format!("^{names}-(node)?(minion)?-[0-9]+$")
-}
-
-#[cfg(test)]
-pub(super) mod tests_support {
-    use super::{ListedServer, Servers};
-
-    /// Servers of `[[id, name], …]`.
-    pub(crate) fn servers(stack_names: &[&str], json: &str) -> Servers {
-        let mut servers = Servers::default();
-        for (id, name) in serde_json::from_str::<Vec<(String, String)>>(json).unwrap() {
-            servers.insert(stack_names, &ListedServer { id, name, status: None });
-        }
-        servers
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_groups_own_servers_are_taken() {
-        let stacks = ["k8s-lab-abc", "k8s-lab-pool-b-def"];
-        let mut servers = Servers::default();
-        for (number, name) in [
-            "k8s-lab-abc-node-0",
-            "k8s-lab-pool-b-def-minion-12",
-            "k8s-lab-abc-master-0",
-            "k8s-lab-abc-node-",
-            "k8s-lab-abc-node-1x",
-            "k8s-lab-other-node-1",
-            "x-k8s-lab-abc-node-1",
-            "k8s-lab-abc-node-7",
-            "k8s-lab-abc-node-7",
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            let id = format!("ca5b234b-f9a6-42b0-a77d-19763600000{number}");
-            servers.insert(&stacks, &ListedServer { id, name: name.to_owned(), status: None });
-        }
-        assert_eq!(servers.ids.len(), 4);
-        let found = |stack, index| servers.of_member(stack, MemberIndex::new(index)).map(|id| id.to_string());
-        assert_eq!(found("k8s-lab-abc", 0).as_deref(), Some("ca5b234b-f9a6-42b0-a77d-197636000000"));
-        assert_eq!(found("k8s-lab-pool-b-def", 12).as_deref(), Some("ca5b234b-f9a6-42b0-a77d-197636000001"));
-        assert_eq!(found("k8s-lab-abc", 7), None);
-        assert_eq!(found("k8s-lab-abc", 1), None);
-        assert_eq!(name_pattern(&stacks), "^(k8s-lab-abc)?(k8s-lab-pool-b-def)?-(node)?(minion)?-[0-9]+$");
     }
 }

@@ -1,29 +1,24 @@
 //! Observes all groups, reading no more than what may have changed.
 //!
-//! At rest an observation costs one request for the list of groups and two a group. A group's bounds are in its
-//! detail only, which therefore is read every time; so are its members. To have Nova's list of servers as well, the
-//! members of one group in turn are not read: Magnum's record says that nothing was done to it. With a single group
-//! the turns alternate between its members and Nova.
+//! At rest an observation costs one request for the list of groups, two a group, and one for the servers of all. A
+//! group's bounds are in its detail only, which therefore is read every time; so are its members.
 
-use std::{collections::BTreeMap, sync::Arc, sync::atomic::Ordering};
+use std::{collections::VecDeque, sync::Arc};
 
 use futures_util::future::{OptionFuture, join_all};
 
 use super::{
-    cluster::{MagnumCluster, answer, is_complete, status_of},
-    group_reading::{GroupReader, Parts},
-    heat::StackRef,
-    magnum::{BrokenRecord, NodeGroupList, NodeGroupRecord},
-    members::{Listing, NovaAnswer, known},
-    memory::{GroupMemory, Picture, Ticket},
-    stacks::GroupStacks,
+    cluster::{MagnumCluster, is_complete},
+    driver::{Asked, Driver, Look, only},
+    magnum::{BrokenRecord, ClusterRecord, NodeGroupList, NodeGroupRecord},
+    memory::{GroupMemory, Ticket},
+    reading::Records,
 };
 use crate::{
     config::node_groups::MASTER_ROLE,
     core::{
-        cloud::{CloudError, GroupObservation, Observation, Reading, Service, UnscaledGroup},
-        node_group::NodeGroupUuid,
-        status::Status,
+        cloud::{CloudError, GroupObservation, Observation, Service, UnscaledGroup},
+        quote::named,
     },
 };
 
@@ -31,30 +26,25 @@ use crate::{
 struct Work<'a> {
     group: &'a NodeGroupRecord,
     memory: Option<Arc<GroupMemory>>,
-    previous: Option<Arc<Reading>>,
 }
 
 impl Work<'_> {
-    fn before(&self) -> Option<&Picture> {
-        self.memory.as_ref()?.picture.as_ref()
-    }
-
     /// A group that was found not to be scaled; only its detail tells when that changes.
     fn is_left_alone(&self) -> bool {
-        self.memory.as_ref().is_some_and(|memory| memory.picture.is_none())
+        self.memory.as_ref().is_some_and(|memory| memory.reading.is_none())
     }
 
     fn is_at_rest(&self) -> bool {
         self.memory.as_ref().is_some_and(|memory| memory.is_at_rest(self.group))
     }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked { record: self.group, reuse: self.memory.is_some() }
+    }
 }
 
-/// What is left out of this observation.
-#[derive(Default)]
-struct Turn {
-    skipped: Option<NodeGroupUuid>,
-    without_nova: bool,
-}
+/// What was seen of a group's members; none for one that was not looked at.
+type Looked = Option<Result<Box<dyn Look>, CloudError>>;
 
 /// What came of one group.
 enum Outcome {
@@ -64,8 +54,6 @@ enum Outcome {
     /// Gone since the list was read.
     Gone,
 }
-
-type Listed = Result<(GroupStacks, Listing), CloudError>;
 
 impl MagnumCluster {
     pub(super) async fn observe_all(
@@ -80,39 +68,36 @@ impl MagnumCluster {
         if broken.is_empty() {
             self.note_missing(&all);
         }
-        self.memory.retain(|uuid| {
+        let exists = |uuid| {
             all.iter().any(|group| group.uuid == uuid)
                 || unreadable.iter().any(|group| group.uuid == uuid)
                 || broken.iter().any(|record| record.uuid == Some(uuid))
-        });
-        let readings = readings_of(previous);
+        };
+        self.memory.retain(exists);
+        let driver = self.drivers.of_groups(&all);
+        self.note_version(driver).await?;
+        driver.retain(&exists);
         let work: Vec<_> = all
             .iter()
             .filter(|group| self.selection.may_include(group))
-            .map(|group| Work {
-                group,
-                memory: previous.and_then(|_| self.memory.group(group.uuid)),
-                previous: readings.get(&group.uuid).cloned(),
-            })
+            .map(|group| Work { group, memory: previous.and_then(|_| self.memory.group(group.uuid)) })
             .collect();
         let at_rest = is_complete(&cluster) && work.iter().all(Work::is_at_rest);
-        let turn = if at_rest { self.next_turn(&work) } else { Turn::default() };
         let uuid = cluster.uuid.clone();
-        let (record, details, (listed, servers), ()) = tokio::join!(
+        let (record, details, looks, ()) = tokio::join!(
             OptionFuture::from((!at_rest && !cluster_is_fresh).then(|| self.cluster())),
             join_all(work.iter().map(|work| self.magnum.node_group(&uuid, work.group.uuid))),
-            self.read_members(&work, &all, &turn),
+            look(driver, &work),
             self.sources.keep_fresh(&uuid, work.iter().map(|work| work.group))
         );
         if let Some(record) = record {
             cluster = record?;
         }
-        let nova = if turn.without_nova { NovaAnswer::NotAsked } else { answer(servers.as_ref()) };
-        let status = status_of(&cluster);
-        let groups = join_all(work.iter().zip(details).zip(listed).map(|((work, detail), listed)| {
-            self.conclude(work, &all, ticket, status.clone(), detail, listed, nova)
-        }))
-        .await;
+        let groups =
+            join_all(work.iter().zip(details).zip(looks).map(|((work, detail), looked)| {
+                self.conclude(work, driver, ticket, &cluster, detail, looked)
+            }))
+            .await;
         let mut observation = Observation {
             cluster_name: cluster.name.unwrap_or(cluster.uuid),
             groups: Vec::new(),
@@ -127,6 +112,17 @@ impl MagnumCluster {
         }
         observation.groups.extend(unreadable);
         Ok(observation)
+    }
+
+    /// Tells once which Magnum and which driver it is.
+    async fn note_version(&self, driver: &dyn Driver) -> Result<(), CloudError> {
+        let version = self.magnum.microversion().await?;
+        let sizes = if version.least_size() == 0 { "may be empty" } else { "have one node at least" };
+        let told = format!("Magnum API {version}, driver {}; node groups {sizes}", driver.describe().await?);
+        if self.memory.newly_found(&told) {
+            tracing::info!("{told}");
+        }
+        Ok(())
     }
 
     fn note_broken(&self, broken: &[BrokenRecord]) {
@@ -150,7 +146,7 @@ impl MagnumCluster {
         for record in broken {
             let Some(uuid) = record.uuid else { continue };
             let memory = self.memory.group(uuid);
-            let is_left_alone = memory.as_ref().is_some_and(|memory| memory.picture.is_none());
+            let is_left_alone = memory.as_ref().is_some_and(|memory| memory.reading.is_none());
             let known = all.iter().any(|group| group.uuid == uuid);
             if known || is_left_alone || (memory.is_none() && !self.selection.may_include_broken(record)) {
                 continue;
@@ -190,61 +186,27 @@ impl MagnumCluster {
         }
     }
 
-    /// Leaves out one group's members per observation, round robin; with one group, every other time.
-    fn next_turn(&self, work: &[Work<'_>]) -> Turn {
-        let scaled: Vec<_> = work.iter().filter(|work| !work.is_left_alone()).collect();
-        let number = self.turn.fetch_add(1, Ordering::Relaxed) % scaled.len().max(2);
-        // What could not be read last time is not left out now.
-        let skipped = scaled.get(number).filter(|work| work.previous.is_some()).map(|work| work.group.uuid);
-        Turn { skipped, without_nova: skipped.is_none() }
-    }
-
-    /// The members of all groups that are scaled or may be, and beside them Nova's servers.
-    async fn read_members(
-        &self,
-        work: &[Work<'_>],
-        all: &[NodeGroupRecord],
-        turn: &Turn,
-    ) -> (Vec<Option<Listed>>, Option<super::nova::Servers>) {
-        let readers: Vec<_> =
-            work.iter().map(|work| (!work.is_left_alone()).then(|| self.reader(work, all))).collect();
-        let stacks = join_all(
-            readers.iter().map(|reader| OptionFuture::from(reader.as_ref().map(GroupReader::stack))),
+    /// How a group gets a maximum.
+    async fn remedy(&self, cluster: &ClusterRecord, group: &str) -> String {
+        if self.magnum.microversion().await.is_ok_and(|version| !version.has_node_groups()) {
+            return format!("--nodes MIN:MAX:{group}, since this Magnum has no node groups");
+        }
+        let (cluster, group) = (named(cluster.name.as_deref().unwrap_or(&cluster.uuid)), named(group));
+        format!(
+            "openstack coe nodegroup update {cluster} {group} --max-nodes NUMBER (before python-magnumclient 5: replace \
+             max_node_count=NUMBER)"
         )
-        .await;
-        let found: Vec<StackRef> = stacks.iter().flatten().filter_map(|stack| stack.clone().ok()).collect();
-        let listings = readers.iter().zip(stacks).map(async |(reader, stack)| {
-            let (reader, stack) = (reader.as_ref()?, stack?);
-            if turn.skipped == Some(reader.group.uuid) {
-                return None;
-            }
-            Some(match stack {
-                Ok(stack) => reader.listing(&stack).await,
-                Err(error) => Err(error),
-            })
-        });
-        let (listings, servers) = tokio::join!(
-            join_all(listings),
-            OptionFuture::from((!turn.without_nova).then(|| self.servers(&found)))
-        );
-        (listings, servers.flatten())
-    }
-
-    fn reader<'a>(&'a self, work: &'a Work<'_>, all: &'a [NodeGroupRecord]) -> GroupReader<'a> {
-        GroupReader { heat: &self.heat, group: work.group, siblings: all, before: work.before(), reuse: true }
     }
 
     /// What came of one group.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one picture, each read on its own")]
     async fn conclude(
         &self,
         work: &Work<'_>,
-        all: &[NodeGroupRecord],
+        driver: &dyn Driver,
         ticket: Ticket,
-        cluster_status: Status,
+        cluster: &ClusterRecord,
         detail: Result<NodeGroupRecord, CloudError>,
-        listed: Option<Listed>,
-        nova: NovaAnswer<'_>,
+        looked: Looked,
     ) -> Outcome {
         let (uuid, name) = (work.group.uuid, work.group.name.clone());
         let observation = |reading| Outcome::Scaled(GroupObservation { uuid, name: name.clone(), reading });
@@ -253,66 +215,31 @@ impl MagnumCluster {
             Err(error) if error.not_found() => return Outcome::Gone,
             Err(error) => return observation(Err(error)),
         };
-        let bounds = match self.bounds(&detail) {
+        let bounds = match self.bounds(&detail).await {
             Ok(Some(bounds)) => bounds,
             Ok(None) => {
-                self.memory.remember(GroupMemory { ticket, record: detail, picture: None });
-                return Outcome::Unscaled(UnscaledGroup { uuid, name });
+                self.memory.remember(GroupMemory { ticket, record: detail, reading: None });
+                let remedy = self.remedy(cluster, &name).await;
+                return Outcome::Unscaled(UnscaledGroup { uuid, name, remedy });
             }
             Err(error) => return observation(Err(error)),
         };
-        let listed = match self.listed(work, all, &detail, listed).await {
-            Ok(listed) => listed,
-            Err(error) => return observation(Err(error)),
+        let looked = match looked {
+            Some(looked) => looked,
+            // It has just got a maximum.
+            None => only(driver.look(&[work.asked()]).await),
         };
-        let mut known_members = work.memory.as_ref().map(|memory| memory.known()).unwrap_or_default();
-        for (index, known) in work.previous.iter().flat_map(|reading| known(&reading.members)) {
-            known_members.entry(index).or_insert(known);
-        }
-        let parts = Parts {
-            cluster_status,
-            detail: &detail,
-            bounds,
-            listed,
-            nova,
-            known: &known_members,
-            before: work.before(),
-        };
-        match parts.picture(self).await {
-            Ok(picture) => {
-                let reading = Arc::clone(&picture.reading);
-                self.memory.remember(GroupMemory { ticket, record: detail, picture: Some(picture) });
-                observation(Ok(reading))
-            }
-            Err(error) => observation(Err(error)),
-        }
-    }
-
-    /// The members as read, or those of before where they were left out and Magnum has written nothing since.
-    async fn listed(
-        &self,
-        work: &Work<'_>,
-        all: &[NodeGroupRecord],
-        detail: &NodeGroupRecord,
-        listed: Option<Listed>,
-    ) -> Listed {
-        if let Some(listed) = listed {
-            return listed;
-        }
-        let unchanged = work.memory.as_ref().filter(|memory| memory.is_unchanged(detail));
-        if let Some(picture) = unchanged.and_then(|memory| memory.picture.as_ref()) {
-            return Ok((picture.stacks.clone(), picture.listing.clone()));
-        }
-        let reader = self.reader(work, all);
-        let stack = reader.stack().await?;
-        reader.listing(&stack).await
+        let records = Records { cluster, detail, bounds };
+        observation(match looked {
+            Ok(look) => self.complete(driver, ticket, records, look, work.memory.as_deref()).await,
+            Err(error) => Err(error),
+        })
     }
 }
 
-fn readings_of(previous: Option<&Observation>) -> BTreeMap<NodeGroupUuid, Arc<Reading>> {
-    previous
-        .iter()
-        .flat_map(|previous| &previous.groups)
-        .filter_map(|group| Some((group.uuid, Arc::clone(group.reading.as_ref().ok()?))))
-        .collect()
+/// Looks at the members of all groups that are scaled or may be.
+async fn look(driver: &dyn Driver, work: &[Work<'_>]) -> Vec<Looked> {
+    let asked: Vec<_> = work.iter().filter(|work| !work.is_left_alone()).map(Work::asked).collect();
+    let mut looks = VecDeque::from(driver.look(&asked).await);
+    work.iter().map(|work| if work.is_left_alone() { None } else { looks.pop_front() }).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// The most pages of a list. Ample for a thousand nodes even where an operator allows 10 a page.
-const MOST_PAGES: usize = 200;
+const MAX_PAGES: usize = 200;
 
 /// The pages of a list that were read.
 #[derive(Debug)]
@@ -27,8 +27,8 @@ impl Pages {
         let Some(last) = last else {
             return Err("there is a next page, and this one has no last record to go on from".to_owned());
         };
-        if self.markers.len() + 1 >= MOST_PAGES {
-            return Err(format!("the list has not ended after {MOST_PAGES} pages"));
+        if self.markers.len() + 1 >= MAX_PAGES {
+            return Err(format!("the list has not ended after {MAX_PAGES} pages"));
         }
         if !self.markers.insert(last.clone()) {
             return Err("the list begins anew instead of ending; is its marker lost on the way?".to_owned());
@@ -52,6 +52,6 @@ mod tests {
         assert!(pages.next(true, None).unwrap_err().contains("no last record"));
         let mut endless = Pages::new();
         let ended = (1..).find(|page| endless.next(true, Some(page.to_string())).is_err());
-        assert_eq!(ended, Some(MOST_PAGES));
+        assert_eq!(ended, Some(MAX_PAGES));
     }
 }

@@ -1,4 +1,4 @@
-//! One request: time-out, trying again where that is safe, and what an error's answer says.
+//! One request: its time-out, its retries where they are safe, and the message in an error's body.
 
 use std::{
     fmt,
@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use rand::{RngExt as _, SeedableRng as _, rngs::Xoshiro256PlusPlus};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -21,9 +21,9 @@ use crate::core::cloud::{CloudError, Service};
 
 /// How often a request is tried in all.
 const TRIES: u32 = 3;
-/// Longest pause before the second try; it doubles with each.
+/// Longest pause before the second try; it doubles with each further one.
 const BASE_DELAY: Duration = Duration::from_millis(200);
-/// No further try begins later than this after the first.
+/// No try begins later than this after the first one.
 const RETRY_BUDGET: Duration = Duration::from_secs(5);
 
 /// How long to wait for an answer.
@@ -41,9 +41,9 @@ impl Default for Timeouts {
     }
 }
 
-/// Is told of every request, each try by itself.
+/// Is told of every request; each try counts as one.
 pub trait RequestObserver: Send + Sync + 'static {
-    /// An answer came, or none did and `status` is none. `kind` names the call: one of a few fixed words.
+    /// A request ended after `elapsed`; `status` is none if no answer came. `kind` names the call, one of a few fixed words.
     fn request(
         &self,
         service: Service,
@@ -54,19 +54,18 @@ pub trait RequestObserver: Send + Sync + 'static {
     );
 }
 
-/// Nobody.
+/// Observes nothing.
 impl RequestObserver for () {
     fn request(&self, _: Service, _: &Method, _: &'static str, _: Option<StatusCode>, _: Duration) {}
 }
 
 /// What a request is, for messages, metrics and the choice of time-out and tries.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Purpose {
-    /// The service asked.
+pub(super) struct RequestMeta {
     pub(super) service: Service,
     /// The call's name in metrics.
     pub(super) kind: &'static str,
-    /// Whether a second hearing of the request would do no harm.
+    /// Whether the request does no harm when it is carried out twice.
     pub(super) repeatable: bool,
 }
 
@@ -76,8 +75,8 @@ pub(super) struct Requester {
     transport: Arc<dyn Transport>,
     observer: Arc<dyn RequestObserver>,
     timeouts: Timeouts,
-    random: Arc<Mutex<StdRng>>,
-    /// The login's, to be hidden wherever somebody quotes it.
+    random: Arc<Mutex<Xoshiro256PlusPlus>>,
+    /// The login's secrets, which are removed from all messages.
     secret: SecretString,
 }
 
@@ -94,61 +93,61 @@ impl Requester {
         timeouts: Timeouts,
         secret: SecretString,
     ) -> Self {
-        let random = Arc::new(Mutex::new(StdRng::from_rng(&mut rand::rng())));
+        let random = Arc::new(Mutex::new(Xoshiro256PlusPlus::from_rng(&mut rand::rng())));
         Self { transport, observer, timeouts, random, secret }
     }
 
     /// Sends a request as [`Requester::exchange`] does. An answer below 400 comes back; any other becomes an error.
     pub(super) async fn send(
         &self,
-        purpose: Purpose,
+        meta: RequestMeta,
         request: &Request<Bytes>,
     ) -> Result<Response<Bytes>, CloudError> {
-        let mut answer = self.exchange(purpose, request).await?;
+        let mut answer = self.exchange(meta, request).await?;
         if is_fine(answer.status()) {
             self.scrub_location(request, &mut answer);
             Ok(answer)
         } else {
-            Err(self.refusal(purpose.service, request, &answer))
+            Err(self.refusal(meta.service, request, &answer))
         }
     }
 
-    /// Sends a request, again where that is safe: nothing but what only reads, or what was never sent. Whatever answer
-    /// comes in the end is returned.
+    /// Sends a request, and tries again where that is safe: requests that only read, and those that were never sent.
+    /// Returns the last answer, whatever it is.
     pub(super) async fn exchange(
         &self,
-        purpose: Purpose,
+        meta: RequestMeta,
         request: &Request<Bytes>,
     ) -> Result<Response<Bytes>, CloudError> {
         let started = Instant::now();
         let mut tried = 0;
         loop {
             tried += 1;
-            let failure = match self.attempt(purpose, request).await {
+            let failure = match self.attempt(meta, request).await {
                 Ok(answer) if is_fine(answer.status()) => return Ok(answer),
                 Ok(answer) => Failure::Answer(answer),
                 Err(failure) => failure,
             };
             let pause = failure.retry_after().unwrap_or_default().max(self.jitter(tried));
             let give_up = tried >= TRIES
-                || !failure.may_be_repeated(purpose.repeatable)
+                || !failure.may_be_repeated(meta.repeatable)
                 || started.elapsed().saturating_add(pause) > RETRY_BUDGET;
             if give_up {
                 return match failure {
-                    // A proxy says so, never a service.
+                    // Only a proxy answers so.
                     Failure::Answer(answer)
                         if answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED =>
                     {
                         let reason =
                             "HTTP 407: it asks for a user and password; write http://USER:PASSWORD@HOST:PORT";
-                        Err(self.unreachable(purpose.service, request, reason.to_owned()))
+                        Err(self.unreachable(meta.service, request, reason.to_owned()))
                     }
                     Failure::Answer(answer) => Ok(answer),
                     Failure::NotSent(reason) | Failure::Lost(reason) => {
-                        Err(self.unreachable(purpose.service, request, reason))
+                        Err(self.unreachable(meta.service, request, reason))
                     }
                     Failure::Unusable(reason) => Err(CloudError::Malformed {
-                        service: purpose.service,
+                        service: meta.service,
                         request: describe(request),
                         reason,
                     }),
@@ -169,7 +168,7 @@ impl Requester {
         Secrets::new([self.secret.expose_secret()].into_iter().chain(tokens))
     }
 
-    /// Where a redirect points to may be shown later, when the request and its secrets are not at hand.
+    /// Removes secrets from a redirect's target now: it may be shown later, when the request is not at hand.
     fn scrub_location(&self, request: &Request<Bytes>, answer: &mut Response<Bytes>) {
         let Some(location) = answer.headers().get(header::LOCATION) else { return };
         let scrubbed = location.to_str().ok().map(|location| self.secrets(request, answer).scrub(location));
@@ -198,7 +197,7 @@ impl Requester {
         CloudError::Unreachable { service, url, reason }
     }
 
-    /// The error that an answer of 400 and more is.
+    /// The error for an answer with status 400 or higher.
     pub(super) fn refusal(
         &self,
         service: Service,
@@ -217,7 +216,7 @@ impl Requester {
         if diagnosis::is_plain_http_to_tls(answer) {
             message = format!("{message}; its URL in the service catalog must begin with https://");
         }
-        // Taken for the service's word it would mean that a group or a server is gone.
+        // A proxy's 404 must not be taken for the service's own: that would mean that a group or a server is gone.
         if status == 404 && method == Method::GET && !error_body::is_of_a_service(answer.body()) {
             let reason = format!("{}, not {service}'s own answer: {message}", diagnosis::kind(answer));
             return CloudError::Malformed { service, request: describe(request), reason };
@@ -226,20 +225,20 @@ impl Requester {
         CloudError::Refused { service, request: describe(request), status, message, request_id }
     }
 
-    /// From now on the jitter is a known one, so that a test can be repeated exactly.
+    /// Makes the pauses between tries the same each time, for tests.
     pub(super) fn seed_jitter(&mut self, seed: u64) {
-        self.random = Arc::new(Mutex::new(StdRng::seed_from_u64(seed)));
+        self.random = Arc::new(Mutex::new(Xoshiro256PlusPlus::seed_from_u64(seed)));
     }
 
-    /// Full jitter: anything between nothing and the doubling pause.
+    /// Full jitter: a random time between 0 and the pause that doubles with each try.
     fn jitter(&self, tried: u32) -> Duration {
         let longest = BASE_DELAY * 2_u32.saturating_pow(tried.saturating_sub(1));
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         longest.mul_f64(random.random_range(0.0..=1.0))
     }
 
-    async fn attempt(&self, purpose: Purpose, request: &Request<Bytes>) -> Result<Response<Bytes>, Failure> {
-        let limit = if purpose.repeatable { self.timeouts.read } else { self.timeouts.resize };
+    async fn attempt(&self, meta: RequestMeta, request: &Request<Bytes>) -> Result<Response<Bytes>, Failure> {
+        let limit = if meta.repeatable { self.timeouts.read } else { self.timeouts.resize };
         let started = Instant::now();
         let result = match timeout(limit, self.transport.send(request.clone())).await {
             Ok(Ok(answer)) => Ok(answer),
@@ -250,9 +249,9 @@ impl Requester {
         };
         let elapsed = started.elapsed();
         let status = result.as_ref().ok().map(Response::status);
-        self.observer.request(purpose.service, request.method(), purpose.kind, status, elapsed);
+        self.observer.request(meta.service, request.method(), meta.kind, status, elapsed);
         tracing::debug!(
-            service = purpose.service.name(),
+            service = meta.service.name(),
             method = %request.method(),
             path = request.uri().path(),
             status = status.map(|status| status.as_u16()),

@@ -7,7 +7,7 @@ use url::form_urlencoded;
 /// What stands for a secret.
 const HIDDEN: &str = "***";
 /// The beginning of a secret from this many characters on is hidden too where a text was cut off behind it.
-const SHORTEST_BEGINNING: usize = 4;
+const MIN_BEGINNING: usize = 4;
 
 /// Secrets in every form in which they are quoted. Made when there is something to scrub, and not kept.
 pub struct Secrets {
@@ -50,7 +50,7 @@ impl Secrets {
 
 /// Where the beginning of a secret is the end of the text.
 fn beginning_at_end(text: &str, form: &str) -> Option<usize> {
-    let ends = form.char_indices().map(|(end, _)| end).skip(SHORTEST_BEGINNING);
+    let ends = form.char_indices().map(|(end, _)| end).skip(MIN_BEGINNING);
     let longest = ends.filter_map(|end| form.get(..end)).filter(|part| text.ends_with(part)).last()?;
     Some(text.len() - longest.len())
 }

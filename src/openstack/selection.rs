@@ -5,7 +5,12 @@ use std::collections::BTreeSet;
 use super::magnum::{BrokenRecord, NodeGroupRecord};
 use crate::{
     config::node_groups::{GroupSelection, MASTER_ROLE, NodeGroupSpec},
-    core::{cloud::CloudError, node_group::Bounds, settings::GroupSettings},
+    core::{
+        cloud::CloudError,
+        node_group::{Bounds, MAX_NODES},
+        quote::quoted,
+        settings::GroupSettings,
+    },
 };
 
 impl GroupSelection {
@@ -54,7 +59,7 @@ impl GroupSelection {
     }
 
     /// The sizes that a group may have: Magnum's own, narrowed by `--nodes` where that names it and by the settings
-    /// file. None for a group to which nobody gives a maximum: it is not for scaling.
+    /// file, and not below the `least` that this Magnum takes. None for a group to which nobody gives a maximum: it is not for scaling.
     ///
     /// # Errors
     /// [`CloudError::Unsuitable`] when they leave no size.
@@ -62,11 +67,21 @@ impl GroupSelection {
         &self,
         detail: &NodeGroupRecord,
         settings: &GroupSettings,
+        least: u32,
     ) -> Result<Option<Bounds>, CloudError> {
-        let min = detail.min_node_count.unwrap_or(0);
+        let min = detail.min_node_count.unwrap_or(0).max(least);
         let spec = self.spec_of(detail);
+        let node_count = detail.node_count.unwrap_or(0);
+        if node_count > MAX_NODES {
+            return Err(CloudError::Unsuitable(format!(
+                "Magnum's record of node group {} says {node_count} nodes; more than {MAX_NODES} are not believed. If a \
+                 resize asked for them by mistake, resize the group in Magnum",
+                quoted(&detail.name)
+            )));
+        }
         let maxima = [detail.max_node_count, spec.map(|spec| spec.bounds.max), settings.max];
         let Some(max) = maxima.into_iter().flatten().min() else { return Ok(None) };
+        let max = max.min(MAX_NODES);
         let minima = [Some(min), spec.map(|spec| spec.bounds.min), settings.min];
         let bounds = Bounds { min: minima.into_iter().flatten().max().unwrap_or(0), max };
         if bounds.min <= bounds.max {
@@ -114,10 +129,10 @@ mod tests {
             (explicit(&["2:4:g"]), 0, None, Some((2, 4))),
             (explicit(&["2:4:531cd801-d372-468e-b865-e775c513c86f"]), 0, None, Some((2, 4))),
         ] {
-            let bounds = selection.bounds(&group("g", "worker", min, max), &NOTHING).unwrap();
+            let bounds = selection.bounds(&group("g", "worker", min, max), &NOTHING, 0).unwrap();
             assert_eq!(bounds, expected.map(|(min, max)| Bounds { min, max }));
         }
-        let error = explicit(&["2:4:g"]).bounds(&group("g", "worker", 5, None), &NOTHING);
+        let error = explicit(&["2:4:g"]).bounds(&group("g", "worker", 5, None), &NOTHING, 0);
         let error = error.unwrap_err().to_string();
         assert!(error.contains("2:4:g") && error.contains("5 to any"), "{error}");
     }
@@ -133,10 +148,11 @@ mod tests {
             (GroupSelection::All, 0, None, settings(Some(1), None), None),
             (explicit(&["2:4:g"]), 0, Some(9), settings(Some(3), Some(9)), Some((3, 4))),
         ] {
-            let bounds = selection.bounds(&group("g", "worker", min, max), &settings).unwrap();
+            let bounds = selection.bounds(&group("g", "worker", min, max), &settings, 0).unwrap();
             assert_eq!(bounds, expected.map(|(min, max)| Bounds { min, max }));
         }
-        let error = GroupSelection::All.bounds(&group("g", "worker", 0, Some(2)), &settings(Some(3), None));
+        let error =
+            GroupSelection::All.bounds(&group("g", "worker", 0, Some(2)), &settings(Some(3), None), 0);
         assert_eq!(
             error.unwrap_err().to_string(),
             "the settings file's bounds of g (3 to any) and Magnum's own bounds of the group (0 to 2) have no size in \

@@ -20,7 +20,7 @@ use url::Url;
 use super::{
     diagnosis::{self, FailedLogin},
     keystone::{Token, login_request},
-    request::{Purpose, RequestObserver, Requester, Timeouts},
+    request::{RequestMeta, RequestObserver, Requester, Timeouts},
     transport::Transport,
 };
 use crate::{
@@ -28,12 +28,12 @@ use crate::{
     core::cloud::{CloudError, Service},
 };
 
-/// How long Keystone is left alone after it refused the credentials; doubles up to [`LONGEST_REFUSAL`]. Asking on
-/// would lock the user's account (Keystone `[security_compliance] lockout_failure_attempts`).
+/// How long Keystone is not asked again after it refused the credentials; doubles up to [`MAX_REFUSAL`]. Asking
+/// again and again would lock the user's account (Keystone `[security_compliance] lockout_failure_attempts`).
 const FIRST_REFUSAL: Duration = Duration::from_secs(30);
-/// The longest time for which Keystone is left alone.
-const LONGEST_REFUSAL: Duration = Duration::from_secs(300);
-/// How long an early renewal that failed is put off while the old token still serves.
+/// The longest time for which Keystone is not asked again.
+const MAX_REFUSAL: Duration = Duration::from_secs(300);
+/// How long to wait after an early renewal has failed, while the old token is still valid.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
 
 /// One login, shared by all clients.
@@ -47,7 +47,7 @@ pub struct Session {
     short_life_told: AtomicBool,
 }
 
-/// What past logins came to. Who holds it is the one who logs in.
+/// The result of past logins. Whoever holds the lock on it logs in.
 #[derive(Default)]
 struct Login {
     refusal: Option<Refusal>,
@@ -55,7 +55,7 @@ struct Login {
 }
 
 impl Login {
-    /// Whoever waited for a login that failed has its answer, too.
+    /// Fails as the last login did if that was after `asked_at`: callers that waited for it get its error, too.
     fn failed_since(&self, asked_at: Instant) -> Result<(), CloudError> {
         match &self.failure {
             Some((at, error)) if *at >= asked_at => Err(error.clone()),
@@ -67,7 +67,7 @@ impl Login {
 struct Refusal {
     error: CloudError,
     until: Instant,
-    lasts: Duration,
+    backoff: Duration,
 }
 
 impl fmt::Debug for Session {
@@ -161,25 +161,25 @@ impl Session {
         }
     }
 
-    /// Names where the configuration comes from in what is said of a failed login: `/etc/cloud.conf [Global]`.
+    /// Sets where the configuration comes from, for messages about a failed login: `/etc/cloud.conf [Global]`.
     #[must_use]
     pub fn with_origin(mut self, origin: String) -> Self {
         self.origin = Some(origin);
         self
     }
 
-    /// Pauses before another try by a known series, so that a test can be repeated exactly.
+    /// Makes the pauses between tries the same each time, for tests.
     #[must_use]
     pub fn with_jitter_seed(mut self, seed: u64) -> Self {
         self.requester.seed_jitter(seed);
         self
     }
 
-    /// A valid token. Where it nears its end, one caller renews it while the others go on with it.
+    /// A valid token. Shortly before it expires one caller renews it; the others use the old one meanwhile.
     ///
     /// # Errors
-    /// [`CloudError::Authentication`] when Keystone does not take the credentials; then it is not asked again for a
-    /// while. Otherwise what keeps Keystone from answering.
+    /// [`CloudError::Authentication`] when Keystone refuses the credentials; it is then not asked again for a while.
+    /// Otherwise why Keystone did not answer.
     pub async fn token(&self) -> Result<Arc<Token>, CloudError> {
         let asked_at = Instant::now();
         if let Some(token) = self.current.load_full() {
@@ -220,7 +220,7 @@ impl Session {
     }
 
     /// A token other than the one that a service has rejected.
-    async fn token_instead_of(&self, rejected: &Arc<Token>) -> Result<Arc<Token>, CloudError> {
+    async fn replace_rejected_token(&self, rejected: &Arc<Token>) -> Result<Arc<Token>, CloudError> {
         let asked_at = Instant::now();
         let mut login = self.login.lock().await;
         if let Some(token) = self.current.load_full().filter(|token| !Arc::ptr_eq(token, rejected)) {
@@ -245,11 +245,11 @@ impl Session {
                 let now = Instant::now();
                 login.failure = Some((now, error.clone()));
                 if matches!(error, CloudError::Authentication { .. }) {
-                    let lasts = login
+                    let backoff = login
                         .refusal
                         .as_ref()
-                        .map_or(FIRST_REFUSAL, |refusal| (refusal.lasts * 2).min(LONGEST_REFUSAL));
-                    login.refusal = Some(Refusal { error: error.clone(), until: now + lasts, lasts });
+                        .map_or(FIRST_REFUSAL, |refusal| (refusal.backoff * 2).min(MAX_REFUSAL));
+                    login.refusal = Some(Refusal { error: error.clone(), until: now + backoff, backoff });
                 }
             }
         }
@@ -264,9 +264,9 @@ impl Session {
             ))
         })?;
         // A login changes nothing, so that it may be repeated although it is a POST.
-        let purpose = Purpose { service: Service::Identity, kind: "token", repeatable: true };
+        let meta = RequestMeta { service: Service::Identity, kind: "token", repeatable: true };
         let asked_at = Instant::now();
-        let answer = self.requester.exchange(purpose, &request).await?;
+        let answer = self.requester.exchange(meta, &request).await?;
         let secrets = self.requester.secrets(&request, &answer);
         let failed = FailedLogin {
             auth_url: &self.config.auth_url,
@@ -326,24 +326,24 @@ impl Session {
     /// Sends a call with the token; once more with a new one where the service rejects it.
     pub(super) async fn send(&self, call: &Call) -> Result<Response<Bytes>, CloudError> {
         let mut request = call.request()?;
-        let purpose =
-            Purpose { service: call.service, kind: call.kind, repeatable: call.method == Method::GET };
+        let meta =
+            RequestMeta { service: call.service, kind: call.kind, repeatable: call.method == Method::GET };
         let token = self.token().await?;
         request.headers_mut().insert("x-auth-token", token.header.clone());
-        match self.requester.send(purpose, &request).await {
+        match self.requester.send(meta, &request).await {
             Err(CloudError::Refused { status: 401, .. }) => {
-                let token = self.token_instead_of(&token).await?;
+                let token = self.replace_rejected_token(&token).await?;
                 request.headers_mut().insert("x-auth-token", token.header.clone());
-                self.requester.send(purpose, &request).await
+                self.requester.send(meta, &request).await
             }
             result => result,
         }
     }
 
     /// Sends a call without a token.
-    pub(super) async fn send_openly(&self, call: &Call) -> Result<Response<Bytes>, CloudError> {
-        let purpose = Purpose { service: call.service, kind: call.kind, repeatable: true };
-        self.requester.send(purpose, &call.request()?).await
+    pub(super) async fn send_without_token(&self, call: &Call) -> Result<Response<Bytes>, CloudError> {
+        let meta = RequestMeta { service: call.service, kind: call.kind, repeatable: true };
+        self.requester.send(meta, &call.request()?).await
     }
 
     /// Sends a call and reads its answer's JSON.
@@ -363,13 +363,13 @@ pub(super) fn parse<T: DeserializeOwned>(call: &Call, answer: &Response<Bytes>) 
     })
 }
 
-/// A redirect in place of an answer.
+/// The error for a redirect, which is never followed.
 pub(super) fn redirected(call: &Call, answer: &Response<Bytes>) -> CloudError {
     let reason = diagnosis::redirected_call(call.service, answer, &call.url);
     malformed(call, reason)
 }
 
-/// An answer that makes no sense.
+/// The error for an answer that cannot be understood.
 pub(super) fn malformed(call: &Call, reason: String) -> CloudError {
     CloudError::Malformed {
         service: call.service,

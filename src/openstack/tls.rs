@@ -30,7 +30,6 @@ const CLIENT_KEYS: &str =
 pub struct TlsError {
     /// The file, or what else is wrong.
     pub what: String,
-    /// Why.
     pub reason: String,
 }
 

@@ -85,7 +85,8 @@ impl HttpTransport {
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(Duration::from_secs(90))
-            // A redirect would carry the token to wherever it points (facts on Heat: the host may be internal).
+            // A redirect would carry the token to wherever it points (docs/openstack-behaviour.md#heat: the host may be
+            // internal).
             .redirect(reqwest::redirect::Policy::none())
             // Whether to try again is decided where it is known what the request does.
             .retry(reqwest::retry::never())

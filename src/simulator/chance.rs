@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 use uuid::{Builder, Uuid};
 
 /// What Heat makes the suffixes of stack names of.
@@ -10,13 +10,18 @@ const SUFFIX_LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// Length of such a suffix.
 const SUFFIX_LENGTH: usize = 12;
 
-/// The source of all ids and of everything left to chance.
+/// What Kubernetes makes the suffixes of names of.
+const KUBERNETES_LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+/// Length of such a suffix.
+const KUBERNETES_SUFFIX_LENGTH: usize = 5;
+
+/// The source of all ids and of everything left to chance; an algorithm that does not change with rand's version.
 #[derive(Debug, Clone)]
-pub(super) struct Chance(SmallRng);
+pub(super) struct Chance(Xoshiro256PlusPlus);
 
 impl Chance {
     pub(super) fn seeded(seed: u64) -> Self {
-        Self(SmallRng::seed_from_u64(seed))
+        Self(Xoshiro256PlusPlus::seed_from_u64(seed))
     }
 
     pub(super) fn uuid(&mut self) -> Uuid {
@@ -26,6 +31,13 @@ impl Chance {
     /// Such as `rlthnimsp5dl`, the end of a stack's name.
     pub(super) fn suffix(&mut self) -> String {
         (0..SUFFIX_LENGTH).map(|_| char::from(self.pick(SUFFIX_LETTERS).copied().unwrap_or(b'a'))).collect()
+    }
+
+    /// Such as `x7k2p`, what Kubernetes makes unique names of (apimachinery util/rand/rand.go: without vowels, 0, 1, 3).
+    pub(super) fn kubernetes_suffix(&mut self) -> String {
+        (0..KUBERNETES_SUFFIX_LENGTH)
+            .map(|_| char::from(self.pick(KUBERNETES_LETTERS).copied().unwrap_or(b'b')))
+            .collect()
     }
 
     /// Such as `req-0d469493-8c47-4ddc-bb14-2dd2fb175871`.

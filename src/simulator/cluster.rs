@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{
     queue::{Event, GroupNumber},
+    slow_sync::Sighting,
     stack::Stage,
     state::{Action, Phase, State},
     world::World,
@@ -16,7 +17,7 @@ use super::{
 pub(super) const MASTER: GroupNumber = 1;
 /// Number of the default worker group, whose stack is the cluster's.
 pub(super) const DEFAULT_WORKER: GroupNumber = 2;
-/// The cluster's status follows its groups' within this time (FINDINGS, Resize: up to 1 s).
+/// The cluster's status follows its groups' within this time (docs/openstack-behaviour.md#times: up to 1 s).
 const AGGREGATION: Duration = Duration::from_secs(1);
 
 /// The cluster.
@@ -25,6 +26,8 @@ pub(super) struct Cluster {
     pub(super) uuid: Uuid,
     pub(super) name: String,
     pub(super) template: Uuid,
+    /// What Cluster API knows it by; `None` with Heat.
+    pub(super) capi_name: Option<String>,
     pub(super) status: String,
     pub(super) status_reason: Option<String>,
     /// A status that it is made to show, whatever happens.
@@ -44,11 +47,16 @@ impl Cluster {
 pub(super) struct Group {
     pub(super) uuid: Uuid,
     pub(super) name: String,
+    pub(super) role: String,
+    /// `None` for the cluster's.
+    pub(super) labels: Option<BTreeMap<String, String>>,
     pub(super) flavor_id: String,
     pub(super) min: u32,
     pub(super) max: Option<u32>,
     pub(super) node_count: u32,
     pub(super) state: State,
+    /// Whether Magnum looks at its stack although its own status is none in progress.
+    pub(super) followed: bool,
     pub(super) created: Instant,
     pub(super) updated: Instant,
     /// What Magnum last read from Heat; failed updates leave it alone.
@@ -73,6 +81,23 @@ impl World {
         if group == MASTER { DEFAULT_WORKER } else { group }
     }
 
+    /// Magnum's `stack_id` of a group; the cluster's is that of the default groups. Cluster API knows the others by
+    /// none (docs/openstack-behaviour.md#cluster-api-drivers).
+    pub(super) fn stack_id(&self, group: GroupNumber) -> Option<String> {
+        match &self.cluster.capi_name {
+            Some(name) => (group <= DEFAULT_WORKER).then(|| name.clone()),
+            None => self.stacks.get(&Self::stack_number(group)).map(|stack| stack.id.to_string()),
+        }
+    }
+
+    /// Whether Magnum's look at the nodes' maker is still to bring a group's end.
+    pub(super) fn is_followed(&self, group: GroupNumber) -> bool {
+        self.groups.get(&group).is_some_and(|group| {
+            let heals = self.options.profile.heals_failed_groups() && group.state.is_failed();
+            group.followed || group.state.in_progress() || heals
+        })
+    }
+
     /// Puts the cluster into UPDATE_IN_PROGRESS.
     pub(super) fn cluster_in_progress(&mut self) {
         "UPDATE_IN_PROGRESS".clone_into(&mut self.cluster.status);
@@ -95,14 +120,14 @@ impl World {
     /// Magnum's periodic task: groups that it knows to be in progress are compared with their stacks
     /// (Magnum `service/periodic.py`, `drivers/heat/driver.py` `_sync_cluster_status`).
     pub(super) fn sync(&mut self) {
+        if let Some(time) = self.options.profile.sync_time() {
+            self.begin_slow_sync(time);
+            return;
+        }
         self.sync_scheduled = false;
         let mut changed = false;
-        let in_progress: Vec<GroupNumber> = self
-            .groups
-            .iter()
-            .filter(|(_, group)| group.state.in_progress())
-            .map(|(number, _)| *number)
-            .collect();
+        let in_progress: Vec<GroupNumber> =
+            self.groups.keys().copied().filter(|number| self.is_followed(*number)).collect();
         let mut waiting = false;
         for number in in_progress {
             match self.sync_group(number) {
@@ -119,49 +144,123 @@ impl World {
         }
     }
 
-    /// Copies what Heat says if it has come to an end; tells whether it has.
+    /// Copies what there is to see if it has come to an end; tells whether it has.
     fn sync_group(&mut self, number: GroupNumber) -> bool {
-        let now = self.now;
-        let Some(group) = self.groups.get_mut(&number) else { return true };
-        let Some(stack) = self.stacks.get(&Self::stack_number(number)) else { return true };
+        if self.options.profile.is_cluster_api() {
+            return self.sync_deployment(number);
+        }
+        match self.look_at(number) {
+            Some(sighting) => {
+                self.record(sighting);
+                true
+            }
+            None => !self.groups.contains_key(&number),
+        }
+    }
+
+    /// What a group's stack has come to; nothing while it is at work, save that a group whose own status does not say
+    /// so yet takes it on. A group whose stack is deleted goes.
+    pub(super) fn look_at(&mut self, number: GroupNumber) -> Option<Sighting> {
+        let group = self.groups.get_mut(&number)?;
+        let stack = self.stacks.get(&Self::stack_number(number))?;
         if stack.state.in_progress() {
-            return false;
+            if group.followed && !group.state.in_progress() {
+                group.state = stack.state.clone();
+            }
+            return None;
         }
         if stack.state.action == Action::Delete && stack.state.phase == Phase::Complete {
             self.groups.remove(&number);
             self.stacks.remove(&number);
-            return true;
+            self.events.forget(number);
+            return None;
         }
-        group.state = stack.state.clone();
-        group.updated = now;
         // The parameter and the members are the workers'.
-        if number == MASTER {
-            return true;
-        }
-        group.node_count = stack.number_of_minions;
-        if !stack.state.is_failed() {
-            let nodes = stack.minions.members.values().filter(|member| member.stage != Stage::Known);
-            group.addresses = nodes.filter_map(|member| member.address.clone()).collect();
-        }
-        true
+        let of_workers = number != MASTER;
+        let nodes = || stack.minions.members.values().filter(|member| member.stage != Stage::Known);
+        let addresses = || nodes().filter_map(|member| member.address.clone()).collect();
+        Some(Sighting {
+            group: number,
+            state: stack.state.clone(),
+            node_count: of_workers.then_some(stack.number_of_minions),
+            addresses: (of_workers && !stack.state.is_failed()).then(addresses),
+        })
     }
 
-    /// The cluster's status is the worst of its groups' (FINDINGS, Reading a cluster).
+    /// Makes a sighting Magnum's record.
+    pub(super) fn record(&mut self, sighting: Sighting) {
+        let now = self.now;
+        let Some(group) = self.groups.get_mut(&sighting.group) else { return };
+        group.state = sighting.state;
+        group.followed = false;
+        group.updated = now;
+        group.node_count = sighting.node_count.unwrap_or(group.node_count);
+        if let Some(addresses) = sighting.addresses {
+            group.addresses = addresses;
+        }
+    }
+
+    /// The same for Cluster API, which tells no reasons: nobody ever clears an old one.
+    fn sync_deployment(&mut self, number: GroupNumber) -> bool {
+        let now = self.now;
+        let profile = self.options.profile;
+        let Some(group) = self.groups.get_mut(&number) else { return true };
+        let mut complete = true;
+        if let Some(deployment) = self.deployments.get(&number) {
+            if deployment.deleting && deployment.machines.is_empty() {
+                self.groups.remove(&number);
+                self.deployments.remove(&number);
+                return true;
+            }
+            complete = !deployment.deleting
+                && deployment.running
+                && (deployment.observed || !profile.compares_sizes());
+            if self.options.auto_scaling && profile.follows_autoscaler() {
+                group.node_count = deployment.replicas;
+            }
+        }
+        if complete {
+            group.state.phase = Phase::Complete;
+            group.updated = now;
+        }
+        complete
+    }
+
+    /// The cluster's status is the worst of its groups' (docs/openstack-behaviour.md#reading-a-cluster); where there are no groups it
+    /// is its stack's.
     pub(super) fn aggregate(&mut self) {
+        let (status, reason) = self.aggregated_status();
+        self.cluster.status = status;
+        self.cluster.status_reason = reason;
+        self.cluster.updated = self.now;
+    }
+
+    fn aggregated_status(&self) -> (String, Option<String>) {
+        let profile = self.options.profile;
         let workers = || self.groups.iter().filter(|(number, _)| **number != MASTER);
         let failed: Vec<&str> = workers()
             .filter(|(_, group)| group.state.is_failed())
             .map(|(_, group)| group.name.as_str())
             .collect();
-        let (status, reason) = if workers().any(|(_, group)| group.state.in_progress()) {
-            ("UPDATE_IN_PROGRESS", None)
+        if !profile.has_node_groups()
+            && let Some(group) = self.groups.get(&DEFAULT_WORKER)
+        {
+            return (group.state.status(), Some(group.state.reason.clone()));
+        }
+        let busy = workers().any(|(number, _)| self.is_followed(*number));
+        if profile.is_cluster_api() {
+            // The end of an operation is recorded only while one is going on, and one group that failed keeps it so
+            // (vexxhost driver.py update_cluster_status).
+            let ends = self.cluster.status.ends_with("_IN_PROGRESS") && !busy && failed.is_empty();
+            let status = if ends { "UPDATE_COMPLETE".to_owned() } else { self.cluster.status.clone() };
+            return (status, self.cluster.status_reason.clone().filter(|_| !ends));
+        }
+        if busy {
+            ("UPDATE_IN_PROGRESS".to_owned(), None)
         } else if failed.is_empty() {
-            ("UPDATE_COMPLETE", None)
+            ("UPDATE_COMPLETE".to_owned(), None)
         } else {
-            ("UPDATE_FAILED", Some(format!("{} failed", failed.join(", "))))
-        };
-        status.clone_into(&mut self.cluster.status);
-        self.cluster.status_reason = reason;
-        self.cluster.updated = self.now;
+            ("UPDATE_FAILED".to_owned(), Some(format!("{} failed", failed.join(", "))))
+        }
     }
 }

@@ -115,7 +115,7 @@ pub(super) struct Flavor {
     pub(super) extra_specs: &'static [(&'static str, &'static str)],
 }
 
-/// All flavors there are (T:nova-flavors-detail.http).
+/// All flavors there are (`nova-flavors-detail.http`).
 pub(super) const FLAVORS: [Flavor; 3] = [
     Flavor {
         id: "11111111-0000-4000-8000-000000000001",

@@ -7,8 +7,9 @@ use uuid::Uuid;
 use super::{
     cluster::{Group, MASTER},
     conductor::{Cast, Order},
-    faults::{CastFate, Fault, FaultPlan, Faults},
+    faults::{CastOutcome, Fault, FaultPlan, Faults},
     handle::Simulator,
+    machine_deployment::{Machine, MachineDeployment, MachineStage},
     node_rule::NodeRule,
     options::GroupOptions,
     queue::GroupNumber,
@@ -57,7 +58,7 @@ impl Simulator {
         self.lock().world.servers.remove(id).is_some()
     }
 
-    /// What `openstack coe cluster resize` does: a resize from somebody else, which no fault befalls.
+    /// What `openstack coe cluster resize` does: a resize from somebody else, to which no fault happens.
     ///
     /// # Errors
     /// When Magnum would refuse it.
@@ -71,7 +72,7 @@ impl Simulator {
                 group: number,
                 node_count: count,
                 remove: remove.to_vec(),
-                fate: CastFate::default(),
+                outcome: CastOutcome::default(),
                 by_operator: true,
             })
         })
@@ -88,10 +89,11 @@ impl Simulator {
         })
     }
 
-    /// Makes a node group, with a stack of its own. Tells whether the name was free.
+    /// Makes a node group, with a stack of its own. Tells whether the cloud knows of groups and the name was free.
     pub fn add_group(&self, options: GroupOptions) -> bool {
         self.change(|inner| {
-            if inner.world.find_group(&options.name).is_some() {
+            let world = &inner.world;
+            if !world.options.profile.has_node_groups() || world.find_group(&options.name).is_some() {
                 return false;
             }
             inner.world.create_group(options);
@@ -118,7 +120,7 @@ impl Simulator {
     }
 
     /// Loses a member's nested stack under Heat's feet, its server with it: from then on every update of the group
-    /// fails until the member is removed (FINDINGS, Failures). Tells whether there is the member.
+    /// fails until the member is removed (docs/openstack-behaviour.md#failures). Tells whether there is the member.
     pub fn break_member(&self, group: &str, index: u32) -> bool {
         self.change(|inner| {
             let Some((number, _)) = inner.world.find_group(group) else { return false };
@@ -194,6 +196,9 @@ impl Simulator {
     pub fn group(&self, name_or_uuid: &str) -> Option<GroupRecord> {
         let inner = self.lock();
         let (number, group) = inner.world.find_group(name_or_uuid)?;
+        if let Some(deployment) = inner.world.deployments.get(&number) {
+            return Some(deployment_record(group, deployment));
+        }
         let stack = inner.world.stacks.get(&World::stack_number(number))?;
         Some(group_record(number, group, stack))
     }
@@ -228,7 +233,7 @@ impl Simulator {
         self.lock().faults.plan.clone()
     }
 
-    /// How often each rule of the present plan struck, in its order.
+    /// How often each rule of the present plan was drawn, in its order.
     #[must_use]
     pub fn fault_counts(&self) -> Vec<(Fault, u64)> {
         self.lock().faults.counts()
@@ -238,7 +243,10 @@ impl Simulator {
 fn server_record(world: &World, id: Uuid) -> ServerRecord {
     let server = world.servers.get(id);
     let owner = server.and_then(|server| server.member);
-    let index = owner.and_then(|(group, _)| {
+    let index = owner.and_then(|(group, member)| {
+        if let Some(deployment) = world.deployments.get(&group) {
+            return deployment.machine(member).map(|(_, machine)| machine.ordinal);
+        }
         let minions = &world.stacks.get(&group)?.minions;
         let holder = minions.members.iter().find(|(_, member)| member.server == Some(id));
         holder.map(|(index, _)| *index)
@@ -280,6 +288,41 @@ fn group_record(number: GroupNumber, group: &Group, stack: &Stack) -> GroupRecor
     }
 }
 
+fn deployment_record(group: &Group, deployment: &MachineDeployment) -> GroupRecord {
+    GroupRecord {
+        uuid: group.uuid.to_string(),
+        name: group.name.clone(),
+        node_count: group.node_count,
+        status: group.state.status(),
+        status_reason: group.state.reason.clone(),
+        min: group.min,
+        max: group.max,
+        number_of_minions: deployment.replicas,
+        minions_to_remove: Vec::new(),
+        stack_name: deployment.machine_set.clone(),
+        stack_status: if deployment.observed && deployment.running { "Running" } else { "Scaling" }
+            .to_owned(),
+        members: deployment.machines.values().map(machine_record).collect(),
+    }
+}
+
+fn machine_record(machine: &Machine) -> MemberRecord {
+    let status = match machine.stage {
+        _ if machine.deleting => "Deleting",
+        MachineStage::Requested | MachineStage::Building => "Provisioning",
+        MachineStage::Booting => "Provisioned",
+        MachineStage::Joined => "Running",
+        MachineStage::Failed => "Failed",
+    };
+    MemberRecord {
+        index: machine.ordinal,
+        reference: machine.provider_id().filter(|_| !machine.deleting).map(|server| server.to_string()),
+        server: machine.server.map(|server| server.to_string()),
+        status: status.to_owned(),
+        reason: String::new(),
+    }
+}
+
 impl World {
     /// Takes a new group into Magnum's records and tells the conductor.
     pub(super) fn create_group(&mut self, options: GroupOptions) -> GroupNumber {
@@ -288,7 +331,8 @@ impl World {
         let stack_walk = options.stack_walk;
         self.insert_group(number, options, Vec::new());
         if let Some(group) = self.groups.get_mut(&number) {
-            group.state = State::started(Action::Create);
+            // Magnum has no reason yet.
+            group.state = State { reason: String::new(), ..State::started(Action::Create) };
         }
         let order = Order::Create { stack_walk };
         self.cast(Cast { group: number, order, refused: false }, Duration::ZERO);

@@ -7,20 +7,21 @@ use uuid::Uuid;
 use super::{
     compute::{Server, ServerStatus},
     node_rule::{NodeRule, glob_matches},
+    profile::NodeSignal,
     queue::{Event, GroupNumber},
     stack::{Failure, Stage},
     state::{Action, Phase, State},
     world::World,
 };
 
-/// How long a new member is only known to its group (T:timeline-overlapping-resizes.txt: about 1 s).
+/// How long a new member is only known to its group (docs/openstack-behaviour.md#times: about 1 s).
 const STACK_MAKING: Duration = Duration::from_millis(300);
-/// From the nested stack to the request to Nova (T:timeline-quota.txt: 2 to 4 s).
+/// From the nested stack to the request to Nova (docs/openstack-behaviour.md#times: 2 to 4 s).
 const PORT_MAKING: Duration = Duration::from_millis(500);
 /// Siblings get there within this time of one another, in any order.
 const SPREAD: Duration = Duration::from_millis(200);
-/// How long a deleted server still shows, as DELETED (FINDINGS, Nova: «for a moment»).
-const DELETED_SHOWS: Duration = Duration::from_millis(300);
+/// How long a deleted server still shows, as DELETED (docs/openstack-behaviour.md#nova: «for a moment»).
+pub(super) const DELETED_SHOWS: Duration = Duration::from_millis(300);
 
 impl World {
     /// Starts making a member, or tries a failed one again.
@@ -72,15 +73,16 @@ impl World {
 
     pub(super) fn member_asks_nova(&mut self, group: GroupNumber, id: Uuid, attempt: u32) {
         let now = self.now;
+        let quota = self.instance_quota.filter(|_| self.quota_is_used_up());
         let Some(stack) = self.stacks.get_mut(&group) else { return };
-        let (name, flavor_id) = (stack.name.clone(), stack.flavor_id.clone());
-        let Some((index, member)) = stack.minions.member_mut(id) else { return };
+        let flavor_id = stack.flavor_id.clone();
+        let Some(index) = stack.minions.index_of(id) else { return };
+        let name = stack.server_name(index);
+        let Some((_, member)) = stack.minions.member_mut(id) else { return };
         if member.stage != Stage::StackMade || member.attempt != attempt {
             return;
         }
-        if let Some(quota) = self.instance_quota
-            && self.servers.count() >= usize::try_from(quota).unwrap_or(usize::MAX)
-        {
+        if let Some(quota) = quota {
             let request_id = self.chance.request_id();
             let text = format!(
                 "Quota exceeded for instances: Requested 1, but already used {} of {quota} instances (HTTP 403) \
@@ -94,11 +96,15 @@ impl World {
         member.stage = Stage::Building;
         member.server = Some(server);
         let address = member.address.clone().unwrap_or_default();
-        let record =
-            Server::building(format!("{name}-node-{index}"), flavor_id, address, now, Some((group, id)));
+        let record = Server::building(name, flavor_id, address, now, Some((group, id)));
         self.servers.insert(server, record);
         let due = now + self.options.server_build_time;
         self.queue.schedule(due, Event::ServerBuilt { server });
+    }
+
+    pub(super) fn quota_is_used_up(&self) -> bool {
+        self.instance_quota
+            .is_some_and(|quota| self.servers.count() >= usize::try_from(quota).unwrap_or(usize::MAX))
     }
 
     pub(super) fn server_built(&mut self, server: Uuid) {
@@ -117,6 +123,7 @@ impl World {
             record.launched = Some(now);
         }
         let Some((group, id)) = owner else { return };
+        self.machine_server_built(group, id, !no_valid_host);
         if no_valid_host {
             let text =
                 "Went to status ERROR due to \"Message: No valid host was found. , Code: 500\"".to_owned();
@@ -136,11 +143,12 @@ impl World {
     fn boot(&mut self, group: GroupNumber, id: Uuid) {
         let now = self.now;
         let Some(stack) = self.stacks.get_mut(&group) else { return };
-        let prefix = stack.name.clone();
-        let Some((index, member)) = stack.minions.member_mut(id) else { return };
+        let Some(index) = stack.minions.index_of(id) else { return };
+        let name = stack.server_name(index);
+        let Some((_, member)) = stack.minions.member_mut(id) else { return };
         let attempt = member.attempt;
         let usual = self.options.node_boot_time;
-        let (after, failure) = match self.node_rule(&format!("{prefix}-node-{index}")) {
+        let (after, failure) = match self.node_rule(&name) {
             None => (usual, None),
             Some(NodeRule::Boot(after)) => (after, None),
             Some(NodeRule::Fail(message)) => (usual, Some(message)),
@@ -150,7 +158,7 @@ impl World {
         self.queue.schedule(now + after, event);
     }
 
-    fn node_rule(&self, server_name: &str) -> Option<NodeRule> {
+    pub(super) fn node_rule(&self, server_name: &str) -> Option<NodeRule> {
         let matching = self.node_rules.iter().find(|(glob, _)| glob_matches(glob, server_name));
         matching.map(|(_, rule)| rule.clone())
     }
@@ -169,6 +177,7 @@ impl World {
         for (group, id) in hanging {
             self.boot(group, id);
         }
+        self.wake_hanging_machines();
     }
 
     pub(super) fn node_reports(
@@ -189,8 +198,7 @@ impl World {
             return;
         }
         if let Some(message) = failure {
-            let text = format!("Deployment to server failed: {message}");
-            self.fail_member(group, id, &Failure { kind: "Error", resource: "node_config_deployment", text });
+            self.fail_member(group, id, &self.options.profile.node_signal().failure(&message));
             return;
         }
         member.stage = Stage::Complete;
@@ -231,5 +239,24 @@ impl World {
         }
         stack.minions.leaving.retain(|leaving| leaving.member.id != id);
         self.finish_if_settled(group);
+    }
+}
+
+impl NodeSignal {
+    /// What Heat says of a node that reports failure (docs/openstack-behaviour.md#failures; of a wait condition Heat's
+    /// wait_condition.py).
+    fn failure(self, message: &str) -> Failure {
+        match self {
+            Self::Deployment => Failure {
+                kind: "Error",
+                resource: self.resource_name(),
+                text: format!("Deployment to server failed: {message}"),
+            },
+            Self::WaitCondition => Failure {
+                kind: "WaitConditionFailure",
+                resource: self.resource_name(),
+                text: message.to_owned(),
+            },
+        }
     }
 }

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::{chance::Chance, node_rule::glob_matches};
-use crate::core::cloud::Service;
+use super::{chance::Chance, node_rule::glob_matches, records::Service};
 
 /// One way to go wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,13 +34,14 @@ pub enum Fault {
     LostCast,
     /// The conductor hears of a resize up to this much later.
     DelayedCast(Duration),
-    /// Heat refuses what the conductor asks for: UPDATE_FAILED, the count unchanged (FINDINGS, Resize).
+    /// Heat refuses what the conductor asks for: UPDATE_FAILED, the count unchanged
+    /// (docs/openstack-behaviour.md#a-resize-what-is-checked-and-when).
     HeatRefuses,
 }
 
 impl Fault {
-    /// Whether a request is of the kind that the fault can befall.
-    fn befalls(&self, request: &Request<'_>) -> bool {
+    /// Whether the fault can happen to a request of this kind.
+    fn applies_to(&self, request: &Request<'_>) -> bool {
         match self {
             Self::StaleRead(_) => {
                 *request.method == Method::GET
@@ -58,7 +58,7 @@ impl Fault {
     }
 }
 
-/// A fault with the requests that it befalls and how often.
+/// A fault with the requests that it happens to and how often.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FaultRule {
     /// What goes wrong.
@@ -77,19 +77,19 @@ pub struct FaultRule {
 }
 
 impl FaultRule {
-    /// Befalls every request that it can befall.
+    /// Happens to every request that it applies to.
     #[must_use]
     pub const fn always(fault: Fault) -> Self {
         Self { fault, probability: 1.0, service: None, method: None, path: None, times: None }
     }
 
-    /// Befalls the first request that it can befall, and no other.
+    /// Happens to the first request that it applies to, and to no other.
     #[must_use]
     pub fn once(fault: Fault) -> Self {
         Self { times: Some(1), ..Self::always(fault) }
     }
 
-    /// Befalls requests this often, of 1.
+    /// Happens to requests this often, of 1.
     #[must_use]
     pub const fn with_probability(mut self, probability: f64) -> Self {
         self.probability = probability;
@@ -123,7 +123,7 @@ impl FaultRule {
             && self.service.is_none_or(|service| service == request.service)
             && self.method.as_ref().is_none_or(|method| method == request.method)
             && self.path.as_deref().is_none_or(|glob| glob_matches(glob, request.path))
-            && self.fault.befalls(request)
+            && self.fault.applies_to(request)
     }
 }
 
@@ -189,9 +189,9 @@ pub(super) struct Request<'a> {
     pub(super) path: &'a str,
 }
 
-/// What a resize will meet inside of the cloud.
+/// What becomes of a resize on its way from Magnum's API to Heat.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct CastFate {
+pub(super) struct CastOutcome {
     pub(super) lost: bool,
     pub(super) delay: Duration,
     pub(super) refused: bool,
@@ -206,24 +206,24 @@ pub(super) struct Staleness(pub(super) Duration);
 pub(super) struct Faults {
     pub(super) plan: FaultPlan,
     chance: Chance,
-    /// How often each rule struck.
-    struck: Vec<u64>,
+    /// How often each rule was drawn.
+    drawn: Vec<u64>,
 }
 
 impl Faults {
     pub(super) fn new(plan: FaultPlan) -> Self {
-        Self { chance: Chance::seeded(plan.seed), struck: vec![0; plan.rules.len()], plan }
+        Self { chance: Chance::seeded(plan.seed), drawn: vec![0; plan.rules.len()], plan }
     }
 
-    /// The faults that befall a request, with random times drawn.
-    pub(super) fn strike(&mut self, request: &Request<'_>) -> Vec<Fault> {
-        let Self { plan, chance, struck } = self;
+    /// The faults that happen to a request, with random times drawn.
+    pub(super) fn draw(&mut self, request: &Request<'_>) -> Vec<Fault> {
+        let Self { plan, chance, drawn } = self;
         let mut faults = Vec::new();
-        for (rule, struck) in plan.rules.iter_mut().zip(struck) {
+        for (rule, drawn) in plan.rules.iter_mut().zip(drawn) {
             if !rule.matches(request) || !chance.happens(rule.probability) {
                 continue;
             }
-            *struck += 1;
+            *drawn += 1;
             rule.times = rule.times.map(|times| times.saturating_sub(1));
             faults.push(match rule.fault {
                 Fault::StaleRead(most) => Fault::StaleRead(chance.up_to(most)),
@@ -234,8 +234,8 @@ impl Faults {
         faults
     }
 
-    /// How often each rule of the plan struck, in its order.
+    /// How often each rule of the plan was drawn, in its order.
     pub(super) fn counts(&self) -> Vec<(Fault, u64)> {
-        self.plan.rules.iter().map(|rule| rule.fault.clone()).zip(self.struck.iter().copied()).collect()
+        self.plan.rules.iter().map(|rule| rule.fault.clone()).zip(self.drawn.iter().copied()).collect()
     }
 }

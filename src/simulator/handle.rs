@@ -3,22 +3,18 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
-    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use axum::Router;
 use tokio::time::Instant;
 
 use super::{
     chance::Chance,
     credentials::{CREDENTIALS, Credentials},
     faults::{Fault, FaultPlan, Faults, Request, Staleness},
-    http,
     options::SimulatorOptions,
     records::{RequestKey, ResizeRecord},
-    running::RunningSimulator,
     world::World,
 };
 
@@ -71,20 +67,6 @@ impl Simulator {
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
-    /// All services under one origin: `/identity/v3`, `/container-infra/v1`, `/orchestration/v1/{project}` and
-    /// `/compute/v2.1`. The catalog, links and Location headers begin with `base_url`.
-    pub fn router(&self, base_url: &str) -> Router {
-        http::router(self.clone(), base_url)
-    }
-
-    /// Serves all services over HTTP until the result is stopped or dropped. Port 0 finds a free one.
-    ///
-    /// # Errors
-    /// When the address cannot be bound.
-    pub async fn listen(&self, address: SocketAddr) -> std::io::Result<RunningSimulator> {
-        RunningSimulator::start(self, address).await
-    }
-
     /// Who can log in.
     #[must_use]
     pub fn credentials(&self) -> Credentials {
@@ -109,18 +91,27 @@ impl Simulator {
         let mut inner = self.lock();
         let now = inner.world.now;
         inner.remember(now);
-        change(&mut inner)
+        let changed = change(&mut inner);
+        inner.world.observe_stacks();
+        changed
     }
 
-    pub(super) fn latency(&self) -> Duration {
-        self.lock().world.options.latency
+    /// How long a request to this path takes on top of everything else.
+    pub(super) fn latency(&self, path: &str) -> Duration {
+        let inner = self.lock();
+        let options = &inner.world.options;
+        if path.starts_with("/orchestration/v1/") {
+            options.latency + options.heat_latency()
+        } else {
+            options.latency
+        }
     }
 
     /// Counts a request and draws its faults.
-    pub(super) fn meet_request(&self, key: RequestKey, request: &Request<'_>) -> Vec<Fault> {
+    pub(super) fn record_request(&self, key: RequestKey, request: &Request<'_>) -> Vec<Fault> {
         let mut inner = self.lock();
         *inner.request_counts.entry(key).or_default() += 1;
-        inner.faults.strike(request)
+        inner.faults.draw(request)
     }
 
     pub(super) fn request_id(&self) -> String {

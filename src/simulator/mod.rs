@@ -1,10 +1,9 @@
 //! An OpenStack in memory behind real HTTP: Keystone, Magnum, Heat and Nova with one cluster.
 //!
-//! For tests, benchmarks and demonstrations. It answers as the services of the Zed release do and behaves as they
-//! were seen to behave, traps included: `nodes_to_remove` that match nothing take the highest index, overlapping
-//! resizes get lost, failed members stay, `node_count` says what was asked for. References such as «FINDINGS,
-//! refs_map» and «T:heat-stack-404.http» in this room are to those observations and to the recorded exchanges; the
-//! tests compare the answers with the most telling of the latter (`tests/transcripts`).
+//! For tests, benchmarks and demonstrations. It answers as the services of the Zed release do, or of another that a
+//! [`Profile`] names, and behaves as they were seen to behave, traps included: `nodes_to_remove` that match nothing take
+//! the highest index, overlapping resizes get lost, failed members stay, `node_count` says what was asked for
+//! (docs/openstack-behaviour.md). The tests compare its answers with recorded ones (`tests/transcripts`).
 //!
 //! All time is tokio's: with a paused clock everything happens in virtual time. Nothing runs in the background; the
 //! cloud catches up whenever it is looked at. With the same seed and the same requests it is the same cloud.
@@ -17,16 +16,22 @@ mod conductor;
 mod control;
 mod creation;
 mod credentials;
+mod events;
 mod faults;
 mod handle;
 mod http;
+mod machine_controllers;
+mod machine_deployment;
+mod member_parts;
 mod node_rule;
 mod options;
+mod profile;
 mod queue;
 mod records;
 mod removal;
 mod resizing;
 mod running;
+mod slow_sync;
 mod stack;
 mod state;
 mod traversal;
@@ -39,7 +44,8 @@ pub use self::{
     http::ConnectionCut,
     node_rule::NodeRule,
     options::{GroupOptions, SimulatorOptions},
-    records::{GroupRecord, MemberRecord, RequestKey, ResizeRecord, ServerRecord},
+    profile::Profile,
+    records::{GroupRecord, MemberRecord, RequestKey, ResizeMethod, ResizeRecord, ServerRecord, Service},
     resizing::ResizeRefusal,
     running::RunningSimulator,
 };

@@ -14,7 +14,7 @@ pub enum NodeRule {
 }
 
 impl NodeRule {
-    /// A failure in the words of a real one (FINDINGS, Failures).
+    /// A failure in the words of a real one (docs/openstack-behaviour.md#failures).
     #[must_use]
     pub fn fail() -> Self {
         Self::Fail("deploy_status_code: Deployment exited with non-zero status code: 1".to_owned())

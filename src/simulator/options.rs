@@ -2,15 +2,20 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use super::profile::Profile;
+
 /// How many times its size a group of [`SimulatorOptions::sized`] may grow to.
 const SIZED_HEADROOM: u32 = 2;
 
 /// A cluster and the pace of its cloud. All times pass on tokio's clock, so that a paused clock holds them too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SimulatorOptions {
+    /// Which releases and which driver it behaves as.
+    pub profile: Profile,
     /// Name of the cluster, also the prefix of its stacks' names.
     pub cluster_name: String,
-    /// The worker node groups; the first is the default one and shares the cluster's stack with the masters.
+    /// The worker node groups; the first is the default one and shares the cluster's stack with the masters. Where
+    /// the profile has no node groups there is the first alone, and where it has none of size 0 each has a node.
     pub groups: Vec<GroupOptions>,
     /// How long every request takes on top of everything else.
     pub latency: Duration,
@@ -19,10 +24,10 @@ pub struct SimulatorOptions {
     /// From Nova's acceptance of a server (BUILD) to ACTIVE.
     pub server_build_time: Duration,
     /// From DELETE_IN_PROGRESS in Heat to the server's end; it stays ACTIVE meanwhile
-    /// (FINDINGS, refs_map: 2 to 5 s on the lab).
+    /// (docs/openstack-behaviour.md#times: 2 to 5 s).
     pub server_delete_time: Duration,
     /// How long a healthy member reads UPDATE_IN_PROGRESS during every update of its group
-    /// (FINDINGS, Heat: every resize updates all members).
+    /// (docs/openstack-behaviour.md#heat: every resize updates all members).
     pub member_update_time: Duration,
     /// Period of Magnum's look at Heat (10 s upstream, 3 s on the lab).
     pub status_sync: Duration,
@@ -30,8 +35,13 @@ pub struct SimulatorOptions {
     pub conductor_delay: Duration,
     /// Servers that the project may have, masters included; `None` for no limit.
     pub instance_quota: Option<u32>,
-    /// Newest minor version of Magnum's API: 10 as in Zed, up to 14 as in Magnum 23.
-    pub magnum_minor_version: u32,
+    /// Newest minor version of Magnum's API, up to 14 as in Magnum 23; `None` for the profile's.
+    pub magnum_minor_version: Option<u32>,
+    /// How long a request takes that asks Heat's engine, on top of `latency`; `None` for the profile's.
+    pub heat_latency: Option<Duration>,
+    /// The label `auto_scaling_enabled`; where Cluster API makes the nodes, a resize has no effect with it
+    /// (docs/openstack-behaviour.md#cluster-api-drivers).
+    pub auto_scaling: bool,
     /// Life of a token.
     pub token_lifetime: Duration,
     /// Seed of all ids and of everything that a real cloud leaves to chance.
@@ -49,10 +59,14 @@ pub struct GroupOptions {
     pub min: u32,
     /// Magnum's `max_node_count`; `None` is Magnum's null.
     pub max: Option<u32>,
-    /// Magnum's `flavor_id`: whatever the creator wrote, a name here as on the lab (FINDINGS, Nova).
+    /// Magnum's `role`; `master` is the masters' alone.
+    pub role: String,
+    /// Magnum's `labels`; `None` for the cluster's.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// Magnum's `flavor_id`: whatever the creator wrote, a name here as on the lab (docs/openstack-behaviour.md#nova).
     pub flavor_id: String,
     /// From Heat's acceptance of an update until it reaches `kube_minions`. On the lab 0.5 s for a group with a
-    /// stack of its own, and up to 20 s for the default group (FINDINGS, Heat).
+    /// stack of its own, and up to 20 s for the default group (docs/openstack-behaviour.md#times).
     pub stack_walk: Duration,
     /// Magnum's `node_labels`, shown from 1.14 on.
     pub node_labels: BTreeMap<String, String>,
@@ -69,6 +83,8 @@ impl GroupOptions {
             node_count,
             min,
             max,
+            role: "worker".to_owned(),
+            labels: None,
             flavor_id: "m1.node".to_owned(),
             stack_walk: Duration::from_millis(500),
             node_labels: BTreeMap::new(),
@@ -81,6 +97,7 @@ impl Default for SimulatorOptions {
     /// Cluster `k8s` with `default-worker` (1 node, 1 to 6) and `pool-b` (0 nodes, 0 to 10).
     fn default() -> Self {
         Self {
+            profile: Profile::default(),
             cluster_name: "k8s".to_owned(),
             groups: vec![
                 GroupOptions::new("default-worker", 1, 1, Some(6)),
@@ -94,7 +111,9 @@ impl Default for SimulatorOptions {
             status_sync: Duration::from_secs(1),
             conductor_delay: Duration::from_millis(100),
             instance_quota: None,
-            magnum_minor_version: 10,
+            magnum_minor_version: None,
+            heat_latency: None,
+            auto_scaling: false,
             token_lifetime: Duration::from_secs(3600),
             seed: 0,
         }
@@ -116,5 +135,26 @@ impl SimulatorOptions {
             })
             .collect();
         Self { groups, ..Self::default() }
+    }
+
+    /// With what the profile's Magnum can have of it.
+    pub(super) fn fitted(mut self) -> Self {
+        if !self.profile.has_node_groups() {
+            self.groups.truncate(1);
+        }
+        let least = self.profile.least_size();
+        for group in &mut self.groups {
+            group.min = group.min.max(least);
+            group.node_count = group.node_count.max(least);
+        }
+        self
+    }
+
+    pub(super) fn newest_minor(&self) -> u32 {
+        self.magnum_minor_version.unwrap_or_else(|| self.profile.newest_minor())
+    }
+
+    pub(super) fn heat_latency(&self) -> Duration {
+        self.heat_latency.unwrap_or_else(|| self.profile.heat_latency())
     }
 }

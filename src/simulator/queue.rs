@@ -1,11 +1,11 @@
 //! What is going to happen in the cloud, in order of time.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{conductor::Cast, state::State};
+use super::{conductor::Cast, slow_sync::Sighting, state::State};
 
 /// Number of a node group in Magnum's database; a worker group's stack goes by it too.
 pub(super) type GroupNumber = u32;
@@ -17,8 +17,14 @@ pub(super) enum Event {
     Conductor(Cast),
     /// The cluster's status follows its groups'.
     ClusterAggregates,
-    /// Magnum's periodic look at Heat.
+    /// Magnum's periodic look at what makes the nodes.
     Sync,
+    /// A slow look comes to the next group.
+    SlowSyncReads { group: GroupNumber, took: Duration },
+    /// A slow look records what it saw of a group.
+    SlowSyncWrites(Sighting),
+    /// A slow look is over.
+    SlowSyncEnds,
     /// An update of a stack comes to `kube_minions`.
     GroupReached { group: GroupNumber, traversal: u64 },
     /// The older update of `kube_minions` has been cancelled, the newer one begins.
@@ -45,6 +51,38 @@ pub(super) enum Event {
     LeavingServerDeleted { group: GroupNumber, member: Uuid },
     /// A member that was being removed is gone for good.
     LeavingGone { group: GroupNumber, member: Uuid },
+    /// Cluster API's controllers act upon a MachineDeployment.
+    MachinesReconciled { group: GroupNumber },
+    /// A machine's controller asks Nova for the server.
+    MachineAsksNova { group: GroupNumber, machine: Uuid },
+    /// A machine's node joins its cluster.
+    MachineJoins { group: GroupNumber, machine: Uuid, attempt: u32 },
+    /// Nova is done with the server of a machine that is being deleted.
+    MachineServerDeleted { group: GroupNumber, machine: Uuid },
+    /// A machine that was being deleted is gone for good.
+    MachineGone { group: GroupNumber, machine: Uuid },
+}
+
+impl Event {
+    /// The group whose stacks it can change, where it names one.
+    pub(super) fn group(&self) -> Option<GroupNumber> {
+        match self {
+            Self::Conductor(cast) => Some(cast.group),
+            Self::GroupReached { group, .. }
+            | Self::GroupResumes { group, .. }
+            | Self::StackGoneFound { group, .. }
+            | Self::StackSettles { group, .. }
+            | Self::StackTimesOut { group, .. }
+            | Self::MemberUpdateBegins { group, .. }
+            | Self::MemberUpdated { group, .. }
+            | Self::MemberStackMade { group, .. }
+            | Self::MemberAsksNova { group, .. }
+            | Self::NodeReports { group, .. }
+            | Self::LeavingServerDeleted { group, .. }
+            | Self::LeavingGone { group, .. } => Some(*group),
+            _ => None,
+        }
+    }
 }
 
 /// Events by due time; those due at the same time keep the order in which they were scheduled.

@@ -4,33 +4,45 @@ use std::time::Duration;
 
 use http::Method;
 
-use crate::core::cloud::Service;
+/// A simulated service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// Keystone.
+    Identity,
+    /// Magnum.
+    ContainerInfra,
+    /// Heat.
+    Orchestration,
+    /// Nova.
+    Compute,
+}
 
 /// A server as Nova has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerRecord {
     /// Its UUID.
     pub uuid: String,
-    /// Its name, `<stack>-node-<index>` of a worker.
+    /// Its name, `<stack>-node-<index>` of a worker, or its machine's.
     pub name: String,
     /// The node group that it was made for; `None` for a master.
     pub group: Option<String>,
     /// `BUILD`, `ACTIVE`, `ERROR` or `DELETED`.
     pub status: String,
-    /// Index of its member in the group; `None` for a master and for a server that its group has let go of.
+    /// Index of its member in the group, or ordinal of its machine; `None` for a master and for a server that its
+    /// group has let go of.
     pub index: Option<u32>,
 }
 
-/// A member of a group as Heat has it.
+/// A member of a group as Heat has it, or a machine as Cluster API has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberRecord {
-    /// Its name in the `ResourceGroup`.
+    /// Its name in the `ResourceGroup`; of a machine, how many its group had before it.
     pub index: u32,
-    /// Its value in `refs_map`; `None` once it is being removed.
+    /// Its value in `refs_map`; `None` once it is being removed. Of a machine the server in its provider ID.
     pub reference: Option<String>,
     /// Its server, when there is or was one.
     pub server: Option<String>,
-    /// Its resource status, such as `CREATE_FAILED`.
+    /// Its resource status, such as `CREATE_FAILED`; of a machine its phase.
     pub status: String,
     /// The reason with it.
     pub reason: String,
@@ -53,19 +65,19 @@ pub struct GroupRecord {
     pub min: u32,
     /// Magnum's maximum; `None` for none.
     pub max: Option<u32>,
-    /// The stack's `number_of_minions`.
+    /// The stack's `number_of_minions`; the MachineDeployment's replicas.
     pub number_of_minions: u32,
     /// The stack's `minions_to_remove`.
     pub minions_to_remove: Vec<String>,
-    /// Name of its stack.
+    /// Name of its stack; of its MachineSet.
     pub stack_name: String,
-    /// Status of its stack.
+    /// Status of its stack; `Running` or `Scaling` of a MachineDeployment.
     pub stack_status: String,
     /// All members, those being removed last.
     pub members: Vec<MemberRecord>,
 }
 
-/// A resize that was answered with 202.
+/// A change of a group's size that was answered with 202.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResizeRecord {
     /// Name of the group.
@@ -78,6 +90,19 @@ pub struct ResizeRecord {
     pub at: Duration,
     /// Whether it came by [`super::Simulator::operator_resize`] and not over HTTP.
     pub by_operator: bool,
+    /// What it was asked with.
+    pub method: ResizeMethod,
+}
+
+/// With which request a size is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResizeMethod {
+    /// Magnum's `actions/resize`.
+    Resize,
+    /// A PATCH of Magnum's cluster.
+    ClusterPatch,
+    /// A PATCH of Heat's stack; the record has its parameters, changed or not.
+    StackPatch,
 }
 
 /// A kind of request.

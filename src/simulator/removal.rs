@@ -1,5 +1,5 @@
 //! Which members a `ResourceGroup` has, by its count and its removal policies
-//! (Heat `engine/resources/openstack/heat/resource_group.py`; facts, Heat 3.1).
+//! (Heat `engine/resources/openstack/heat/resource_group.py`; docs/openstack-behaviour.md#nodes_to_remove).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -23,8 +23,18 @@ pub struct RunningSimulator {
     server: Option<JoinHandle<()>>,
 }
 
+impl Simulator {
+    /// Serves all services over HTTP until the result is stopped or dropped. Port 0 finds a free one.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub async fn listen(&self, address: SocketAddr) -> std::io::Result<RunningSimulator> {
+        RunningSimulator::start(self, address).await
+    }
+}
+
 impl RunningSimulator {
-    pub(super) async fn start(simulator: &Simulator, address: SocketAddr) -> std::io::Result<Self> {
+    async fn start(simulator: &Simulator, address: SocketAddr) -> std::io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         // Nobody can connect to the address that means all addresses.

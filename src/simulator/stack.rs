@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{
     chance::Chance,
     credentials::CREDENTIALS,
+    profile::{NodeSignal, Profile},
     state::{Action, Phase, State},
 };
 
@@ -35,7 +36,17 @@ pub(super) struct Stack {
     pub(super) walk: Duration,
     /// Flavor of its nodes, by name or id.
     pub(super) flavor_id: String,
+    /// Between its name and the index in the names of its servers.
+    pub(super) node_word: &'static str,
     pub(super) minions: Minions,
+}
+
+/// What a stack is made with.
+#[derive(Debug)]
+pub(super) struct StackPlan {
+    pub(super) walk: Duration,
+    pub(super) flavor_id: String,
+    pub(super) profile: Profile,
 }
 
 /// The nested stack behind the resource `kube_minions`.
@@ -52,6 +63,8 @@ pub(super) struct Minions {
     pub(super) running: bool,
     /// The update of the stack above that its own current one belongs to.
     pub(super) traversal: u64,
+    /// What its members are like.
+    pub(super) profile: Profile,
     /// Indices that are never used again.
     pub(super) skip_list: BTreeSet<u32>,
     pub(super) members: BTreeMap<u32, Member>,
@@ -78,6 +91,8 @@ pub(super) struct Member {
     /// What its nested stack really is at.
     pub(super) stage: Stage,
     pub(super) server: Option<Uuid>,
+    /// With what its node reports.
+    pub(super) signal: NodeSignal,
     /// What the list of resources says of it; it stays behind the stage once an update has failed.
     pub(super) shown: State,
     /// Private address of its port; the port outlives a refused server.
@@ -103,7 +118,7 @@ pub(super) enum Stage {
     Booting,
     Complete,
     Failed,
-    /// The nested stack vanished under Heat's feet (FINDINGS, Failures).
+    /// The nested stack vanished under Heat's feet (docs/openstack-behaviour.md#failures).
     StackGone,
 }
 
@@ -121,7 +136,7 @@ impl Stack {
     pub(super) fn new(
         name: String,
         number_of_minions: u32,
-        (walk, flavor_id): (Duration, String),
+        StackPlan { walk, flavor_id, profile }: StackPlan,
         now: Instant,
         chance: &mut Chance,
     ) -> Self {
@@ -134,6 +149,7 @@ impl Stack {
             exists: false,
             running: false,
             traversal: 0,
+            profile,
             skip_list: BTreeSet::new(),
             members: BTreeMap::new(),
             leaving: Vec::new(),
@@ -150,18 +166,19 @@ impl Stack {
             patched: None,
             walk,
             flavor_id,
+            node_word: profile.node_word(),
             minions,
         }
     }
 
     pub(super) fn server_name(&self, index: u32) -> String {
-        format!("{}-node-{index}", self.name)
+        format!("{}-{}-{index}", self.name, self.node_word)
     }
 }
 
 impl Minions {
     /// The value of the output `refs_map`: what each member is referred to by
-    /// (FINDINGS, refs_map; Heat `template_resource.py` get_reference_id).
+    /// (docs/openstack-behaviour.md#refs_map; Heat `template_resource.py` get_reference_id).
     pub(super) fn references(&self) -> BTreeMap<u32, String> {
         self.members.iter().map(|(index, member)| (*index, self.reference(*index, member))).collect()
     }
@@ -174,8 +191,9 @@ impl Minions {
                 self.member_stack_name(index, member),
                 member.id
             ),
-            (_, Some(server)) => server.to_string(),
             (Stage::Known, None) => index.to_string(),
+            _ if !self.profile.refers_to_servers() => member.id.to_string(),
+            (_, Some(server)) => server.to_string(),
             (_, None) => "kube-minion".to_owned(),
         }
     }
@@ -186,6 +204,10 @@ impl Minions {
 
     pub(super) fn member_mut(&mut self, id: Uuid) -> Option<(u32, &mut Member)> {
         self.members.iter_mut().find(|(_, member)| member.id == id).map(|(index, member)| (*index, member))
+    }
+
+    pub(super) fn index_of(&self, id: Uuid) -> Option<u32> {
+        self.members.iter().find(|(_, member)| member.id == id).map(|(index, _)| *index)
     }
 
     pub(super) fn leaving_member(&self, id: Uuid) -> Option<&Leaving> {
@@ -204,7 +226,7 @@ impl Minions {
 
 impl Member {
     /// A member that its group has come to know of.
-    pub(super) fn known(now: Instant, chance: &mut Chance) -> Self {
+    pub(super) fn known(profile: Profile, now: Instant, chance: &mut Chance) -> Self {
         Self {
             id: chance.uuid(),
             suffix: chance.suffix(),
@@ -212,6 +234,7 @@ impl Member {
             updated: now,
             stage: Stage::Known,
             server: None,
+            signal: profile.node_signal(),
             shown: State::untouched(),
             address: None,
             attempt: 0,
@@ -222,8 +245,8 @@ impl Member {
 }
 
 impl Failure {
-    /// What the list of resources says (T:heat-kube_minions-quota-failed-resources.http, and for a retry
-    /// T:heat-kube_minions-quota-failed-2-resources.http).
+    /// What the list of resources says (`heat-kube_minions-quota-failed-resources.http`, and for a retry
+    /// `heat-kube_minions-quota-failed-2-resources.http`).
     pub(super) fn of_resource(&self, index: u32, action: Action) -> String {
         let Self { kind, resource, text } = self;
         match action {
@@ -232,8 +255,8 @@ impl Failure {
         }
     }
 
-    /// What the group's own stack says after a retry (T:timeline-quota.txt, «->2»); a first failure is put together
-    /// from the resource's reason.
+    /// What the group's own stack says after a retry (docs/openstack-behaviour.md#failures); a first failure is put
+    /// together from the resource's reason.
     pub(super) fn of_stack_after_retry(&self, index: u32) -> String {
         let Self { kind, resource, text } = self;
         format!(

@@ -13,21 +13,23 @@ use super::{
 };
 
 /// An update that follows another within this time is answered and dropped
-/// (FINDINGS, A second resize: «Failed to store stack ... aborting stack UPDATE»).
+/// (docs/openstack-behaviour.md#overlapping-resizes: «Failed to store stack ... aborting stack UPDATE»).
 const STORE_CONFLICT: Duration = Duration::from_millis(100);
 /// How long `kube_minions` reads UPDATE_FAILED while an older update of it is being cancelled
-/// (T:timeline-overlapping-resizes.txt: 1 to 2 s).
+/// (docs/openstack-behaviour.md#times: 1 to 2 s).
 const CANCELLATION: Duration = Duration::from_millis(1500);
 /// From the end of `kube_minions` to the end of the stack above.
 const SETTLING: Duration = Duration::from_millis(300);
-/// How long it takes to come upon a missing nested stack (T:timeline-quota.txt: about 1 s).
+/// How long it takes to come upon a missing nested stack (docs/openstack-behaviour.md#times: about 1 s).
 const STACK_GONE_SEARCH: Duration = Duration::from_millis(700);
+/// How often an update that waits for an older one of the same group looks whether that has ended.
+const OLDER_UPDATE_CHECK: Duration = Duration::from_millis(500);
 /// Life of an update: Magnum's create_timeout, 60 minutes.
 const TIME_OUT: Duration = Duration::from_secs(3600);
 /// Healthy members begin their updates within this time of one another.
 const UPDATE_SPREAD: Duration = Duration::from_millis(500);
 /// How often a cancelled update makes the next one fail; one of two on the lab
-/// (FINDINGS, A second resize: «a grow on a grow»).
+/// (docs/openstack-behaviour.md#overlapping-resizes: an increase after an increase).
 const CANCELLED_FAILS: f64 = 0.5;
 
 /// What a PATCH of a stack asks for; what it leaves out stays.
@@ -77,6 +79,10 @@ impl World {
                 member.cancelled = false;
             }
             self.begin_group_update(group, traversal);
+            return;
+        }
+        if !self.options.profile.preempts_updates() {
+            self.queue.schedule(now + OLDER_UPDATE_CHECK, Event::GroupReached { group, traversal });
             return;
         }
         let action = minions.state.action;
@@ -131,12 +137,12 @@ impl World {
     }
 
     /// Makes new members. One whose namesake is still being deleted loses its nested stack to that deletion
-    /// (FINDINGS, Failures: «The Stack (...-10-...) could not be found»).
+    /// (docs/openstack-behaviour.md#failures: «The Stack (...-10-...) could not be found»).
     fn add_members(&mut self, group: GroupNumber, indices: impl Iterator<Item = u32>) {
         let now = self.now;
         let Some(stack) = self.stacks.get_mut(&group) else { return };
         for index in indices {
-            let mut member = Member::known(now, &mut self.chance);
+            let mut member = Member::known(stack.minions.profile, now, &mut self.chance);
             if let Some(namesake) = stack.minions.leaving.iter().find(|leaving| leaving.index == index) {
                 member.id = namesake.member.id;
                 member.suffix.clone_from(&namesake.member.suffix);
@@ -249,7 +255,7 @@ impl World {
     }
 
     /// Ends the running update of `kube_minions` for one member's failure; the others are not waited for
-    /// (FINDINGS, Failures: at once, while a sibling is still CREATE_IN_PROGRESS).
+    /// (docs/openstack-behaviour.md#failures: at once, while a sibling is still CREATE_IN_PROGRESS).
     pub(super) fn fail_group(
         &mut self,
         group: GroupNumber,
@@ -303,7 +309,7 @@ impl World {
         }
     }
 
-    /// Convergence gives up with nothing but these words (facts, Heat 3.4).
+    /// Convergence gives up with nothing but these words (docs/openstack-behaviour.md#failures).
     pub(super) fn stack_times_out(&mut self, group: GroupNumber, traversal: u64) {
         let Some(stack) = self.stacks.get_mut(&group) else { return };
         if stack.traversal != traversal || !stack.state.in_progress() {

@@ -1,6 +1,6 @@
 //! The whole state of the cloud, and how it moves on.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -10,10 +10,12 @@ use super::{
     clock::Clock,
     cluster::{Cluster, DEFAULT_WORKER, Group, MASTER},
     compute::{Server, ServerStatus, Servers},
+    events::EventLog,
+    machine_deployment::MachineDeployment,
     node_rule::NodeRule,
     options::{GroupOptions, SimulatorOptions},
     queue::{Event, GroupNumber, Queue},
-    stack::{Member, Stack, Stage},
+    stack::{Member, Stack, StackPlan, Stage},
     state::{Action, Phase, State},
 };
 
@@ -30,12 +32,18 @@ pub(super) struct World {
     pub(super) conductor_back: Instant,
     pub(super) queue: Queue,
     pub(super) sync_scheduled: bool,
+    /// Whether another look follows the slow one that is going on.
+    pub(super) sync_again: bool,
     pub(super) cluster: Cluster,
     /// Magnum's node groups by their number.
     pub(super) groups: BTreeMap<GroupNumber, Group>,
     pub(super) next_group: GroupNumber,
     /// Heat's stacks by the number of their worker group.
     pub(super) stacks: BTreeMap<GroupNumber, Stack>,
+    /// What Heat keeps of their changes.
+    pub(super) events: EventLog,
+    /// Cluster API's MachineDeployments by the number of their worker group.
+    pub(super) deployments: BTreeMap<GroupNumber, MachineDeployment>,
     pub(super) servers: Servers,
     pub(super) master_address: String,
     addresses_given: u32,
@@ -46,6 +54,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(options: SimulatorOptions) -> Self {
+        let options = options.fitted();
         let clock = Clock::start();
         let now = clock.started();
         let mut chance = Chance::seeded(options.seed);
@@ -54,6 +63,7 @@ impl World {
             uuid: chance.uuid(),
             name: options.cluster_name.clone(),
             template: chance.uuid(),
+            capi_name: capi_name(&options, &mut chance),
             status: status.to_owned(),
             status_reason: None,
             forced_status: None,
@@ -68,10 +78,13 @@ impl World {
             conductor_back: now,
             queue: Queue::default(),
             sync_scheduled: false,
+            sync_again: false,
             cluster,
             groups: BTreeMap::new(),
             next_group: DEFAULT_WORKER,
             stacks: BTreeMap::new(),
+            events: EventLog::default(),
+            deployments: BTreeMap::new(),
             servers: Servers::default(),
             master_address: String::new(),
             addresses_given: 0,
@@ -80,31 +93,37 @@ impl World {
             options,
         };
         for group in world.options.groups.clone() {
-            world.found_group(group);
+            world.add_initial_group(group);
         }
+        world.observe_stacks();
         world
     }
 
     /// Puts a group there as if it had been complete for long.
-    fn found_group(&mut self, options: GroupOptions) {
+    fn add_initial_group(&mut self, options: GroupOptions) {
         let number = self.next_group;
         self.next_group += 1;
+        if self.options.profile.is_cluster_api() {
+            self.add_initial_deployment(number, &options);
+            self.insert_group(number, options, Vec::new());
+            return;
+        }
         let base = self.options.cluster_name.chars().take(20).collect::<String>();
         let stack_name = if number == DEFAULT_WORKER {
             format!("{base}-{}", self.chance.suffix())
         } else {
             format!("{base}-{}-{}", options.name.chars().take(9).collect::<String>(), self.chance.suffix())
         };
-        let place = (options.stack_walk, options.flavor_id.clone());
-        let mut stack = Stack::new(stack_name, options.node_count, place, self.now, &mut self.chance);
+        let plan = self.stack_plan(options.stack_walk, options.flavor_id.clone());
+        let mut stack = Stack::new(stack_name, options.node_count, plan, self.now, &mut self.chance);
         stack.state = State::completed(Action::Create);
         stack.minions.state = State::completed(Action::Create);
         stack.minions.exists = true;
         if number == DEFAULT_WORKER {
-            self.found_master(&stack.name);
+            self.add_initial_master(&stack.name);
         }
         for index in 0..options.node_count {
-            let member = self.founded_member(number, stack.server_name(index), &options.flavor_id);
+            let member = self.add_initial_member(number, stack.server_name(index), &options.flavor_id);
             stack.minions.members.insert(index, member);
         }
         let addresses = stack.minions.members.values().filter_map(|member| member.address.clone()).collect();
@@ -112,12 +131,16 @@ impl World {
         self.stacks.insert(number, stack);
     }
 
-    fn founded_member(&mut self, group: GroupNumber, server_name: String, flavor_id: &str) -> Member {
-        let mut member = Member::known(self.now, &mut self.chance);
+    pub(super) fn stack_plan(&self, walk: Duration, flavor_id: String) -> StackPlan {
+        StackPlan { walk, flavor_id, profile: self.options.profile }
+    }
+
+    fn add_initial_member(&mut self, group: GroupNumber, server_name: String, flavor_id: &str) -> Member {
+        let mut member = Member::known(self.options.profile, self.now, &mut self.chance);
         let server = self.chance.uuid();
         let address = self.next_address();
         let owner = Some((group, member.id));
-        self.found_server(server, server_name, flavor_id.to_owned(), address.clone(), owner);
+        self.add_initial_server(server, server_name, flavor_id.to_owned(), address.clone(), owner);
         member.stage = Stage::Complete;
         member.shown = State::resource(Action::Create, Phase::Complete);
         member.server = Some(server);
@@ -125,18 +148,20 @@ impl World {
         member
     }
 
-    fn found_master(&mut self, stack_name: &str) {
+    pub(super) fn add_initial_master(&mut self, stack_name: &str) {
         let server = self.chance.uuid();
         let address = self.next_address();
         self.master_address.clone_from(&address);
         let name = format!("{stack_name}-master-0");
-        self.found_server(server, name, "m1.master".to_owned(), address.clone(), None);
+        self.add_initial_server(server, name, "m1.master".to_owned(), address.clone(), None);
         let (name, flavor_id) = ("default-master".to_owned(), "m1.master".to_owned());
-        let options = GroupOptions { flavor_id, ..GroupOptions::new(name, 1, 0, None) };
+        let role = "master".to_owned();
+        let least = self.options.profile.least_size();
+        let options = GroupOptions { flavor_id, role, ..GroupOptions::new(name, 1, least, None) };
         self.insert_group(MASTER, options, vec![address]);
     }
 
-    fn found_server(
+    pub(super) fn add_initial_server(
         &mut self,
         id: Uuid,
         name: String,
@@ -158,15 +183,29 @@ impl World {
         options: GroupOptions,
         addresses: Vec<String>,
     ) {
-        let GroupOptions { name, node_count, min, max, flavor_id, node_labels, node_taints, .. } = options;
+        let GroupOptions {
+            name,
+            node_count,
+            min,
+            max,
+            role,
+            labels,
+            flavor_id,
+            node_labels,
+            node_taints,
+            ..
+        } = options;
         let group = Group {
             uuid: self.chance.uuid(),
             name,
+            role,
+            labels,
             flavor_id,
             min,
             max,
             node_count,
-            state: State::completed(Action::Create),
+            state: self.initial_state(),
+            followed: false,
             created: self.now,
             updated: self.now,
             addresses,
@@ -174,6 +213,15 @@ impl World {
             node_taints,
         };
         self.groups.insert(number, group);
+    }
+
+    /// Without a stack there is nobody to give a reason.
+    fn initial_state(&self) -> State {
+        if self.options.profile.is_cluster_api() {
+            State { action: Action::Create, phase: Phase::Complete, reason: String::new() }
+        } else {
+            State::completed(Action::Create)
+        }
     }
 
     /// An address of the private network 10.0.0.0/16 that nobody has.
@@ -187,9 +235,27 @@ impl World {
     pub(super) fn advance(&mut self, now: Instant) {
         while let Some((due, event)) = self.queue.next_due(now) {
             self.now = due;
+            let group = match &event {
+                Event::ServerBuilt { server } => self.owner_of(*server),
+                other => other.group(),
+            };
             self.happen(event);
+            if let Some((group, stack)) = group.and_then(|group| self.stacks.get_key_value(&group)) {
+                self.events.observe(*group, stack, self.now);
+            }
         }
         self.now = self.now.max(now);
+    }
+
+    fn owner_of(&self, server: Uuid) -> Option<GroupNumber> {
+        self.servers.get(server).and_then(|server| server.member).map(|(group, _)| group)
+    }
+
+    /// Takes down what somebody else than an event has changed.
+    pub(super) fn observe_stacks(&self) {
+        for (group, stack) in &self.stacks {
+            self.events.observe(*group, stack, self.now);
+        }
     }
 
     /// When the next event is due.
@@ -202,6 +268,9 @@ impl World {
             Event::Conductor(cast) => self.conduct(cast),
             Event::ClusterAggregates => self.aggregate(),
             Event::Sync => self.sync(),
+            Event::SlowSyncReads { group, took } => self.slow_sync_reads(group, took),
+            Event::SlowSyncWrites(sighting) => self.slow_sync_writes(sighting),
+            Event::SlowSyncEnds => self.slow_sync_ends(),
             Event::GroupReached { group, traversal } => self.group_reached(group, traversal),
             Event::GroupResumes { group, traversal } => self.group_resumes(group, traversal),
             Event::StackGoneFound { group, traversal } => self.stack_gone_found(group, traversal),
@@ -221,6 +290,23 @@ impl World {
             }
             Event::LeavingServerDeleted { group, member } => self.leaving_server_deleted(group, member),
             Event::LeavingGone { group, member } => self.leaving_gone(group, member),
+            Event::MachinesReconciled { group } => self.reconcile_machines(group),
+            Event::MachineAsksNova { group, machine } => self.machine_asks_nova(group, machine),
+            Event::MachineJoins { group, machine, attempt } => self.machine_joins(group, machine, attempt),
+            Event::MachineServerDeleted { group, machine } => self.machine_server_deleted(group, machine),
+            Event::MachineGone { group, machine } => self.machine_gone(group, machine),
         }
     }
+}
+
+/// What Cluster API knows the cluster by, Magnum's `stack_id` (docs/openstack-behaviour.md#cluster-api-drivers); none with Heat.
+fn capi_name(options: &SimulatorOptions, chance: &mut Chance) -> Option<String> {
+    let profile = options.profile;
+    profile.is_cluster_api().then(|| {
+        if profile.marks_named_machines() {
+            return format!("kube-{}", chance.kubernetes_suffix());
+        }
+        let name: String = options.cluster_name.chars().take(30).collect();
+        format!("{}-{}", name.to_lowercase(), chance.suffix())
+    })
 }

@@ -17,7 +17,7 @@ use super::{SnapshotSource, metrics::Metrics};
 
 /// The content type of Prometheus' text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// What there is.
+/// The page at `/`.
 const INDEX: &str = "cluster-autoscaler-provider-magnum
 
 /healthz  200 while the process runs
@@ -144,8 +144,7 @@ mod tests {
         let (status, body) = get_page(&router, "/readyz").await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(body.contains("keystone at http://127.0.0.1:5000"), "{body}");
-        *later.0.lock().unwrap() =
-            Some(Arc::new(Snapshot::new("k8s".to_owned(), Instant::now(), Vec::new())));
+        *later.0.lock().unwrap() = Some(Arc::new(Snapshot::new(Instant::now(), Vec::new())));
         assert_eq!(get_page(&router, "/readyz").await.0, StatusCode::OK);
     }
 

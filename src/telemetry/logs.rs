@@ -56,7 +56,7 @@ pub fn filter(level: Option<&str>) -> Result<EnvFilter, LogError> {
     EnvFilter::try_new(of_this_service(&text)).map_err(|_| LogError::Level(text))
 }
 
-/// A bare level means this service; with the libraries' frames and sockets nobody would find a line.
+/// A bare level applies to this service alone: the libraries' lines about frames and sockets would hide its own.
 fn of_this_service(level: &str) -> String {
     match level.trim().to_ascii_lowercase().as_str() {
         chatty @ ("debug" | "trace") => {
@@ -73,7 +73,7 @@ fn of_this_service(level: &str) -> String {
 /// [`LogError::Twice`].
 pub fn start(format: LogFormat, filter: EnvFilter) -> Result<(), LogError> {
     use tracing_subscriber::util::SubscriberInitExt as _;
-    // An event that cannot be written is counted; to print about it would be one more that cannot.
+    // An event that cannot be written is counted. A message about it could not be written either.
     let lines = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
     match format {
         LogFormat::Text => {
@@ -129,7 +129,7 @@ fn text_line(event: &[u8], colored: bool) -> Vec<u8> {
     line.into_bytes()
 }
 
-/// In place of the default hook's several lines, which no log collector takes for one event.
+/// Logs a panic as one event. The default hook writes several lines, which log collectors take for several events.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     let message = panic_message(panic.payload());

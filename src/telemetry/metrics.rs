@@ -9,20 +9,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use prometheus::{
-    Error, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
-    TextEncoder, core::Collector,
-};
+use prometheus::{Error, Gauge, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
 
-use super::{SnapshotSource, process::ProcessMetrics, standard_error};
+use super::{
+    SnapshotSource,
+    family::{Family, histograms, int_counters, int_gauges, registered},
+    group_counters::GroupCounters,
+    standard_error,
+};
 use crate::{
     core::{
         cloud::Service,
+        decision::Decision,
         instance::Tally,
         nodes::NodeSource,
         snapshot::{GroupView, Snapshot},
     },
-    engine::{Dropped, Recorder, ResizeOutcome},
+    engine::Subscriber,
     grpc::{call_layer::CallObserver, method::Method},
     openstack::RequestObserver,
 };
@@ -33,18 +36,18 @@ const CALL_BUCKETS: &[f64] =
 /// From 5 ms, a cached answer next door, to a minute, a cloud in trouble.
 const OPENSTACK_BUCKETS: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
-/// The metrics of the process.
+
+/// All metrics of this process.
 pub struct Metrics {
     registry: Registry,
-    /// Held from the update to the end of a scrape, lest another one finds the gauges being replaced.
+    /// Held from the update to the end of a scrape, so that no other scrape sees half of the gauges.
     scrape: Mutex<()>,
     started_at: Instant,
     snapshots: OnceLock<Arc<dyn SnapshotSource>>,
     nodes: OnceLock<Arc<dyn NodeSource>>,
-    kubernetes_nodes_known: IntGaugeVec,
-    process: ProcessMetrics,
+    kubernetes_nodes_known: Family<IntGaugeVec, 0>,
     lost_log_lines: IntCounter,
-    certificate_expiry: IntGaugeVec,
+    certificate_expiry: Family<IntGaugeVec, 1>,
     calls: CallMetrics,
     openstack: OpenStackMetrics,
     groups: GroupMetrics,
@@ -67,27 +70,29 @@ impl Metrics {
             &registry,
             "magnum_autoscaler_build_info",
             "Always 1; the label tells the version.",
-            &["version"],
+            ["version"],
         )?;
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        build.of([env!("CARGO_PKG_VERSION")]).set(1);
+        // What the kernel tells of this process, under the names that Prometheus clients use in all languages.
+        #[cfg(target_os = "linux")]
+        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let lost_log_lines = IntCounter::new(
             "magnum_autoscaler_lost_log_lines_total",
             "Lines of the log that could not be written: nobody reads standard error, or not fast enough.",
         )?;
         Ok(Self {
-            process: ProcessMetrics::register(&registry)?,
             lost_log_lines: registered(&registry, lost_log_lines)?,
             certificate_expiry: int_gauges(
                 &registry,
                 "magnum_autoscaler_certificate_expiry_timestamp_seconds",
                 "When the first certificate of the file that this option names expires, in seconds since 1970.",
-                &["option"],
+                ["option"],
             )?,
             kubernetes_nodes_known: int_gauges(
                 &registry,
                 "magnum_autoscaler_kubernetes_nodes_known",
                 "1 if Kubernetes' Node objects are watched, 0 if they cannot be; only with --kube-lookup.",
-                &[],
+                [],
             )?,
             calls: CallMetrics::register(&registry)?,
             openstack: OpenStackMetrics::register(&registry)?,
@@ -109,7 +114,7 @@ impl Metrics {
     pub fn certificates_expire(&self, expiries: &[(&str, Duration)]) {
         for (option, expiry) in expiries {
             let seconds = i64::try_from(expiry.as_secs()).unwrap_or(i64::MAX);
-            self.certificate_expiry.with_label_values(&[option]).set(seconds);
+            self.certificate_expiry.of([option]).set(seconds);
         }
     }
 
@@ -128,13 +133,11 @@ impl Metrics {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 
-    /// Brings what is only read when somebody looks up to date.
+    /// Updates the metrics that are read only at a scrape.
     fn update(&self) {
-        self.process.update();
         self.lost_log_lines.inc_by(standard_error::lost_lines().saturating_sub(self.lost_log_lines.get()));
         if let Some(nodes) = self.nodes.get() {
-            let none: [&str; 0] = [];
-            self.kubernetes_nodes_known.with_label_values(&none).set(nodes.nodes().is_some().into());
+            self.kubernetes_nodes_known.of([]).set(nodes.nodes().is_some().into());
         }
         let snapshot = self.snapshots.get().and_then(|source| source.snapshot().ok());
         let age = match &snapshot {
@@ -151,12 +154,12 @@ impl Metrics {
 
 impl CallObserver for Metrics {
     fn call_started(&self, method: Method) {
-        self.calls.started.with_label_values(&[method.service, method.name]).inc();
+        self.calls.started.of([method.service, method.name]).inc();
     }
 
     fn call_handled(&self, method: Method, code: &'static str, elapsed: Duration) {
-        self.calls.handled.with_label_values(&[method.service, method.name, code]).inc();
-        self.calls.duration.with_label_values(&[method.service, method.name]).observe(elapsed.as_secs_f64());
+        self.calls.handled.of([method.service, method.name, code]).inc();
+        self.calls.duration.of([method.service, method.name]).observe(elapsed.as_secs_f64());
     }
 
     fn call_panicked(&self, _method: Method) {
@@ -164,25 +167,16 @@ impl CallObserver for Metrics {
     }
 }
 
-impl Recorder for Metrics {
-    fn resize_ended(&self, group: &str, outcome: ResizeOutcome) {
-        self.groups.resizes.with_label_values(&[group, outcome.label()]).inc();
-    }
-
-    fn request_dropped(&self, group: &str, why: Dropped) {
-        self.groups.dropped.with_label_values(&[group, why.label()]).inc();
-    }
-
-    fn wrong_removals(&self, group: &str, nodes: u64) {
-        self.groups.wrong_removals.with_label_values(&[group]).inc_by(nodes);
+impl Subscriber for Metrics {
+    fn decided(&self, decision: &Decision) {
+        self.groups.counters.count(decision);
     }
 }
 
-/// gRPC calls.
 struct CallMetrics {
-    started: IntCounterVec,
-    handled: IntCounterVec,
-    duration: HistogramVec,
+    started: Family<IntCounterVec, 2>,
+    handled: Family<IntCounterVec, 3>,
+    duration: Family<HistogramVec, 2>,
     panics: IntCounter,
 }
 
@@ -192,10 +186,10 @@ impl CallMetrics {
             registry,
             "grpc_server_started_total",
             "Calls that came in.",
-            &["grpc_service", "grpc_method"],
+            ["grpc_service", "grpc_method"],
         )?;
         for method in Method::of_cloud_provider() {
-            started.with_label_values(&[method.service, method.name]).reset();
+            started.of([method.service, method.name]).inc_by(0);
         }
         let panics = IntCounter::new(
             "magnum_autoscaler_panics_total",
@@ -208,13 +202,13 @@ impl CallMetrics {
                 registry,
                 "grpc_server_handled_total",
                 "Calls that were answered, by code; Canceled if the caller hung up.",
-                &["grpc_service", "grpc_method", "grpc_code"],
+                ["grpc_service", "grpc_method", "grpc_code"],
             )?,
             duration: histograms(
                 registry,
                 "grpc_server_handling_seconds",
                 "Time from a call to its answer, in seconds.",
-                &["grpc_service", "grpc_method"],
+                ["grpc_service", "grpc_method"],
                 CALL_BUCKETS,
             )?,
             panics,
@@ -222,10 +216,9 @@ impl CallMetrics {
     }
 }
 
-/// Requests to OpenStack.
 struct OpenStackMetrics {
-    requests: IntCounterVec,
-    duration: HistogramVec,
+    requests: Family<IntCounterVec, 4>,
+    duration: Family<HistogramVec, 2>,
 }
 
 impl OpenStackMetrics {
@@ -235,13 +228,13 @@ impl OpenStackMetrics {
                 registry,
                 "openstack_api_requests_total",
                 "Requests to OpenStack, retries included, by HTTP status; error if there was no answer.",
-                &["service", "method", "request", "code"],
+                ["service", "method", "request", "code"],
             )?,
             duration: histograms(
                 registry,
                 "openstack_api_request_duration_seconds",
                 "Time from a request to OpenStack to its answer, in seconds.",
-                &["service", "request"],
+                ["service", "request"],
                 OPENSTACK_BUCKETS,
             )?,
         })
@@ -251,21 +244,19 @@ impl OpenStackMetrics {
 /// Node groups, as the snapshot has them and as resizes went.
 struct GroupMetrics {
     snapshot_age: Gauge,
-    min_size: IntGaugeVec,
-    max_size: IntGaugeVec,
-    target_size: IntGaugeVec,
-    instances: IntGaugeVec,
-    failures: IntGaugeVec,
-    unreadable: IntGaugeVec,
-    template_guessed: IntGaugeVec,
-    resizes: IntCounterVec,
-    dropped: IntCounterVec,
-    wrong_removals: IntCounterVec,
+    min_size: Family<IntGaugeVec, 1>,
+    max_size: Family<IntGaugeVec, 1>,
+    target_size: Family<IntGaugeVec, 1>,
+    instances: Family<IntGaugeVec, 2>,
+    failures: Family<IntGaugeVec, 2>,
+    unreadable: Family<IntGaugeVec, 1>,
+    template_guessed: Family<IntGaugeVec, 1>,
+    counters: GroupCounters,
 }
 
 impl GroupMetrics {
     fn register(registry: &Registry) -> Result<Self, Error> {
-        let gauges = |name: &str, help: &str| int_gauges(registry, name, help, &["node_group"]);
+        let gauges = |name: &str, help: &str| int_gauges(registry, name, help, ["node_group"]);
         let snapshot_age = Gauge::new(
             "magnum_autoscaler_snapshot_age_seconds",
             "Time since OpenStack was last read successfully, or since the start if it never was.",
@@ -283,13 +274,13 @@ impl GroupMetrics {
                 registry,
                 "magnum_autoscaler_node_group_instances",
                 "Instances of the group by state: running, creating, deleting, failed.",
-                &["node_group", "state"],
+                ["node_group", "state"],
             )?,
             failures: int_gauges(
                 registry,
                 "magnum_autoscaler_node_group_failures",
                 "Instances of the group with an error, by the code that cluster-autoscaler is told, like QuotaExceeded.",
-                &["node_group", "error_code"],
+                ["node_group", "error_code"],
             )?,
             unreadable: gauges(
                 "magnum_autoscaler_node_group_unreadable",
@@ -299,85 +290,45 @@ impl GroupMetrics {
                 "magnum_autoscaler_node_group_template_guessed",
                 "1 if the group's template is the smallest node that can be, since neither its flavor nor the settings tell.",
             )?,
-            resizes: int_counters(
-                registry,
-                "magnum_autoscaler_resizes_total",
-                "Resizes that ended, by outcome: done, failed, lost (no effect), superseded (changed by others).",
-                &["node_group", "outcome"],
-            )?,
-            dropped: int_counters(
-                registry,
-                "magnum_autoscaler_dropped_requests_total",
-                "Acknowledged requests that are not carried out: refused when their turn came, or lost several times.",
-                &["node_group", "reason"],
-            )?,
-            wrong_removals: int_counters(
-                registry,
-                "magnum_autoscaler_wrong_removals_total",
-                "Nodes that went with a resize although nobody named them. Anything but 0 is worth an alert.",
-                &["node_group"],
-            )?,
+            counters: GroupCounters::register(registry)?,
         })
     }
 
     fn update(&self, snapshot: &Snapshot) {
         // A group that is gone leaves no number behind.
-        for gauges in [
-            &self.min_size,
-            &self.max_size,
-            &self.target_size,
-            &self.instances,
-            &self.failures,
-            &self.unreadable,
-            &self.template_guessed,
-        ] {
-            gauges.reset();
+        for gauges in
+            [&self.min_size, &self.max_size, &self.target_size, &self.unreadable, &self.template_guessed]
+        {
+            gauges.clear();
         }
+        self.instances.clear();
+        self.failures.clear();
+        let now = Instant::now();
         for group in snapshot.groups() {
             self.update_group(group);
+            self.counters.show(&group.id, now);
         }
         for id in snapshot.unread() {
-            self.unreadable.with_label_values(&[id]).set(1);
+            self.unreadable.of([id]).set(1);
         }
+        self.counters.remove_gone(now);
     }
 
     fn update_group(&self, group: &GroupView) {
         let id = group.id.as_str();
-        self.min_size.with_label_values(&[id]).set(group.bounds.min.into());
-        self.max_size.with_label_values(&[id]).set(group.bounds.max.into());
-        self.target_size.with_label_values(&[id]).set(group.target_size.into());
-        self.unreadable.with_label_values(&[id]).set(group.trouble.is_some().into());
-        self.template_guessed.with_label_values(&[id]).set(group.template.guess().is_some().into());
+        self.min_size.of([id]).set(group.bounds.min.into());
+        self.max_size.of([id]).set(group.bounds.max.into());
+        self.target_size.of([id]).set(group.target_size.into());
+        self.unreadable.of([id]).set(group.trouble.is_some().into());
+        self.template_guessed.of([id]).set(group.template.guess().is_some().into());
         for (state, count) in Tally::of(&group.instances).by_state() {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
-            self.instances.with_label_values(&[id, state]).set(count);
+            self.instances.of([id, state]).set(count);
         }
         for error in group.instances.iter().filter_map(|instance| instance.error.as_ref()) {
-            self.failures.with_label_values(&[id, error.code]).inc();
-        }
-        // A counter that appears with its first event has no rate to alert on.
-        self.wrong_removals.with_label_values(&[id]).inc_by(0);
-        for why in Dropped::ALL {
-            self.dropped.with_label_values(&[id, why.label()]).inc_by(0);
-        }
-        for outcome in ResizeOutcome::ALL {
-            self.resizes.with_label_values(&[id, outcome.label()]).inc_by(0);
+            self.failures.of([id, error.code]).inc();
         }
     }
-}
-
-fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Result<C, Error> {
-    registry.register(Box::new(collector.clone()))?;
-    Ok(collector)
-}
-
-fn int_counters(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-) -> Result<IntCounterVec, Error> {
-    registered(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
 }
 
 impl RequestObserver for Metrics {
@@ -390,24 +341,9 @@ impl RequestObserver for Metrics {
         elapsed: Duration,
     ) {
         let code = status.as_ref().map_or("error", http::StatusCode::as_str);
-        self.openstack.requests.with_label_values(&[service.name(), method.as_str(), kind, code]).inc();
-        self.openstack.duration.with_label_values(&[service.name(), kind]).observe(elapsed.as_secs_f64());
+        self.openstack.requests.of([service.name(), method.as_str(), kind, code]).inc();
+        self.openstack.duration.of([service.name(), kind]).observe(elapsed.as_secs_f64());
     }
-}
-
-fn int_gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, Error> {
-    registered(registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
-}
-
-fn histograms(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-    buckets: &[f64],
-) -> Result<HistogramVec, Error> {
-    let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-    registered(registry, HistogramVec::new(options, labels)?)
 }
 
 #[cfg(test)]

@@ -2,35 +2,37 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use super::*;
 use crate::core::{
+    failure::{FailureKind, Reason},
     instance::{Instance, InstanceError, InstanceId, InstanceState},
     machine_id::PlaceholderId,
     node_group::{Bounds, NodeGroupUuid},
     nodes::NodeIndex,
     request::RequestError,
+    sample,
+    verify::Verdict,
 };
 
 /// A group with one instance, for which there was no quota.
 fn group(id: &str) -> Arc<GroupView> {
     let uuid: NodeGroupUuid = "ca5b234b-f9a6-42b0-a77d-197636b29d52".parse().unwrap();
+    let quota = Reason { kind: FailureKind::Quota, ..Reason::default() };
     let instance = Instance {
         id: InstanceId::Placeholder(PlaceholderId::Failed { group: uuid, number: 0 }),
         provider_id: String::new(),
         member: None,
+        name: String::new(),
         state: InstanceState::Creating,
-        error: Some(InstanceError::of_failed_creation("Quota exceeded for instances")),
+        error: Some(InstanceError::of_failed_creation(&quota)),
+        server_is_gone: false,
     };
     Arc::new(GroupView {
         uuid,
         id: id.to_owned(),
         bounds: Bounds { min: 1, max: 6 },
         target_size: 2,
-        cancellable: 0,
         instances: vec![instance],
-        gives_provider_ids: true,
-        stack_name: "k8s-abc".to_owned(),
-        template: Default::default(),
-        status: "UPDATE_COMPLETE".to_owned(),
         trouble: Some("heat is down".to_owned()),
+        ..sample::view()
     })
 }
 
@@ -38,7 +40,7 @@ struct OneGroup;
 
 impl SnapshotSource for OneGroup {
     fn snapshot(&self) -> Result<Arc<Snapshot>, RequestError> {
-        Ok(Arc::new(Snapshot::new("k8s".to_owned(), Instant::now(), vec![group("pool-b-ca5b234b")])))
+        Ok(Arc::new(Snapshot::new(Instant::now(), vec![group("pool-b-ca5b234b")])))
     }
 }
 
@@ -90,11 +92,30 @@ fn known_groups_have_all_their_series_from_the_start() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn the_process_is_measured() {
+    let text = with_samples().render().unwrap();
+    let value = |name: &str| -> f64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
+    };
+    assert!(value("process_resident_memory_bytes") > 1e6);
+    assert!(value("process_virtual_memory_bytes") > value("process_resident_memory_bytes"));
+    assert!(value("process_open_fds") >= 3.0 && value("process_max_fds") >= value("process_open_fds"));
+    assert!(value("process_threads") >= 1.0);
+    assert!(value("process_cpu_seconds_total") >= 0.0);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    let age = now - value("process_start_time_seconds");
+    assert!((-60.0..86_400.0).contains(&age), "started {age} s ago");
+}
+
 #[test]
 fn what_the_engine_tells_is_counted() {
     let metrics = with_samples();
-    metrics.resize_ended("pool-b-ca5b234b", ResizeOutcome::Done);
-    metrics.wrong_removals("pool-b-ca5b234b", 2);
+    for kind in [sample::ended(Verdict::Done, 0), sample::ended(Verdict::WrongRemoval, 2)] {
+        metrics.decided(&Decision { group: "pool-b-ca5b234b".to_owned(), kind });
+    }
     metrics.call_panicked(Method::UNKNOWN);
     let text = metrics.render().unwrap();
     assert!(
@@ -119,6 +140,7 @@ fn reference(metrics: &Metrics) -> String {
     let mut page = "# Metrics\n\n\
         Served at `/metrics` of `--admin-address` in Prometheus' text format. Written by the test\n\
         `telemetry::metrics::tests::the_reference_lists_every_metric`; run it with `UPDATE_DOCS=1` after a change.\n\n\
+        The gauges of a node group go with the group, its counters two hours later.\n\n\
         | name | type | labels | meaning |\n|---|---|---|---|\n"
         .to_owned();
     for family in metrics.registry.gather() {
@@ -138,6 +160,7 @@ fn reference(metrics: &Metrics) -> String {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "only Linux has the metrics of the process")]
 fn the_reference_lists_every_metric() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
     let expected = reference(&with_samples());

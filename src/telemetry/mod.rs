@@ -3,13 +3,14 @@
 //! - [`logs`]: text or JSON lines on standard error
 //! - [`standard_error`]: where they go, without making anybody wait or fail
 //! - [`metrics`]: all metrics, listed in `docs/metrics.md`
-//! - [`process`]: what Linux knows of this process
+//! - `family`, `group_counters`: what they are made of
 //! - [`admin`]: `/healthz`, `/readyz` and `/metrics`
 
 pub mod admin;
+mod family;
+mod group_counters;
 pub mod logs;
 pub mod metrics;
-pub mod process;
 pub mod standard_error;
 
 use std::sync::Arc;

@@ -1,9 +1,9 @@
-//! Standard error, where the log goes, as a place that makes nobody wait and nobody fail.
+//! Standard error, where the log goes, so that writing to it never blocks and never fails.
 //!
-//! A log collector that stands still, ends, or has no room left is no reason to answer no calls. So a thread of its own
-//! writes the lines; what it cannot write is lost and counted, and what it cannot write in time is lost as well once too
-//! much waits. (`tracing-appender` does the half of it: it does not count what failed, and prints about itself with
-//! `println!`, which panics where nobody reads.)
+//! Calls must be answered even when the log collector hangs, ends or has no space left. So a thread of its own writes the
+//! lines. A line that cannot be written is lost and counted, and so is a line that comes when too many wait already.
+//! (`tracing-appender` does half of this: it does not count failed writes, and reports with `println!`, which panics when
+//! nobody reads.)
 
 use std::{
     collections::VecDeque,
@@ -17,7 +17,7 @@ use std::{
 };
 
 /// How many bytes may wait to be written.
-const MOST_WAITING_BYTES: usize = 1 << 20;
+const MAX_WAITING_BYTES: usize = 1 << 20;
 
 static STANDARD_ERROR: LazyLock<StandardError> = LazyLock::new(StandardError::default);
 static LOST_LINES: AtomicU64 = AtomicU64::new(0);
@@ -42,7 +42,7 @@ struct Queue {
 /// Writes a line, its line feed included, as soon as it can be written.
 pub fn write(line: Vec<u8>) {
     let mut queue = STANDARD_ERROR.lock();
-    if queue.waiting_bytes.saturating_add(line.len()) > MOST_WAITING_BYTES {
+    if queue.waiting_bytes.saturating_add(line.len()) > MAX_WAITING_BYTES {
         lose();
         return;
     }

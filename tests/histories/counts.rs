@@ -8,7 +8,10 @@ use std::{
     },
 };
 
-use cluster_autoscaler_provider_magnum::engine::{Dropped, Recorder, ResizeOutcome};
+use cluster_autoscaler_provider_magnum::{
+    core::decision::{Decision, Dropped, ResizeOutcome},
+    engine::Subscriber,
+};
 
 /// Counts what the engine reports.
 #[derive(Debug, Default)]
@@ -22,28 +25,24 @@ pub(crate) struct Counts {
     pub(crate) wrong_removals: AtomicU64,
 }
 
-impl Recorder for Counts {
-    fn resize_ended(&self, _group: &str, outcome: ResizeOutcome) {
-        self.resizes.fetch_add(1, Ordering::Relaxed);
-        if outcome == ResizeOutcome::Lost {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+impl Subscriber for Counts {
+    fn decided(&self, decision: &Decision) {
+        let kind = &decision.kind;
+        if let Some(outcome) = kind.resize_outcome() {
+            self.resizes.fetch_add(1, Ordering::Relaxed);
+            self.lost.fetch_add((outcome == ResizeOutcome::Lost).into(), Ordering::Relaxed);
         }
-    }
-
-    fn request_dropped(&self, group: &str, why: Dropped) {
-        match why {
-            Dropped::Lost => {
+        match kind.dropped() {
+            Some(Dropped::Lost) => {
                 self.given_up.fetch_add(1, Ordering::Relaxed);
             }
-            Dropped::Refused => {
+            Some(Dropped::Refused) => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
-                *self.refused_now.lock().unwrap().entry(group.to_owned()).or_default() += 1;
+                *self.refused_now.lock().unwrap().entry(decision.group.clone()).or_default() += 1;
             }
+            None => {}
         }
-    }
-
-    fn wrong_removals(&self, _group: &str, nodes: u64) {
-        self.wrong_removals.fetch_add(nodes, Ordering::Relaxed);
+        self.wrong_removals.fetch_add(kind.wrong_removals().try_into().unwrap(), Ordering::Relaxed);
     }
 }
 

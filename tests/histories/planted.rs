@@ -10,8 +10,10 @@ use std::{
 use async_trait::async_trait;
 use cluster_autoscaler_provider_magnum::core::{
     cloud::{Cloud, CloudError, Observation, Reading},
-    member::{Member, MemberIndex, ServerPresence},
+    member::{Member, MemberKey},
     node_group::NodeGroupUuid,
+    resize::{Removal, Resize},
+    sample,
     status::Status,
 };
 use tokio::time::Instant;
@@ -20,7 +22,8 @@ use tokio::time::Instant;
 const MEMORY: Duration = Duration::from_secs(600);
 
 /// The bugs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
+#[value(rename_all = "PascalCase")]
 pub(crate) enum Bug {
     /// A removal lowers the count and names nobody.
     RemovalByCount,
@@ -71,19 +74,13 @@ impl Planted {
 }
 
 /// What the group would look like if a resize had been done at once.
-fn pretended(mut reading: Reading, count: u32, remove: &[MemberIndex]) -> Reading {
-    reading.members.retain(|member| member.counted && !remove.contains(&member.index));
-    let mut next = reading.members.iter().map(|member| member.index).max().unwrap_or(MemberIndex::new(0));
+fn pretended(mut reading: Reading, resize: &Resize) -> Reading {
+    let count = resize.count;
+    reading.members.retain(|member| member.counted && !resize.remove.contains(&Removal::of(member)));
+    let mut next = reading.members.iter().map(|member| member.key).max().unwrap_or(MemberKey::Index(0));
     while reading.members.len() < usize::try_from(count).unwrap() {
-        next = MemberIndex::new(next.to_string().parse::<u32>().unwrap() + 1);
-        reading.members.push(Member {
-            index: next,
-            server: None,
-            presence: ServerPresence::Unknown,
-            counted: true,
-            status: Status::parse("CREATE_COMPLETE"),
-            reason: String::new(),
-        });
+        next = MemberKey::Index(next.to_string().parse::<u32>().unwrap() + 1);
+        reading.members.push(Member { key: next, ..sample::serverless_member(0, "CREATE_COMPLETE") });
     }
     reading.group.node_count = count;
     reading.group.status = Status::parse("UPDATE_COMPLETE");
@@ -115,18 +112,16 @@ impl Cloud for Planted {
         Ok(reading)
     }
 
-    async fn resize(
-        &self,
-        group: NodeGroupUuid,
-        count: u32,
-        remove: &[MemberIndex],
-    ) -> Result<(), CloudError> {
+    async fn resize(&self, group: NodeGroupUuid, resize: &Resize) -> Result<(), CloudError> {
         match self.bug {
-            Bug::RemovalByCount => return self.cloud.resize(group, count, &[]).await,
+            Bug::RemovalByCount => {
+                let resize = Resize { remove: Vec::new(), ..resize.clone() };
+                return self.cloud.resize(group, &resize).await;
+            }
             Bug::NoVerification => {
                 let reading = self.cloud.read_group(group).await?;
-                self.cloud.resize(group, count, remove).await?;
-                self.remember(group, pretended(reading, count, remove));
+                self.cloud.resize(group, resize).await?;
+                self.remember(group, pretended(reading, resize));
                 return Ok(());
             }
             Bug::NoReadingBeforeResize => {
@@ -135,6 +130,6 @@ impl Cloud for Planted {
             }
             Bug::UnknownIdPassedOn | Bug::DeleteNotIdempotent | Bug::HeatAlone => {}
         }
-        self.cloud.resize(group, count, remove).await
+        self.cloud.resize(group, resize).await
     }
 }

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use cluster_autoscaler_provider_magnum::core::cloud::Service;
-use rand::{Rng, RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use cluster_autoscaler_provider_magnum::simulator::Service;
+use rand::{Rng, RngExt, SeedableRng, rngs::Xoshiro256PlusPlus, seq::IndexedRandom};
+
+/// Draws the same from a seed for ever, unlike rand's standard generators, which change with its version.
+pub(crate) type Random = Xoshiro256PlusPlus;
 
 /// The groups of the simulated cluster.
 pub(crate) const GROUPS: [&str; 2] = ["default-worker", "pool-b"];
@@ -98,13 +101,13 @@ pub(crate) enum Flavor {
 
 /// A history of this seed.
 pub(crate) fn generate(seed: u64, steps: usize) -> (Flavor, Vec<Step>) {
-    let mut random = StdRng::seed_from_u64(seed);
+    let mut random = Random::seed_from_u64(seed);
     let flavor = if random.random_bool(0.5) { Flavor::Accountable } else { Flavor::Everything };
     let steps = (0..steps).map(|_| step(&mut random, flavor)).collect();
     (flavor, steps)
 }
 
-fn step(random: &mut StdRng, flavor: Flavor) -> Step {
+fn step(random: &mut Random, flavor: Flavor) -> Step {
     let group = random.random_range(0..GROUPS.len());
     let foreign = match flavor {
         Flavor::Accountable => 0,

@@ -13,12 +13,13 @@ use cluster_autoscaler_provider_magnum::{
         cloud::Cloud,
         instance::{InstanceId, InstanceState},
         machine_id::PlaceholderId,
-        member::MemberIndex,
+        member::MemberKey,
         node_group::NodeGroupUuid,
         request::{NodeReference, RequestError},
+        resize::{Removal, Resize},
         snapshot::GroupView,
     },
-    engine::{Engine, EngineOptions, Recorder},
+    engine::{Engine, EngineOptions, Subscriber},
     simulator::{FaultPlan, GroupOptions, Simulator, SimulatorOptions},
 };
 use futures_util::future::join_all;
@@ -208,8 +209,11 @@ impl World {
                 Ok(Some(InstanceId::Server(machine))) => {
                     self.named.insert(machine.to_string());
                 }
-                Ok(Some(InstanceId::Placeholder(PlaceholderId::Member { index, .. }))) => {
-                    self.named_members.insert((group, index.to_string().parse().unwrap()));
+                Ok(Some(InstanceId::Placeholder(PlaceholderId::Member {
+                    key: MemberKey::Index(index),
+                    ..
+                }))) => {
+                    self.named_members.insert((group, index));
                 }
                 _ => {}
             }
@@ -287,7 +291,7 @@ impl World {
             match answer {
                 Ok(()) => removed.extend(call.nodes.iter().map(|node| node.provider_id.clone())),
                 Err(RequestError::NotAMember { .. }) if self.bug == Some(Bug::UnknownIdPassedOn) => {
-                    self.send_blindly(&view, MemberIndex::new(9999)).await;
+                    self.send_blindly(&view, MemberKey::Index(9999)).await;
                 }
                 Err(_) => {}
             }
@@ -320,10 +324,11 @@ impl World {
     }
 
     /// The planted bug: what names no member goes to Magnum all the same.
-    async fn send_blindly(&self, view: &GroupView, index: MemberIndex) {
+    async fn send_blindly(&self, view: &GroupView, key: MemberKey) {
         let uuid: NodeGroupUuid = view.uuid;
         if let Some(count) = view.target_size.checked_sub(1).filter(|count| *count >= view.bounds.min) {
-            let _ = self.cloud.resize(uuid, count, &[index]).await;
+            let remove = vec![Removal { key, server: None }];
+            let _ = self.cloud.resize(uuid, &Resize { count, remove, additions: 0 }).await;
         }
     }
 
@@ -334,7 +339,7 @@ impl World {
         for node in calls.iter().flat_map(|call| &call.nodes).filter(|node| !shown(node)) {
             let server = node.provider_id.rsplit('/').next().unwrap_or_default();
             if let Some(index) = self.known.get(server).and_then(|known| known.index) {
-                self.send_blindly(view, MemberIndex::new(index)).await;
+                self.send_blindly(view, MemberKey::Index(index)).await;
             }
         }
     }
@@ -360,7 +365,7 @@ impl World {
         match answer {
             Ok(()) => self.violations.push(format!("a stranger was accepted: {nodes:?}")),
             Err(RequestError::NotAMember { .. }) if self.bug == Some(Bug::UnknownIdPassedOn) => {
-                self.send_blindly(&view, MemberIndex::new(9999)).await;
+                self.send_blindly(&view, MemberKey::Index(9999)).await;
             }
             Err(_) => {}
         }
@@ -495,6 +500,6 @@ fn start(simulator: &Simulator, bug: Option<Bug>, counts: &Arc<Counts>) -> (Arc<
     if let Some(bug) = bug {
         cloud = Arc::new(Planted::new(cloud, bug));
     }
-    let recorder: Arc<dyn Recorder> = counts.clone();
-    (Engine::start(Arc::clone(&cloud), EngineOptions::default(), recorder), cloud)
+    let subscriber: Arc<dyn Subscriber> = counts.clone();
+    (Engine::start(Arc::clone(&cloud), EngineOptions::default(), subscriber), cloud)
 }

@@ -48,9 +48,8 @@ async fn delete(scene: &Scene, group: &Group, node: &Node, stay: &BTreeSet<Strin
     scene.settle(group, stay, 0).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_quota_that_is_exceeded() {
-    play("a_quota_that_is_exceeded", Site::with_lab(), async |scene| {
+pub(crate) async fn a_quota_that_is_exceeded(site: Site) {
+    play("a_quota_that_is_exceeded", site, async |scene| {
         let group = group(scene).await;
         let start = ids(&scene.servers(&group).await);
         let servers = scene.openstack.servers_in_project().await;
@@ -69,9 +68,8 @@ async fn a_quota_that_is_exceeded() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_node_whose_deployment_fails() {
-    play("a_node_whose_deployment_fails", Site::with_lab(), async |scene| {
+pub(crate) async fn a_node_whose_deployment_fails(site: Site) {
+    play("a_node_whose_deployment_fails", site, async |scene| {
         let group = group(scene).await;
         let start = ids(&scene.servers(&group).await);
         scene.lab().node_rules(&[format!("{}-node-* fail kubelet did not start", group.stack)]).await;
@@ -86,9 +84,8 @@ async fn a_node_whose_deployment_fails() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_never_reports() {
-    play("a_node_that_never_reports", Site::with_lab(), async |scene| {
+pub(crate) async fn a_node_that_never_reports(site: Site) {
+    play("a_node_that_never_reports", site, async |scene| {
         let group = group(scene).await;
         let start = ids(&scene.servers(&group).await);
         scene.lab().node_rules(&[format!("{}-node-* hang", group.stack)]).await;
@@ -106,9 +103,8 @@ async fn a_node_that_never_reports() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_deleted_behind_heats_back() {
-    play("a_server_deleted_behind_heats_back", Site::with_lab(), async |scene| {
+pub(crate) async fn a_server_deleted_behind_heats_back(site: Site) {
+    play("a_server_deleted_behind_heats_back", site, async |scene| {
         let group = group(scene).await;
         let start = ids(&scene.servers(&group).await);
         let server = scene.grow(&group, 1).await.pop_first().expect("the new server");

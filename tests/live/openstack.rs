@@ -12,7 +12,7 @@ use cluster_autoscaler_provider_magnum::{
     core::{cloud::Service, node_group::NodeGroupUuid},
     openstack::{
         HttpTransport, Session, Transport as _,
-        heat::Heat,
+        driver::heat::api::Heat,
         magnum::{Magnum, NodeGroupRecord},
     },
 };

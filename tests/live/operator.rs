@@ -13,9 +13,8 @@ async fn maximum(scene: &Scene, group: &str) -> u32 {
     u32::try_from(group.max_size).unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_resize_and_a_new_maximum_show_with_the_next_refresh() {
-    play("a_resize_and_a_new_maximum_show_with_the_next_refresh", Site::with_lab(), async |scene| {
+pub(crate) async fn a_resize_and_a_new_maximum_show_with_the_next_refresh(site: Site) {
+    play("a_resize_and_a_new_maximum_show_with_the_next_refresh", site, async |scene| {
         let first = scene.group_with_room(1, None).await;
         let group = scene.group_with_room(1, Some(&first)).await;
         let start = ids(&scene.servers(&group).await);

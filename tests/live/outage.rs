@@ -52,9 +52,8 @@ async fn call<T>(until: Instant, mut call: impl AsyncFnMut() -> Result<T, tonic:
     (fine, refused)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_call_is_answered_while_openstack_is_silent() {
-    play("every_call_is_answered_while_openstack_is_silent", Site::with_lab(), async |scene| {
+pub(crate) async fn every_call_is_answered_while_openstack_is_silent(site: Site) {
+    play("every_call_is_answered_while_openstack_is_silent", site, async |scene| {
         let first = scene.group_with_room(1, None).await;
         let group = scene.group_with_room(1, Some(&first)).await;
         let start = scene.servers(&group).await;

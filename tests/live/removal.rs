@@ -18,9 +18,8 @@ fn without(servers: &BTreeSet<String>, gone: &[String]) -> BTreeSet<String> {
     servers.iter().filter(|server| !gone.contains(server)).cloned().collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn exactly_the_oldest_goes_and_only_once() {
-    play("exactly_the_oldest_goes_and_only_once", Site::from_environment(), async |scene| {
+pub(crate) async fn exactly_the_oldest_goes_and_only_once(site: Site) {
+    play("exactly_the_oldest_goes_and_only_once", site, async |scene| {
         let group = scene.group_with_room(2, None).await;
         let autoscaler = scene.autoscaler().clone();
         let sent = scene.service().resizes_sent().await;
@@ -58,9 +57,8 @@ async fn exactly_the_oldest_goes_and_only_once() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_removals_at_once_are_one_resize() {
-    play("two_removals_at_once_are_one_resize", Site::from_environment(), async |scene| {
+pub(crate) async fn two_removals_at_once_are_one_resize(site: Site) {
+    play("two_removals_at_once_are_one_resize", site, async |scene| {
         let first = scene.group_with_room(2, None).await;
         let group = scene.group_with_room(2, Some(&first)).await;
         scene.grow(&group, 2).await;
@@ -85,9 +83,8 @@ async fn two_removals_at_once_are_one_resize() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_names_no_member_removes_nothing() {
-    play("what_names_no_member_removes_nothing", Site::from_environment(), async |scene| {
+pub(crate) async fn what_names_no_member_removes_nothing(site: Site) {
+    play("what_names_no_member_removes_nothing", site, async |scene| {
         let group = scene.group_with_room(1, None).await;
         let other = scene.group_with_room(1, Some(&group)).await;
         let autoscaler = scene.autoscaler().clone();

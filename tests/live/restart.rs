@@ -8,9 +8,8 @@ use crate::{
 };
 use tonic::Code;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_sent_before_a_crash_happens_once() {
-    play("what_was_sent_before_a_crash_happens_once", Site::from_environment(), async |scene| {
+pub(crate) async fn what_was_sent_before_a_crash_happens_once(site: Site) {
+    play("what_was_sent_before_a_crash_happens_once", site, async |scene| {
         let first = scene.group_with_room(2, None).await;
         let group = scene.group_with_room(1, Some(&first)).await;
         let start = scene.servers(&group).await;

@@ -95,10 +95,10 @@ impl Picture {
     }
 }
 
-/// Plays a test, if there is a site for it. The cluster has to have its sizes again at the end. When the test
+/// Plays a test. The cluster has to have its sizes again at the end. When the test
 /// fails, the service's log is printed, and the lab brought to rest.
-pub(crate) async fn play(test: &str, site: Option<Site>, act: impl AsyncFnOnce(&mut Scene)) {
-    let Some(site) = site.map(Arc::new) else { return };
+pub(crate) async fn play(test: &str, site: Site, act: impl AsyncFnOnce(&mut Scene)) {
+    let site = Arc::new(site);
     let begun = Instant::now();
     let log = log_file(test);
     println!("{test}: the service's log is {}", log.display());

@@ -17,30 +17,34 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// What the environment says; `None`, with a line about it, where it says too little.
-    pub(crate) fn from_environment() -> Option<Self> {
+    /// What the environment says.
+    ///
+    /// # Errors
+    ///
+    /// Which variables are missing.
+    pub(crate) fn from_environment() -> Result<Self, &'static str> {
         let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
         let cluster = variable("LIVE_CLUSTER");
         let cloud_config = variable("LIVE_CLOUD_CONFIG").map(PathBuf::from);
         let has_cloud = cloud_config.is_some() || variable("OS_CLOUD").is_some();
         let Some(cluster) = cluster.filter(|_| has_cloud) else {
-            println!(
-                "skipped: needs LIVE_CLUSTER, and LIVE_CLOUD_CONFIG or OS_CLOUD (see CONTRIBUTING.md, Live tests)"
-            );
-            return None;
+            return Err("needs LIVE_CLUSTER, and LIVE_CLOUD_CONFIG or OS_CLOUD; CONTRIBUTING.md, Live tests");
         };
         let lab = variable("LIVE_LAB").map(|script| Lab::at(script.into()));
-        Some(Self { cluster, cloud_config, lab })
+        Ok(Self { cluster, cloud_config, lab })
     }
 
-    /// As [`Site::from_environment`], but `None` as well where there is no lab.
-    pub(crate) fn with_lab() -> Option<Self> {
+    /// As [`Site::from_environment`], for tests that break the cloud.
+    ///
+    /// # Errors
+    ///
+    /// The same, and where there is no lab.
+    pub(crate) fn with_lab() -> Result<Self, &'static str> {
         let site = Self::from_environment()?;
         if site.lab.is_none() {
-            println!("skipped: needs LIVE_LAB, a cloud whose services may be broken");
-            return None;
+            return Err("needs LIVE_LAB, a cloud whose services may be broken; CONTRIBUTING.md, Live tests");
         }
-        Some(site)
+        Ok(site)
     }
 
     /// The configuration that the service will find, too.

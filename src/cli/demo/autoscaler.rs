@@ -17,7 +17,7 @@ use crate::grpc::externalgrpc::{
 /// How long a call may take: `grpc_timeout` of cluster-autoscaler's configuration.
 const CALL_TIME: Duration = Duration::from_secs(10);
 
-/// The caller.
+/// cluster-autoscaler, as far as the demo plays it.
 #[derive(Debug)]
 pub struct Autoscaler {
     client: CloudProviderClient<Channel>,

@@ -15,12 +15,7 @@ pub enum DemoError {
     Start(#[from] StartError),
     /// The service did not answer OK.
     #[error("{method} was answered with {}: {}", code_label(status.code()), status.message())]
-    Call {
-        /// The gRPC method.
-        method: &'static str,
-        /// The answer.
-        status: Status,
-    },
+    Call { method: &'static str, status: Status },
     /// The simulated OpenStack did not answer the demonstration itself.
     #[error("the simulated OpenStack cannot be read: {0}")]
     OpenStack(#[from] CloudError),
@@ -35,7 +30,6 @@ pub enum DemoError {
         /// The limit that was given.
         limit: Duration,
     },
-    /// A signal came.
     #[error("stopped by {0} before the end")]
     Stopped(&'static str),
 }

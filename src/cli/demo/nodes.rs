@@ -36,7 +36,7 @@ pub struct Row {
     pub id: String,
     /// Its state in a word or two, `gone` at the end.
     pub state: String,
-    /// When that began.
+    /// When it came into that state, counted from the start of the demo.
     pub since: Duration,
 }
 
@@ -72,7 +72,6 @@ impl Nodes {
         self.rows.retain(|row| row.state != "gone");
     }
 
-    /// All of them.
     #[must_use]
     pub fn rows(&self) -> &[Row] {
         &self.rows

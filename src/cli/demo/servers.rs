@@ -21,7 +21,6 @@ const ANSWER_TIME: Duration = Duration::from_secs(10);
 pub struct ListedServer {
     /// Its UUID.
     pub id: String,
-    /// Its name.
     pub name: String,
     /// `ACTIVE` and the like.
     pub status: String,

@@ -19,7 +19,7 @@ use crate::{
         simulate::{StartedSimulator, start_simulator},
     },
     config::{self, CloudChoice, CloudConfig, node_groups::GroupSelection},
-    engine::{Engine, EngineOptions, Recorder},
+    engine::{Engine, EngineOptions, Subscriber},
     grpc::{
         call_layer::CallObserver,
         server::{Server, ServerError},
@@ -33,27 +33,22 @@ use crate::{
 /// The cloud and the service in front of it.
 #[derive(Debug)]
 pub struct Stage {
-    /// The cloud.
     pub cloud: SimulatedCloud,
-    /// The service.
     pub service: RunningService,
 }
 
 /// A simulated cloud, and what can be seen of it past the service.
 #[derive(Debug)]
 pub struct SimulatedCloud {
-    /// The simulator.
     pub simulator: StartedSimulator,
     /// What the service has asked it to change.
     pub changes: Changes,
-    /// Its Nova.
     pub nova: Nova,
 }
 
 /// The service; it ends when this is dropped.
 #[derive(Debug)]
 pub struct RunningService {
-    /// Where it listens.
     pub address: SocketAddr,
     engine: Arc<Engine>,
     server: JoinHandle<Result<(), ServerError>>,
@@ -66,6 +61,7 @@ impl Stage {
     /// When that cannot be done.
     pub async fn start(node_boot_time: Duration) -> Result<Self, StartError> {
         let simulated = SimulatorArguments {
+            profile: crate::simulator::Profile::default(),
             latency: Duration::ZERO,
             node_boot_time,
             groups: None,
@@ -78,7 +74,7 @@ impl Stage {
         let recording = RecordingTransport::new(network.clone(), changes.clone());
         let session = Session::new(config.clone(), Arc::new(recording));
         let cluster =
-            MagnumCluster::new(Arc::new(session), simulator.cluster_name.clone(), GroupSelection::All);
+            MagnumCluster::new(Arc::new(session), simulator.access.cluster_name.clone(), GroupSelection::All);
         let service = RunningService::start(cluster)?;
         let nova = Nova::new(Session::new(config, Arc::new(network.clone())), network);
         Ok(Self { cloud: SimulatedCloud { simulator, changes, nova }, service })
@@ -92,9 +88,9 @@ impl RunningService {
         let address = server.address();
         let mut options = EngineOptions::default();
         // No process before this one has sent anything to the cloud.
-        options.patience.after_start = Duration::ZERO;
-        let recorder: Arc<dyn Recorder> = metrics.clone();
-        let engine = Engine::start(Arc::new(cluster), options, recorder);
+        options.timing.patience.after_start = Duration::ZERO;
+        let subscriber: Arc<dyn Subscriber> = metrics.clone();
+        let engine = Engine::start(Arc::new(cluster), options, subscriber);
         let observer: Arc<dyn CallObserver> = metrics;
         let service = CloudProviderService::new(Arc::clone(&engine));
         let server = tokio::spawn(server.run(service, observer, std::future::pending()));
@@ -127,7 +123,7 @@ fn any_port() -> SocketAddr {
 
 /// As any client finds it in its environment.
 fn cloud_config(simulator: &StartedSimulator) -> Result<CloudConfig, StartError> {
-    config::load(&CloudChoice::default(), &simulator.environment.iter().cloned().collect())
+    config::load(&CloudChoice::default(), &simulator.access.environment)
         .map(|loaded| loaded.config)
         .map_err(|error| StartError::Run(error.to_string()))
 }

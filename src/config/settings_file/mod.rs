@@ -16,6 +16,7 @@ use self::values::{
 };
 use super::{ConfigError, ConfigProblem, files};
 use crate::core::{
+    node_group::MAX_NODES,
     settings::{AutoscalingOptions, GroupRule, GroupSettings, Prices, Settings},
     template::{
         devices::DeviceNames,
@@ -182,6 +183,9 @@ impl GroupSection {
         let (name, min, max) = (self.name, self.min.map(|size| size.0), self.max.map(|size| size.0));
         if name.is_empty() {
             return Err("node-groups: a name is empty; \"*\" stands for every group".to_owned());
+        }
+        if let Some(size) = [min, max].into_iter().flatten().find(|size| *size > MAX_NODES) {
+            return Err(format!("node-groups: {name}: {size} is more than {MAX_NODES} nodes"));
         }
         if let (Some(min), Some(max)) = (min, max)
             && min > max

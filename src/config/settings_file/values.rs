@@ -15,7 +15,7 @@ use crate::core::{
 };
 
 /// Longest period that is taken for meant.
-const LONGEST_PERIOD: Duration = Duration::from_secs(366 * 24 * 3600);
+const MAX_PERIOD: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// A type that is read of a text, as it is written in the file.
 macro_rules! value {
@@ -44,21 +44,13 @@ value!(
     Amount(u64),
     |text| Ok(quantity(text)?.units())
 );
-value!(
-    /// A number of things.
-    Count(u64),
-    |text| text.parse().map_err(|_| format!("{text:?} is no number; expected one like 2"))
-);
+value!(Count(u64), |text| text.parse().map_err(|_| format!("{text:?} is no number; expected one like 2")));
 value!(
     /// A size of a node group.
     Nodes(u32),
     |text| text.parse().map_err(|_| format!("{text:?} is no number of nodes"))
 );
-value!(
-    /// Whether something is so.
-    Flag(bool),
-    |text| text.parse().map_err(|_| format!("{text:?} is neither true nor false"))
-);
+value!(Flag(bool), |text| text.parse().map_err(|_| format!("{text:?} is neither true nor false")));
 value!(
     /// The key of a label.
     #[derive(Eq, PartialOrd, Ord)]
@@ -82,32 +74,22 @@ value!(
         Err(format!("{text:?} is no extended resource; expected a name like nvidia.com/gpu"))
     }
 );
-value!(
-    /// A taint.
-    TaintText(Taint),
-    |text| text.parse().map_err(|error: crate::core::template::labels::LabelError| error.to_string())
-);
+value!(TaintText(Taint), |text| text
+    .parse()
+    .map_err(|error: crate::core::template::labels::LabelError| error.to_string()));
 value!(
     /// A threshold of the kubelet's eviction.
     EvictionThreshold(Threshold),
     |text| parse_threshold(text)
         .ok_or_else(|| format!("{text:?} is no eviction threshold; expected one like 100Mi or 10%"))
 );
-value!(
-    /// An architecture.
-    Architecture(&'static str),
-    |text| kubernetes_architecture(text)
-        .ok_or_else(|| format!("{text:?} is no architecture; expected one like amd64 or arm64"))
-);
-value!(
-    /// A duration.
-    Period(Duration),
-    |text| match humantime::parse_duration(text) {
-        Ok(period) if period <= LONGEST_PERIOD => Ok(period),
-        Ok(_) => Err(format!("{text:?} is longer than a year")),
-        Err(error) => Err(format!("{text:?} is no duration ({error}); expected one like 10m or 90s")),
-    }
-);
+value!(Architecture(&'static str), |text| kubernetes_architecture(text)
+    .ok_or_else(|| format!("{text:?} is no architecture; expected one like amd64 or arm64")));
+value!(Period(Duration), |text| match humantime::parse_duration(text) {
+    Ok(period) if period <= MAX_PERIOD => Ok(period),
+    Ok(_) => Err(format!("{text:?} is longer than a year")),
+    Err(error) => Err(format!("{text:?} is no duration ({error}); expected one like 10m or 90s")),
+});
 value!(
     /// A share of the whole.
     Share(f64),

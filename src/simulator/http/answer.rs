@@ -27,7 +27,7 @@ pub(super) fn set_header(response: &mut Response, name: HeaderName, value: &str)
     }
 }
 
-/// 401 of the auth middleware of every service but Keystone (FINDINGS, Logging in).
+/// 401 of the auth middleware of every service but Keystone (docs/openstack-behaviour.md#error-bodies).
 pub(super) fn unauthorized(base: &str) -> Response {
     let body = json!({"error": {
         "code": 401,
@@ -39,13 +39,25 @@ pub(super) fn unauthorized(base: &str) -> Response {
     response
 }
 
-/// An error of Magnum's own (facts, Magnum 1.2): the title is the text up to its first full stop.
+/// An error of Magnum's own (docs/openstack-behaviour.md#error-bodies): the title is the text up to its first full
+/// stop.
 pub(super) fn magnum_error(status: StatusCode, detail: &str) -> Response {
     let title = detail.split('.').next().unwrap_or_default();
     magnum_error_with_code(status, "client", title, detail)
 }
 
-/// 406 of Magnum's method routing: no code, no version headers (T:magnum-resize-api-1.6.http).
+/// An error that Magnum did not expect.
+pub(super) fn magnum_server_error(detail: &str) -> Response {
+    let title = detail.split('.').next().unwrap_or_default();
+    magnum_error_with_code(StatusCode::INTERNAL_SERVER_ERROR, "server", title, detail)
+}
+
+/// 404 where Magnum has no route (`magnum-no-route.http`).
+pub(super) fn magnum_no_route() -> Response {
+    magnum_error_with_code(StatusCode::NOT_FOUND, "", "Not Found", "")
+}
+
+/// 406 of Magnum's method routing: no code, no version headers (`magnum-resize-api-1.6.http`).
 pub(super) fn magnum_not_acceptable(detail: &str) -> Response {
     magnum_error_with_code(StatusCode::NOT_ACCEPTABLE, "", "Not Acceptable", detail)
 }
@@ -62,7 +74,7 @@ fn magnum_error_with_code(status: StatusCode, code: &str, title: &str, detail: &
     json_answer(status, &json!({"errors": [error]}))
 }
 
-/// An error of Heat's engine (T:heat-stack-404.http).
+/// An error of Heat's engine (`heat-stack-404.http`).
 pub(super) fn heat_error(status: StatusCode, kind: &str, message: &str) -> Response {
     let explanation = match status {
         StatusCode::NOT_FOUND => "The resource could not be found.",
@@ -81,8 +93,8 @@ pub(super) fn heat_error(status: StatusCode, kind: &str, message: &str) -> Respo
     json_answer(status, &body)
 }
 
-/// What Heat's web framework makes of a status without a body of its own (T:heat-patch-grow-202.http,
-/// T:heat-resource-by-stack-id-alone-404.http).
+/// What the web framework of Heat and Nova makes of a status without a body of its own (`heat-patch-grow-202.http`,
+/// `heat-resource-by-stack-id-alone-404.http`, `nova-slash-servers.http`).
 pub(super) fn heat_plain(status: StatusCode, message: &str) -> Response {
     let title = status.canonical_reason().unwrap_or_default();
     let body = json!({
@@ -93,7 +105,7 @@ pub(super) fn heat_plain(status: StatusCode, message: &str) -> Response {
     json_answer(status, &body)
 }
 
-/// 404 where Heat has no route.
+/// 404 where Heat or Nova have no route.
 pub(super) fn heat_no_route() -> Response {
     heat_plain(StatusCode::NOT_FOUND, "The resource could not be found.<br /><br />\n\n\n")
 }

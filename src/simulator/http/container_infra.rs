@@ -7,58 +7,59 @@ use axum::{
     extract::{Path, Query, Request, State},
     middleware::{Next, from_fn_with_state},
     response::Response,
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use http::{HeaderName, StatusCode, header as headers};
 use serde_json::{Value, json};
 
 use super::{
-    Refusal, Site,
-    answer::{json_answer, magnum_error, magnum_not_acceptable, ok, set_header},
-    authenticate, group_requests, header, magnum_bodies, resize,
+    Site,
+    answer::{json_answer, magnum_error, magnum_no_route, magnum_not_acceptable, ok, set_header},
+    authenticate, certificates, cluster_requests, cluster_templates, group_requests, header, magnum_bodies,
+    magnum_common::{MinorVersion, no_group, require_cluster},
+    magnum_statistics, resize,
 };
-use crate::simulator::{faults::Staleness, world::World};
+use crate::simulator::{cluster::Group, faults::Staleness, world::World};
 
 /// Most records on a page.
 const PAGE: usize = 1000;
 
-/// The minor version that a request asks for; the major version is always 1 (FINDINGS, Microversions).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct MinorVersion(pub(super) u32);
-
-impl MinorVersion {
-    /// Refuses a method that came with a later version, in the name that Magnum has for it.
-    pub(super) fn require(self, since: u32, method: &str) -> Result<(), Refusal> {
-        if self.0 >= since {
-            return Ok(());
-        }
-        let detail = format!(
-            "Version 1.{} was requested but the requested API {method} is not supported for this version.",
-            self.0
-        );
-        Err(Box::new(magnum_not_acceptable(&detail)))
-    }
-}
-
 pub(super) fn routes(site: &Site) -> Router<Site> {
-    let v1 = Router::new()
-        .route("/container-infra/v1/clusters", get(list_clusters))
-        .route("/container-infra/v1/clusters/{cluster}", get(show_cluster))
-        .route("/container-infra/v1/clusters/{cluster}/actions/resize", post(resize::resize))
-        .route(
-            "/container-infra/v1/clusters/{cluster}/nodegroups",
-            get(list_groups).post(group_requests::create),
-        )
-        .route(
-            "/container-infra/v1/clusters/{cluster}/nodegroups/{nodegroup}",
-            get(show_group).patch(group_requests::update).delete(group_requests::delete),
-        )
+    let group = get(show_group).patch(group_requests::update).delete(group_requests::delete);
+    let records: [(&str, MethodRouter<Site>); 13] = [
+        ("clusters", get(list_clusters)),
+        ("clusters/{cluster}", get(show_cluster).patch(cluster_requests::update)),
+        ("clusters/{cluster}/detail", get(no_detail)),
+        ("clusters/{cluster}/actions/resize", post(resize::resize)),
+        ("clusters/{cluster}/nodegroups", get(list_groups).post(group_requests::create)),
+        ("clusters/{cluster}/nodegroups/{nodegroup}", group),
+        ("clustertemplates", get(cluster_templates::list)),
+        ("clustertemplates/{template}", get(cluster_templates::show)),
+        ("certificates", post(certificates::sign)),
+        ("certificates/{cluster}", get(certificates::show)),
+        ("stats", get(magnum_statistics::show)),
+        ("mservices", get(magnum_statistics::services)),
+        ("quotas", get(magnum_statistics::quotas)),
+    ];
+    let mut v1 = Router::new()
+        .route("/container-infra/v1/clusters/detail", get(list_clusters_in_full))
+        .route("/container-infra/v1/clusters/detail/", get(no_detail))
+        .route("/container-infra/v1/clustertemplates/detail", get(cluster_templates::list));
+    for (path, methods) in records {
+        // Magnum takes a slash at the end as well, and python-magnumclient sends one.
+        v1 = v1
+            .route(&format!("/container-infra/v1/{path}"), methods.clone())
+            .route(&format!("/container-infra/v1/{path}/"), methods);
+    }
+    let v1 = v1
         .layer(from_fn_with_state(site.clone(), negotiate))
         .layer(from_fn_with_state(site.clone(), authenticate));
-    // The only document that needs no token (facts, Magnum 1.1).
+    // The only documents that need no token (docs/openstack-behaviour.md#api-versions).
     Router::new()
         .route("/container-infra", get(versions))
         .route("/container-infra/", get(versions))
+        .route("/container-infra/v1", get(resources))
+        .route("/container-infra/v1/", get(resources))
         .merge(v1)
         .layer(from_fn_with_state(site.clone(), add_request_id))
 }
@@ -85,7 +86,8 @@ async fn negotiate(State(site): State<Site>, request: Request, next: Next) -> Re
     };
     let mut request = request;
     request.extensions_mut().insert(MinorVersion(minor));
-    let mut response = next.run(request).await;
+    let mut response =
+        if has_route(&site, request.uri().path()) { next.run(request).await } else { magnum_no_route() };
     // Magnum's method routing answers before there is a version to speak of.
     if response.status() != StatusCode::NOT_ACCEPTABLE {
         add_version_headers(&mut response, &format!("1.{minor}"), newest);
@@ -93,8 +95,15 @@ async fn negotiate(State(site): State<Site>, request: Request, next: Next) -> Re
     response
 }
 
+/// Whether the simulated release knows of such a path.
+fn has_route(site: &Site, path: &str) -> bool {
+    let profile = site.simulator.read(Staleness::default(), |world| world.options.profile);
+    (profile.has_resize() || !path.contains("/actions/resize"))
+        && (profile.has_node_groups() || !path.contains("/nodegroups"))
+}
+
 fn newest(site: &Site) -> u32 {
-    site.simulator.read(Staleness::default(), |world| world.options.magnum_minor_version)
+    site.simulator.read(Staleness::default(), |world| world.options.newest_minor())
 }
 
 /// `Err` without the service type, `None` for a version that cannot be.
@@ -148,19 +157,46 @@ async fn versions(State(site): State<Site>) -> Response {
     }))
 }
 
-/// 404 unless this is the cluster, by name or UUID.
-pub(super) fn require_cluster(world: &World, name_or_uuid: &str) -> Result<(), Refusal> {
-    let cluster = &world.cluster;
-    if cluster.name == name_or_uuid || cluster.uuid.to_string() == name_or_uuid {
-        return Ok(());
+/// What there is below `/v1` (`magnum-v1.http`), as far as it is simulated.
+async fn resources(State(site): State<Site>) -> Response {
+    let root = format!("{}/container-infra", site.base);
+    let mut body = json!({
+        "id": "v1",
+        "media_types": [{
+            "base": "application/json",
+            "type": "application/vnd.openstack.magnum.v1+json",
+        }],
+        "links": [{"href": format!("{root}/v1/"), "rel": "self"}],
+    });
+    if let Some(fields) = body.as_object_mut() {
+        for resource in ["clustertemplates", "clusters", "quotas", "certificates", "mservices", "stats"] {
+            let links = magnum_bodies::links(&site.base, &format!("{resource}/"));
+            fields.insert(resource.to_owned(), links);
+        }
     }
-    let detail = format!("Cluster {name_or_uuid} could not be found.");
-    Err(Box::new(magnum_error(StatusCode::NOT_FOUND, &detail)))
+    ok(&body)
 }
 
-/// 404 for a node group.
-pub(super) fn no_group(name_or_uuid: &str) -> Response {
-    magnum_error(StatusCode::NOT_FOUND, &format!("Nodegroup {name_or_uuid} could not be found."))
+async fn list_clusters_in_full(
+    State(site): State<Site>,
+    Extension(staleness): Extension<Staleness>,
+    Extension(version): Extension<MinorVersion>,
+) -> Response {
+    let cluster = site.simulator.read(staleness, |world| {
+        let mut cluster = magnum_bodies::cluster(world, version, &site.base);
+        // Only the cluster alone is told with what went wrong.
+        if let Some(fields) = cluster.as_object_mut() {
+            fields.remove("faults");
+        }
+        cluster
+    });
+    ok(&json!({"clusters": [cluster]}))
+}
+
+/// Details are of all clusters at once, and Magnum takes no slash behind them (`magnum-cluster-detail-of-one.http`,
+/// its words).
+async fn no_detail() -> Response {
+    magnum_error(StatusCode::NOT_FOUND, "The %(name)s resource %(id)s could not be found.")
 }
 
 async fn list_clusters(
@@ -192,7 +228,7 @@ async fn list_groups(
     Path(cluster): Path<String>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
-    // Magnum's routing takes a list for what it calls get_one (T:magnum-nodegroups-list-1.8-406.http).
+    // Magnum's routing takes a list for what it calls get_one (`magnum-nodegroups-list-1.8-406.http`).
     if let Err(refusal) = version.require(9, "get_one") {
         return *refusal;
     }
@@ -204,7 +240,7 @@ async fn list_groups(
 
 fn group_page(world: &World, base: &str, query: &HashMap<String, String>) -> Response {
     let wanted = query.get("role").map(String::as_str);
-    let in_role = |number| wanted.is_none_or(|role| magnum_bodies::role(number) == role);
+    let in_role = |group: &Group| wanted.is_none_or(|role| group.role == role);
     let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(PAGE).clamp(1, PAGE);
     let after = match query.get("marker") {
         None => 0,
@@ -214,7 +250,7 @@ fn group_page(world: &World, base: &str, query: &HashMap<String, String>) -> Res
         },
     };
     let mut groups =
-        world.groups.iter().filter(|(number, _)| **number > after && in_role(**number)).peekable();
+        world.groups.iter().filter(|(number, group)| **number > after && in_role(group)).peekable();
     let mut page: Vec<Value> = Vec::new();
     let mut last = String::new();
     while page.len() < limit

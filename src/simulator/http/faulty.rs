@@ -15,12 +15,9 @@ use super::{
     Site,
     answer::{proxy_error, set_header, unauthorized},
 };
-use crate::{
-    core::cloud::Service,
-    simulator::{
-        faults::{CastFate, Fault, Request as FaultRequest, Staleness},
-        records::RequestKey,
-    },
+use crate::simulator::{
+    faults::{CastOutcome, Fault, Request as FaultRequest, Staleness},
+    records::{RequestKey, Service},
 };
 
 /// Marks an answer that never arrives: the connection broke. Over real HTTP its body breaks off; whoever calls the
@@ -38,12 +35,12 @@ const PREFIXES: [(&str, Service); 4] = [
 
 /// Counts a request and lets happen to it what the fault plan has for it.
 pub(super) async fn carry(State(site): State<Site>, mut request: Request, next: Next) -> Response {
-    let faults = meet_faults(&site, &request);
-    let latency = site.simulator.latency();
+    let faults = draw_faults(&site, &request);
+    let latency = site.simulator.latency(request.uri().path());
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
-    let mut fate = CastFate::default();
+    let mut outcome = CastOutcome::default();
     let mut staleness = Staleness::default();
     for fault in &faults {
         match fault {
@@ -60,14 +57,14 @@ pub(super) async fn carry(State(site): State<Site>, mut request: Request, next: 
             }
             Fault::Unauthorized => return unauthorized(&site.base),
             Fault::CutBefore => return cut(),
-            Fault::LostCast => fate.lost = true,
-            Fault::DelayedCast(delay) => fate.delay = *delay,
-            Fault::HeatRefuses => fate.refused = true,
+            Fault::LostCast => outcome.lost = true,
+            Fault::DelayedCast(delay) => outcome.delay = *delay,
+            Fault::HeatRefuses => outcome.refused = true,
             Fault::StaleRead(age) | Fault::Lagging(age) => staleness.0 = staleness.0.max(*age),
             Fault::Slow(_) | Fault::TruncatedBody | Fault::CutAfter => {}
         }
     }
-    request.extensions_mut().insert(fate);
+    request.extensions_mut().insert(outcome);
     request.extensions_mut().insert(staleness);
     let mut response = next.run(request).await;
     for fault in &faults {
@@ -82,7 +79,7 @@ pub(super) async fn carry(State(site): State<Site>, mut request: Request, next: 
 }
 
 /// Counts the request and draws its faults.
-fn meet_faults(site: &Site, request: &Request) -> Vec<Fault> {
+fn draw_faults(site: &Site, request: &Request) -> Vec<Fault> {
     let path = request.uri().path();
     let of_service = |whole: &str| {
         PREFIXES
@@ -96,7 +93,7 @@ fn meet_faults(site: &Site, request: &Request) -> Vec<Fault> {
         .and_then(|matched| of_service(matched.as_str()))
         .map_or_else(|| path.clone(), |(_, template)| template);
     let key = RequestKey { service, method: request.method().clone(), path: template };
-    site.simulator.meet_request(key, &FaultRequest { service, method: request.method(), path: &path })
+    site.simulator.record_request(key, &FaultRequest { service, method: request.method(), path: &path })
 }
 
 /// An answer that breaks off before its first byte of body.

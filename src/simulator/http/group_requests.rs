@@ -1,6 +1,6 @@
-//! Magnum's changes to node groups other than their size.
+//! Magnum's changes to node groups other than their size (Magnum 15.0.1 `api/controllers/v1/nodegroup.py`).
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
     Extension,
@@ -9,19 +9,76 @@ use axum::{
     response::Response,
 };
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::{
-    Site,
-    answer::{json_answer, magnum_error},
-    container_infra::{MinorVersion, no_group, require_cluster},
-    magnum_bodies,
+    Refusal, Site,
+    answer::{json_answer, magnum_error, magnum_server_error},
+    json_patch,
+    magnum_bodies::{self, cluster_labels},
+    magnum_common::{MinorVersion, bad_request, no_group, require_cluster},
+    wsme,
 };
 use crate::simulator::{
-    cluster::DEFAULT_WORKER,
+    cluster::{DEFAULT_WORKER, Group},
     conductor::{Cast, Order},
+    faults::Staleness,
     options::GroupOptions,
+    world::World,
 };
+
+/// What a new group may have.
+const FIELDS: [&str; 10] = [
+    "name",
+    "docker_volume_size",
+    "labels",
+    "flavor_id",
+    "image_id",
+    "node_count",
+    "role",
+    "min_node_count",
+    "max_node_count",
+    "merge_labels",
+];
+/// What Magnum fills in by itself.
+const READ_ONLY: [&str; 4] = ["project_id", "links", "node_addresses", "stack_id"];
+/// What no patch may touch: all but the bounds.
+const INTERNAL: [&str; 21] = [
+    "created_at",
+    "id",
+    "links",
+    "updated_at",
+    "uuid",
+    "project_id",
+    "user_id",
+    "name",
+    "cluster_id",
+    "docker_volume_size",
+    "labels",
+    "flavor_id",
+    "image_id",
+    "node_addresses",
+    "node_count",
+    "role",
+    "is_default",
+    "stack_id",
+    "status",
+    "status_reason",
+    "version",
+];
+/// What the answer to a creation does not have yet (`magnum-slash-nodegroup-create-202.http`).
+const NOT_YET: [&str; 10] = [
+    "id",
+    "docker_volume_size",
+    "node_addresses",
+    "is_default",
+    "stack_id",
+    "status",
+    "status_reason",
+    "version",
+    "created_at",
+    "updated_at",
+];
 
 /// `POST …/nodegroups`.
 pub(super) async fn create(
@@ -33,39 +90,124 @@ pub(super) async fn create(
     if let Err(refusal) = version.require(9, "post") {
         return *refusal;
     }
-    let Ok(request) = serde_json::from_slice::<Value>(&body) else {
-        return bad_request("Request is not in valid JSON format");
+    let (least, labels) = site
+        .simulator
+        .read(Staleness::default(), |world| (world.options.profile.least_size(), cluster_labels(world)));
+    let options = match parse_creation(&body, least, labels) {
+        Ok(options) => options,
+        Err(detail) => return bad_request(&detail),
     };
-    let Some(name) = request.get("name").and_then(Value::as_str) else {
-        return bad_request(
-            "Invalid input for field/attribute name. Value: 'None'. Mandatory field missing.",
-        );
-    };
-    let number = |field: &str| request.get(field).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
-    let (min, max) = (number("min_node_count").unwrap_or(0), number("max_node_count"));
-    let mut options = GroupOptions::new(name, number("node_count").unwrap_or(1), min, max);
-    if let Some(flavor_id) = request.get("flavor_id").and_then(Value::as_str) {
-        flavor_id.clone_into(&mut options.flavor_id);
+    site.simulator
+        .change(|inner| {
+            let world = &mut inner.world;
+            require_cluster(world, &cluster)?;
+            check_creation(world, &options)?;
+            let number = world.create_group(options);
+            let group = world.groups.get(&number).ok_or_else(|| Box::new(no_group("")))?;
+            let mut answer = magnum_bodies::group(world, version, number, group, &site.base);
+            if let Some(fields) = answer.as_object_mut() {
+                fields.retain(|field, _| !NOT_YET.contains(&field.as_str()));
+            }
+            Ok(json_answer(StatusCode::ACCEPTED, &answer))
+        })
+        .unwrap_or_else(|refusal: Refusal| *refusal)
+}
+
+fn parse_creation(
+    body: &[u8],
+    least: u32,
+    of_cluster: BTreeMap<String, String>,
+) -> Result<GroupOptions, String> {
+    const ARGUMENT: &str = "nodegroup";
+    let known: Vec<&str> = FIELDS.iter().chain(&READ_ONLY).copied().collect();
+    let fields = wsme::object(body, ARGUMENT, &known)?;
+    for field in READ_ONLY {
+        if let Some(value) = fields.get(field) {
+            return Err(wsme::invalid(field, value, "Cannot set read only field."));
+        }
     }
-    site.simulator.change(|inner| {
-        let world = &mut inner.world;
-        if let Err(refusal) = require_cluster(world, &cluster) {
-            return *refusal;
+    let count = |field: &str, least: u32| wsme::count(&fields, field, ARGUMENT, least);
+    // No name is found out only when all else is well.
+    let name = wsme::text_of(&fields, "name")?.unwrap_or_default();
+    let mut options = GroupOptions::new(
+        name,
+        count("node_count", least)?.unwrap_or(1),
+        count("min_node_count", least)?.unwrap_or(least),
+        count("max_node_count", 0)?,
+    );
+    if let Some(flavor_id) = wsme::text_of(&fields, "flavor_id")? {
+        options.flavor_id = flavor_id;
+    }
+    if let Some(role) = wsme::text_of(&fields, "role")? {
+        options.role = role;
+    }
+    options.labels = parse_labels(&fields, of_cluster)?;
+    Ok(options)
+}
+
+/// The labels that the group will have; `None` for the cluster's.
+fn parse_labels(
+    fields: &Map<String, Value>,
+    of_cluster: BTreeMap<String, String>,
+) -> Result<Option<BTreeMap<String, String>>, String> {
+    let given = match fields.get("labels") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Object(labels)) => labels,
+        Some(other) => return Err(wsme::invalid("labels", other, "Wrong type.")),
+    };
+    let merge = fields.get("merge_labels").is_some_and(|merge| match merge {
+        Value::String(text) => text.eq_ignore_ascii_case("true"),
+        other => other == &Value::Bool(true),
+    });
+    let mut labels = if merge { of_cluster } else { BTreeMap::new() };
+    labels.extend(given.iter().map(|(key, value)| (key.clone(), wsme::plain(value))));
+    Ok(Some(labels))
+}
+
+fn check_creation(world: &World, options: &GroupOptions) -> Result<(), Refusal> {
+    let GroupOptions { name, node_count, min, max, role, .. } = options;
+    if world.find_group(name).is_some() {
+        let cluster = &world.cluster.name;
+        return Err(conflict(&format!(
+            "A node group with name {name} already exists in the cluster {cluster}."
+        )));
+    }
+    check_counts(name, *node_count, *min, *max)?;
+    if role == "master" {
+        return Err(Box::new(bad_request("Creating master nodegroups is currently not supported.")));
+    }
+    if name.is_empty() {
+        return Err(Box::new(magnum_server_error("Field `name' cannot be None")));
+    }
+    Ok(())
+}
+
+/// A maximum of 0 counts as none here (`_validate_node_count`).
+fn check_counts(name: &str, node_count: u32, min: u32, max: Option<u32>) -> Result<(), Refusal> {
+    let (attribute, explanation) = match max.filter(|max| *max > 0) {
+        Some(max) if max < min => {
+            let text = format!("min_node_count ({min}) should be less or equal to max_node_count ({max})");
+            ("max_node_count", text)
         }
-        if world.find_group(&options.name).is_some() {
-            let cluster = &world.cluster.name;
-            let detail =
-                format!("A node group with name {} already exists in the cluster {cluster}", options.name);
-            return magnum_error(StatusCode::CONFLICT, &detail);
+        Some(max) if node_count > max => {
+            let text = format!("node_count ({node_count}) should be less or equal to max_node_count ({max})");
+            ("max_node_count", text)
         }
-        let number = world.create_group(options);
-        let Some(group) = world.groups.get(&number) else { return no_group("") };
-        json_answer(StatusCode::ACCEPTED, &magnum_bodies::group(world, version, number, group, &site.base))
-    })
+        _ if min > node_count => {
+            let text = format!("min_node_count ({min}) should be less or equal to node_count ({node_count})");
+            ("min_node_count", text)
+        }
+        _ => return Ok(()),
+    };
+    Err(conflict(&format!("{attribute} for {name} is invalid ({explanation}).")))
+}
+
+fn conflict(detail: &str) -> Refusal {
+    Box::new(magnum_error(StatusCode::CONFLICT, detail))
 }
 
 /// `PATCH …/nodegroups/{nodegroup}`: the answer shows the new bounds with the old status
-/// (T:magnum-nodegroup-patch-min-max.http).
+/// (`magnum-nodegroup-patch-min-max.http`).
 pub(super) async fn update(
     State(site): State<Site>,
     Extension(version): Extension<MinorVersion>,
@@ -75,33 +217,38 @@ pub(super) async fn update(
     if let Err(refusal) = version.require(9, "patch") {
         return *refusal;
     }
-    let Ok(Value::Array(operations)) = serde_json::from_slice(&body) else {
-        return bad_request("Request is not in valid JSON format");
+    let operations = match json_patch::parse(&body, &INTERNAL) {
+        Ok(operations) => operations,
+        Err(detail) => return bad_request(&detail),
     };
-    site.simulator.change(|inner| {
-        let world = &mut inner.world;
-        if let Err(refusal) = require_cluster(world, &cluster) {
-            return *refusal;
-        }
-        let Some((number, group)) = world.find_group(&nodegroup) else { return no_group(&nodegroup) };
-        let mut changed = group.clone();
-        for operation in &operations {
-            let path = operation.get("path").and_then(Value::as_str).unwrap_or_default();
-            let value = operation.get("value").and_then(Value::as_u64);
-            let value = value.and_then(|value| u32::try_from(value).ok());
-            match (path, value) {
-                ("/min_node_count", value) => changed.min = value.unwrap_or(0),
-                ("/max_node_count", value) => changed.max = value,
-                _ => {
-                    let path = path.trim_start_matches('/');
-                    return bad_request(&format!("'{path}' is an internal attribute and can not be updated"));
-                }
-            }
-        }
-        let order = Order::SetBounds { min: changed.min, max: changed.max };
-        world.cast(Cast { group: number, order, refused: false }, Duration::ZERO);
-        json_answer(StatusCode::ACCEPTED, &magnum_bodies::group(world, version, number, &changed, &site.base))
-    })
+    site.simulator
+        .change(|inner| {
+            let world = &mut inner.world;
+            require_cluster(world, &cluster)?;
+            let Some((number, group)) = world.find_group(&nodegroup) else {
+                return Err(Box::new(no_group(&nodegroup)));
+            };
+            let mut changed = group.clone();
+            patch_bounds(&mut changed, &operations, world.options.profile.least_size())
+                .map_err(|detail| Box::new(bad_request(&detail)))?;
+            check_counts(&changed.name, changed.node_count, changed.min, changed.max)?;
+            let order = Order::SetBounds { min: changed.min, max: changed.max };
+            world.cast(Cast { group: number, order, refused: false }, Duration::ZERO);
+            let answer = magnum_bodies::group(world, version, number, &changed, &site.base);
+            Ok(json_answer(StatusCode::ACCEPTED, &answer))
+        })
+        .unwrap_or_else(|refusal: Refusal| *refusal)
+}
+
+/// Sets the bounds that a patch names; one that is removed falls back to Magnum's default.
+fn patch_bounds(group: &mut Group, operations: &[json_patch::Operation], least: u32) -> Result<(), String> {
+    let mut record = Map::new();
+    record.insert("min_node_count".to_owned(), json!(group.min));
+    record.insert("max_node_count".to_owned(), json!(group.max));
+    json_patch::apply(operations, &mut record)?;
+    group.min = json_patch::count(&record, "min_node_count", least)?.unwrap_or(least);
+    group.max = json_patch::count(&record, "max_node_count", 0)?;
+    Ok(())
 }
 
 /// `DELETE …/nodegroups/{nodegroup}`.
@@ -127,8 +274,4 @@ pub(super) async fn delete(
         *response.status_mut() = StatusCode::NO_CONTENT;
         response
     })
-}
-
-fn bad_request(detail: &str) -> Response {
-    magnum_error(StatusCode::BAD_REQUEST, detail)
 }

@@ -120,7 +120,7 @@ fn refuse(site: &Site, refusal: &Refusal) -> Response {
     response
 }
 
-/// The rules of facts, 6.5, and FINDINGS, Logging in.
+/// The rules of docs/openstack-behaviour.md#logging-in.
 fn log_in(request: &Value) -> Result<Login, Refusal> {
     let auth = request.get("auth").ok_or(Refusal::BadRequest(NO_AUTH))?;
     let identity = auth.get("identity").ok_or(Refusal::BadRequest(NO_AUTH))?;
@@ -188,7 +188,7 @@ fn is_application_credential(credential: &Value) -> bool {
         && (is(credential, "id", CREDENTIALS.application_credential_id) || by_name())
 }
 
-/// The body of a token; with a trust, user and project are the trustor's (FINDINGS, Logging in).
+/// The body of a token; with a trust, user and project are the trustor's (docs/openstack-behaviour.md#logging-in).
 fn token_body(site: &Site, login: Login) -> Value {
     let method = match login {
         Login::ApplicationCredential => "application_credential",

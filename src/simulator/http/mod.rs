@@ -1,15 +1,27 @@
 //! The four services over HTTP, under one origin.
 
 mod answer;
+mod certificates;
+mod cluster_requests;
+mod cluster_templates;
 mod container_infra;
 mod faulty;
 mod group_requests;
+mod heat_common;
 mod identity;
+mod json_patch;
 mod magnum_bodies;
+mod magnum_common;
+mod magnum_statistics;
+mod member_stack;
+mod nested_resources;
 mod nova;
 mod orchestration;
 mod resize;
+mod server_groups;
 mod stack_bodies;
+mod stack_events;
+mod wsme;
 
 use std::sync::Arc;
 
@@ -32,8 +44,15 @@ pub(super) struct Site {
     base: Arc<str>,
 }
 
-/// All services; links and Location headers begin with `base_url`.
-pub(super) fn router(simulator: Simulator, base_url: &str) -> Router {
+impl Simulator {
+    /// All services under one origin: `/identity/v3`, `/container-infra/v1`, `/orchestration/v1/{project}` and
+    /// `/compute/v2.1`. The catalog, links and Location headers begin with `base_url`.
+    pub fn router(&self, base_url: &str) -> Router {
+        router(self.clone(), base_url)
+    }
+}
+
+fn router(simulator: Simulator, base_url: &str) -> Router {
     let site = Site { simulator, base: base_url.trim_end_matches('/').into() };
     Router::new()
         .merge(identity::routes(&site))
@@ -47,14 +66,21 @@ pub(super) fn router(simulator: Simulator, base_url: &str) -> Router {
 
 /// What the service says to a path that it does not know.
 async fn no_route(State(site): State<Site>, uri: Uri) -> Response {
-    if uri.path().starts_with("/orchestration") {
-        let mut response = answer::heat_no_route();
-        let request_id = HeaderName::from_static("x-openstack-request-id");
-        answer::set_header(&mut response, request_id, &site.simulator.request_id());
-        response
+    let is_below = |prefix: &str| uri.path().starts_with(prefix);
+    let (mut response, headers): (_, &[&'static str]) = if is_below("/orchestration") {
+        (answer::heat_no_route(), &["x-openstack-request-id"])
+    } else if is_below("/compute") {
+        (answer::heat_no_route(), &["x-openstack-request-id", "x-compute-request-id"])
+    } else if is_below("/container-infra") {
+        (answer::magnum_no_route(), &["x-openstack-request-id"])
     } else {
-        answer::proxy_error(StatusCode::NOT_FOUND)
+        return answer::proxy_error(StatusCode::NOT_FOUND);
+    };
+    let request_id = site.simulator.request_id();
+    for header in headers {
+        answer::set_header(&mut response, HeaderName::from_static(header), &request_id);
     }
+    response
 }
 
 /// Middleware: 401 unless the request has a good token.

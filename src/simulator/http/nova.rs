@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::{
     Extension, Router,
     extract::{Path, Query, Request, State},
-    middleware::{Next, from_fn_with_state},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::Response,
     routing::get,
 };
@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{
     Refusal, Site,
     answer::{nova_error, ok, set_header},
-    authenticate, header,
+    authenticate, header, server_groups,
 };
 use crate::simulator::{
     compute::{FLAVORS, Flavor, Server, ServerStatus, flavor},
@@ -38,16 +38,22 @@ const HOST: &str = "3a5d167eeb437b20954b5517bbbc65acdd83447551218004efb24974";
 struct MinorVersion(u32);
 
 pub(super) fn routes(site: &Site) -> Router<Site> {
+    let version = Router::new()
+        .route("/compute/v2.1", get(show_version))
+        .route("/compute/v2.1/", get(show_version))
+        .layer(from_fn(negotiate));
     Router::new()
         .route("/compute/v2.1/servers", get(list))
         .route("/compute/v2.1/servers/detail", get(list_detail))
         .route("/compute/v2.1/servers/{server}", get(show).delete(delete))
+        .route("/compute/v2.1/os-server-groups", get(server_groups::list))
         .route("/compute/v2.1/flavors", get(list_flavors))
         .route("/compute/v2.1/flavors/detail", get(list_flavors_detail))
         .route("/compute/v2.1/flavors/{flavor}", get(show_flavor))
         .route("/compute/v2.1/flavors/{flavor}/os-extra_specs", get(show_extra_specs))
-        .layer(from_fn_with_state(site.clone(), negotiate))
+        .layer(from_fn(negotiate))
         .layer(from_fn_with_state(site.clone(), authenticate))
+        .merge(version)
         .layer(from_fn_with_state(site.clone(), add_request_ids))
 }
 
@@ -91,6 +97,25 @@ async fn negotiate(mut request: Request, next: Next) -> Response {
     response
 }
 
+/// What clients learn the microversions from, without a token (`nova-version.http`).
+async fn show_version(State(site): State<Site>) -> Response {
+    ok(&json!({"version": {
+        "id": "v2.1",
+        "status": "CURRENT",
+        "version": format!("2.{NEWEST}"),
+        "min_version": "2.1",
+        "updated": "2013-07-23T11:33:21Z",
+        "links": [
+            {"rel": "self", "href": format!("{}/compute/v2.1/", site.base)},
+            {"rel": "describedby", "type": "text/html", "href": "http://docs.openstack.org/"},
+        ],
+        "media-types": [{
+            "base": "application/json",
+            "type": "application/vnd.openstack.compute+json;version=2.1",
+        }],
+    }}))
+}
+
 async fn list(
     State(site): State<Site>,
     Extension(staleness): Extension<Staleness>,
@@ -116,7 +141,7 @@ async fn list_detail(
     })
 }
 
-/// A page of servers, newest first; `name` is a regular expression (FINDINGS, Nova).
+/// A page of servers, newest first; `name` is a regular expression (docs/openstack-behaviour.md#nova).
 fn page(
     site: &Site,
     staleness: Staleness,
@@ -266,7 +291,7 @@ fn server_body(world: &World, id: Uuid, server: &Server, version: MinorVersion, 
     body
 }
 
-/// From 2.47 on the flavor itself without its id, below only the id (FINDINGS, Nova).
+/// From 2.47 on the flavor itself without its id, below only the id (docs/openstack-behaviour.md#nova).
 fn embedded_flavor(flavor_id: &str, version: MinorVersion, base: &str) -> Value {
     let Some(flavor) = flavor(flavor_id) else { return json!({"id": flavor_id, "links": []}) };
     if version.0 >= 47 {
@@ -331,7 +356,7 @@ async fn list_flavors_detail(
     ok(&json!({"flavors": flavors}))
 }
 
-/// By id alone; by name there is none (T:nova-flavor-by-name-404.http).
+/// By id alone; by name there is none (`nova-flavor-by-name-404.http`).
 fn flavor_with_id(id: &str) -> Result<&'static Flavor, Refusal> {
     FLAVORS.iter().find(|flavor| flavor.id == id).ok_or_else(|| {
         let message = format!("Flavor {id} could not be found.");

@@ -10,30 +10,35 @@ use axum::{
     response::Response,
     routing::get,
 };
-use http::{HeaderName, StatusCode, header};
+use http::{HeaderName, StatusCode, Uri, header};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{
     Site,
     answer::{heat_error, heat_plain, ok, set_header},
     authenticate,
+    heat_common::{PartPath, StackPath, find, no_stack},
+    nested_resources::{self, Wanted},
     stack_bodies::{self, StackView},
+    stack_events,
 };
-use crate::simulator::{faults::Staleness, traversal::StackPatch, world::World};
-
-/// Where a request's stack is: project, name, id.
-type StackPath = (String, String, String);
-/// The same with a resource or an output.
-type PartPath = (String, String, String, String);
+use crate::simulator::{faults::Staleness, traversal::StackPatch};
 
 pub(super) fn routes(site: &Site) -> Router<Site> {
     let stack = "/orchestration/v1/{project}/stacks/{name}/{id}";
     Router::new()
         .route("/orchestration/v1/{project}/stacks", get(list))
+        .route("/orchestration/v1/{project}/stacks/detail", get(list))
         .route("/orchestration/v1/{project}/stacks/{stack}", get(redirect).patch(redirect))
+        .route("/orchestration/v1/{project}/stacks/{stack}/resources", get(redirect))
+        .route("/orchestration/v1/{project}/stacks/{stack}/events", get(redirect))
         .route(stack, get(show).patch(update))
         .route(&format!("{stack}/resources"), get(list_resources))
         .route(&format!("{stack}/resources/{{part}}"), get(show_resource))
+        .route(&format!("{stack}/resources/{{part}}/events"), get(stack_events::list_of_resource))
+        .route(&format!("{stack}/resources/{{part}}/events/{{event}}"), get(stack_events::show))
+        .route(&format!("{stack}/events"), get(stack_events::list))
         .route(&format!("{stack}/outputs"), get(list_outputs))
         .route(&format!("{stack}/outputs/{{part}}"), get(show_output))
         .layer(from_fn_with_state(site.clone(), authenticate))
@@ -47,32 +52,41 @@ async fn add_request_id(State(site): State<Site>, request: Request, next: Next) 
     response
 }
 
-fn no_stack(name: &str) -> Response {
-    let message = format!("The Stack ({name}) could not be found.");
-    heat_error(StatusCode::NOT_FOUND, "EntityNotFound", &message)
-}
-
-/// The stack with this name and this id.
-fn find<'a>(world: &'a World, name: &str, id: &str) -> Option<StackView<'a>> {
-    stack_bodies::stacks(world).find(|stack| stack.id().to_string() == id && stack.name() == name)
-}
-
-async fn list(State(site): State<Site>, Extension(staleness): Extension<Staleness>) -> Response {
+/// The stacks, newest first; nested ones only where they are asked for.
+async fn list(
+    State(site): State<Site>,
+    Extension(staleness): Extension<Staleness>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    let nested = query.get("show_nested").is_some_and(|value| value.eq_ignore_ascii_case("true"));
     site.simulator.read(staleness, |world| {
-        let own = stack_bodies::stacks(world).filter(|stack| matches!(stack, StackView::Group(..)));
-        let stacks: Vec<Value> =
-            own.map(|stack| stack_bodies::stack_in_list(world, stack, &site.base)).collect();
+        let listed =
+            stack_bodies::stacks(world).filter(|stack| nested || matches!(stack, StackView::Group(..)));
+        // Magnum has yet to see that they are gone; Heat shows them to nobody.
+        let listed = listed.filter(|stack| !stack.is_deleted());
+        let mut stacks: Vec<Value> =
+            listed.map(|stack| stack_bodies::stack_in_list(world, stack, &site.base)).collect();
+        stacks.reverse();
         ok(&json!({"stacks": stacks}))
     })
 }
 
-/// By name or id alone, whatever the method: 302 (FINDINGS, Heat).
-async fn redirect(State(site): State<Site>, Path((_, stack)): Path<(String, String)>) -> Response {
+/// By name or id alone, whatever the method: 302, with what comes behind it (docs/openstack-behaviour.md#heat,
+/// `heat-resources-by-name-redirect.http`).
+async fn redirect(State(site): State<Site>, Path((_, stack)): Path<(String, String)>, uri: Uri) -> Response {
+    let id = Uuid::try_parse(&stack).ok();
     site.simulator.read(Staleness::default(), |world| {
         let found = stack_bodies::stacks(world)
-            .find(|candidate| candidate.id().to_string() == stack || candidate.name() == stack);
+            .find(|candidate| Some(candidate.id()) == id || candidate.name() == stack);
         let Some(found) = found else { return no_stack(&stack) };
-        let location = stack_bodies::stack_href(found, &site.base);
+        let mut location = stack_bodies::stack_href(found, &site.base);
+        if let Some(part) = uri.path().split('/').nth(6) {
+            location = format!("{location}/{part}");
+        }
+        if let Some(query) = uri.query() {
+            location.push('?');
+            location.push_str(query);
+        }
         let message = format!(
             "The resource was found at <a href=\"{location}\">{location}</a>;\nyou should be redirected \
              automatically.\n\n"
@@ -97,7 +111,7 @@ async fn show(
 }
 
 /// PATCH: any parameter will do, also one that the template does not have; an update runs all the same, and Magnum
-/// does not hear of it (FINDINGS, Heat).
+/// does not hear of it (docs/openstack-behaviour.md#heat).
 async fn update(State(site): State<Site>, Path((_, name, id)): Path<StackPath>, body: Bytes) -> Response {
     let Ok(request) = serde_json::from_slice::<Value>(&body) else {
         return heat_error(StatusCode::BAD_REQUEST, "HTTPBadRequest", "JSON parse error");
@@ -107,12 +121,11 @@ async fn update(State(site): State<Site>, Path((_, name, id)): Path<StackPath>, 
         Err(message) => return heat_error(StatusCode::BAD_REQUEST, "StackValidationFailed", &message),
     };
     site.simulator.change(|inner| {
-        let world = &mut inner.world;
-        let group = match find(world, &name, &id) {
+        let group = match find(&inner.world, &name, &id) {
             Some(StackView::Group(group, _)) => group,
             _ => return no_stack(&name),
         };
-        world.patch_stack(group, patch);
+        inner.update_stack(group, patch);
         heat_plain(StatusCode::ACCEPTED, "The request is accepted for processing.<br /><br />\n\n\n")
     })
 }
@@ -145,10 +158,15 @@ async fn list_resources(
     State(site): State<Site>,
     Extension(staleness): Extension<Staleness>,
     Path((_, name, id)): Path<StackPath>,
+    Query(query): Query<HashMap<String, String>>,
 ) -> Response {
+    let wanted = match Wanted::parse(&query) {
+        Ok(wanted) => wanted,
+        Err(refusal) => return *refusal,
+    };
     site.simulator.read(staleness, |world| match find(world, &name, &id) {
         Some(stack) => {
-            let resources = stack_bodies::resources(world, stack, &site.base);
+            let resources = nested_resources::list(world, stack, &wanted, &site.base);
             ok(&json!({"resources": resources}))
         }
         None => no_stack(&name),
@@ -168,11 +186,7 @@ async fn show_resource(
             let message = format!("The Resource ({part}) could not be found in Stack {name}.");
             return heat_error(StatusCode::NOT_FOUND, "ResourceNotFound", &message);
         };
-        if let Some(fields) = resource.as_object_mut() {
-            fields.remove("parent_resource");
-            fields.insert("description".to_owned(), json!(""));
-            fields.insert("attributes".to_owned(), stack_bodies::attributes(stack));
-        }
+        nested_resources::add_detail(stack, &mut resource);
         ok(&json!({"resource": resource}))
     })
 }

@@ -1,41 +1,47 @@
 //! Magnum's resize: everything that is checked before the 202, which is not much
-//! (FINDINGS, Resize: what is checked, and when).
+//! (docs/openstack-behaviour.md#a-resize-what-is-checked-and-when).
 
 use axum::{
     Extension,
     body::Bytes,
     extract::{Path, State},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{
     Refusal, Site,
     answer::{json_answer, magnum_error},
-    container_infra::{MinorVersion, no_group, require_cluster},
+    magnum_common::{MinorVersion, no_group, require_cluster},
+    wsme,
 };
 use crate::simulator::{
     cluster::{DEFAULT_WORKER, MASTER},
-    faults::CastFate,
+    faults::{CastOutcome, Staleness},
+    profile::Profile,
     resizing::{ResizeRefusal, ResizeRequest},
     world::World,
 };
 
+/// What Magnum calls the body of a resize.
+const ARGUMENT: &str = "cluster_resize_req";
 /// The fields that a resize may have.
 const FIELDS: [&str; 3] = ["node_count", "nodes_to_remove", "nodegroup"];
 
 pub(super) async fn resize(
     State(site): State<Site>,
     Extension(version): Extension<MinorVersion>,
-    Extension(fate): Extension<CastFate>,
+    Extension(outcome): Extension<CastOutcome>,
     Path(cluster): Path<String>,
     body: Bytes,
 ) -> Response {
     if let Err(refusal) = version.require(7, "resize") {
         return *refusal;
     }
-    let (node_count, remove, nodegroup) = match parse(&body) {
+    let profile = site.simulator.read(Staleness::default(), |world| world.options.profile);
+    let (node_count, remove, nodegroup) = match parse(&body, profile) {
         Ok(request) => request,
         Err(detail) => return magnum_error(StatusCode::BAD_REQUEST, &detail),
     };
@@ -49,13 +55,21 @@ pub(super) async fn resize(
                 return Err(Box::new(magnum_error(StatusCode::BAD_REQUEST, detail)));
             }
             let uuid = world.cluster.uuid;
-            let request = ResizeRequest { group, node_count, remove, fate, by_operator: false };
+            let request = ResizeRequest { group, node_count, remove, outcome, by_operator: false };
             match inner.resize(request) {
-                Ok(()) => Ok(json_answer(StatusCode::ACCEPTED, &json!({"uuid": uuid}))),
+                Ok(()) => Ok(accepted(profile.resize_answers_uuid().then_some(uuid))),
                 Err(refusal) => Err(Box::new(refuse(&refusal))),
             }
         })
         .unwrap_or_else(|refusal: Refusal| *refusal)
+}
+
+/// The cluster's UUID, or a body without anything.
+pub(super) fn accepted(cluster: Option<Uuid>) -> Response {
+    match cluster {
+        Some(uuid) => json_answer(StatusCode::ACCEPTED, &json!({"uuid": uuid})),
+        None => StatusCode::ACCEPTED.into_response(),
+    }
 }
 
 fn refuse(refusal: &ResizeRefusal) -> Response {
@@ -66,7 +80,7 @@ fn find_group(world: &World, nodegroup: Option<&str>) -> Result<u32, Refusal> {
     let Some(nodegroup) = nodegroup else { return Ok(DEFAULT_WORKER) };
     let (number, _) = world.find_group(nodegroup).ok_or_else(|| Box::new(no_group(nodegroup)))?;
     if number == MASTER {
-        let detail = "Resizing a master nodegroup is not supported.";
+        let detail = world.options.profile.master_refusal();
         return Err(Box::new(magnum_error(StatusCode::BAD_REQUEST, detail)));
     }
     Ok(number)
@@ -74,74 +88,17 @@ fn find_group(world: &World, nodegroup: Option<&str>) -> Result<u32, Refusal> {
 
 type Parsed = (u32, Vec<String>, Option<String>);
 
-fn parse(body: &[u8]) -> Result<Parsed, String> {
-    let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
-        return Err("Request is not in valid JSON format".to_owned());
-    };
-    if let Some(unknown) = fields.keys().find(|field| !FIELDS.contains(&field.as_str())) {
-        return Err(format!("Unknown attribute for argument cluster_resize_req: {unknown}"));
-    }
-    let node_count = parse_node_count(&fields)?;
-    let nodegroup = match fields.get("nodegroup") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(nodegroup)) => Some(nodegroup.clone()),
-        Some(other) => return Err(invalid("nodegroup", other, "Wrong type.")),
-    };
+fn parse(body: &[u8], profile: Profile) -> Result<Parsed, String> {
+    // The last of them came with node groups.
+    let fields = if profile.has_node_groups() { &FIELDS[..] } else { &FIELDS[..2] };
+    let fields = wsme::object(body, ARGUMENT, fields)?;
+    let node_count = wsme::count(&fields, "node_count", ARGUMENT, profile.least_size())?
+        .ok_or_else(|| wsme::missing("node_count"))?;
+    let nodegroup = wsme::text_of(&fields, "nodegroup")?;
     let remove = match fields.get("nodes_to_remove") {
         None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(names)) => names.iter().map(text).collect(),
-        Some(other) => return Err(invalid("nodes_to_remove", other, "Wrong type.")),
+        Some(Value::Array(names)) => names.iter().map(wsme::plain).collect(),
+        Some(other) => return Err(wsme::invalid("nodes_to_remove", other, "Wrong type.")),
     };
     Ok((node_count, remove, nodegroup))
-}
-
-fn parse_node_count(fields: &Map<String, Value>) -> Result<u32, String> {
-    let value = match fields.get("node_count") {
-        None | Some(Value::Null) => {
-            return Err(invalid("node_count", &Value::Null, "Mandatory field missing."));
-        }
-        Some(value) => value,
-    };
-    let number = match value {
-        Value::String(text) => text.trim().parse::<i64>().map_err(|_| {
-            let request = Value::Object(fields.clone());
-            let reason = format!("invalid literal for int() with base 10: {}", python(value));
-            invalid("cluster_resize_req", &request, &reason)
-        })?,
-        _ => value.as_i64().ok_or_else(|| invalid("node_count", value, "Wrong type."))?,
-    };
-    u32::try_from(number).map_err(|_| invalid("node_count", value, "Value should be greater or equal to 0"))
-}
-
-fn invalid(field: &str, value: &Value, reason: &str) -> String {
-    let value = match value {
-        Value::String(text) => text.clone(),
-        other => python(other),
-    };
-    format!("Invalid input for field/attribute {field}. Value: '{value}'. {reason}")
-}
-
-/// A value as a message of Heat's parameter list would have it.
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => python(other),
-    }
-}
-
-/// A value as Python prints it.
-fn python(value: &Value) -> String {
-    let list = |items: Vec<String>| items.join(", ");
-    match value {
-        Value::Null => "None".to_owned(),
-        Value::Bool(true) => "True".to_owned(),
-        Value::Bool(false) => "False".to_owned(),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => format!("'{text}'"),
-        Value::Array(items) => format!("[{}]", list(items.iter().map(python).collect())),
-        Value::Object(fields) => {
-            let entries = fields.iter().map(|(key, value)| format!("'{key}': {}", python(value))).collect();
-            format!("{{{}}}", list(entries))
-        }
-    }
 }

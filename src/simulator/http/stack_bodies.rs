@@ -1,9 +1,12 @@
 //! Heat's stacks, resources and outputs as JSON.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::member_stack;
 use crate::simulator::{
     cluster::DEFAULT_WORKER,
     credentials::CREDENTIALS,
@@ -13,8 +16,12 @@ use crate::simulator::{
     world::World,
 };
 
-const MEMBER_TYPE: &str = "file:///usr/lib/python3/dist-packages/magnum/drivers/k8s_fedora_coreos_v1/templates/\
+/// What Heat calls the type of a member.
+pub(super) const MEMBER_TYPE: &str = "file:///usr/lib/python3/dist-packages/magnum/drivers/k8s_fedora_coreos_v1/templates/\
     kubeminion.yaml";
+const KUBE_MINIONS: &str = "kube_minions";
+const MEMBER_DESCRIPTION: &str = "This is a nested stack that defines a single Kubernetes minion, This stack is \
+    included by an AutoScalingGroup resource in the parent template (kubecluster.yaml).\n";
 const DESCRIPTION: &str = "This template will boot a Kubernetes cluster with one or more minions (as specified by \
     the number_of_minions parameter, which defaults to 1).\n";
 
@@ -25,6 +32,8 @@ pub(super) enum StackView<'a> {
     Group(GroupNumber, &'a Stack),
     /// The nested stack behind its `kube_minions`.
     Minions(&'a Stack),
+    /// The nested stack of one of its members, by its index.
+    Member(&'a Stack, u32, &'a Member),
 }
 
 impl StackView<'_> {
@@ -32,13 +41,15 @@ impl StackView<'_> {
         match self {
             Self::Group(_, stack) => stack.id,
             Self::Minions(stack) => stack.minions.id,
+            Self::Member(_, _, member) => member.id,
         }
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(super) fn name(&self) -> Cow<'_, str> {
         match self {
-            Self::Group(_, stack) => &stack.name,
-            Self::Minions(stack) => &stack.minions.name,
+            Self::Group(_, stack) => Cow::Borrowed(&stack.name),
+            Self::Minions(stack) => Cow::Borrowed(&stack.minions.name),
+            Self::Member(stack, index, member) => Cow::Owned(stack.minions.member_stack_name(*index, member)),
         }
     }
 
@@ -46,13 +57,30 @@ impl StackView<'_> {
         match self {
             Self::Group(_, stack) => (stack.created, stack.updated),
             Self::Minions(stack) => (stack.minions.created, stack.minions.updated),
+            Self::Member(_, _, member) => (member.created, Some(member.updated)),
         }
     }
 
-    fn state(&self) -> &State {
+    fn state(&self) -> Cow<'_, State> {
         match self {
-            Self::Group(_, stack) => &stack.state,
-            Self::Minions(stack) => &stack.minions.state,
+            Self::Group(_, stack) => Cow::Borrowed(&stack.state),
+            Self::Minions(stack) => Cow::Borrowed(&stack.minions.state),
+            Self::Member(_, _, member) => Cow::Owned(member.stack_state()),
+        }
+    }
+
+    /// Whether the group's stack, with all that is nested in it, is gone.
+    pub(super) fn is_deleted(&self) -> bool {
+        let (Self::Group(_, stack) | Self::Minions(stack) | Self::Member(stack, ..)) = self;
+        stack.state.action == Action::Delete && stack.state.phase == Phase::Complete
+    }
+
+    /// Id of the stack that it is nested in.
+    fn parent(&self) -> Option<Uuid> {
+        match self {
+            Self::Group(..) => None,
+            Self::Minions(stack) => Some(stack.id),
+            Self::Member(stack, ..) => Some(stack.minions.id),
         }
     }
 }
@@ -61,17 +89,44 @@ impl StackView<'_> {
 pub(super) fn stacks(world: &World) -> impl Iterator<Item = StackView<'_>> {
     world.stacks.iter().flat_map(|(number, stack)| {
         let nested = stack.minions.exists.then_some(StackView::Minions(stack));
-        [StackView::Group(*number, stack)].into_iter().chain(nested)
+        [StackView::Group(*number, stack)].into_iter().chain(nested).chain(member_stacks(stack))
     })
 }
 
-fn href(base: &str, name: &str, id: Uuid) -> String {
+/// The nested stacks of a group's members, of those on their way out as well.
+fn member_stacks(stack: &Stack) -> impl Iterator<Item = StackView<'_>> {
+    let minions = &stack.minions;
+    let staying = minions.members.iter().map(|(index, member)| (*index, member));
+    let leaving = minions.leaving.iter().map(|leaving| (leaving.index, &leaving.member));
+    staying
+        .chain(leaving)
+        .filter(|(_, member)| member.has_stack())
+        .map(move |(index, member)| StackView::Member(stack, index, member))
+}
+
+/// The stacks that are nested in this one, one level deep.
+pub(super) fn nested(view: StackView<'_>) -> Vec<StackView<'_>> {
+    match view {
+        StackView::Group(_, stack) if stack.minions.exists => vec![StackView::Minions(stack)],
+        StackView::Minions(stack) => member_stacks(stack).collect(),
+        StackView::Group(..) | StackView::Member(..) => Vec::new(),
+    }
+}
+
+/// The group whose stacks this one is of.
+pub(super) fn group_of(world: &World, view: StackView<'_>) -> Option<GroupNumber> {
+    let (StackView::Group(_, own) | StackView::Minions(own) | StackView::Member(own, ..)) = view;
+    world.stacks.iter().find(|(_, stack)| stack.id == own.id).map(|(group, _)| *group)
+}
+
+/// Where a stack is.
+pub(super) fn href(base: &str, name: &str, id: Uuid) -> String {
     format!("{base}/orchestration/v1/{}/stacks/{name}/{id}", CREDENTIALS.project_id)
 }
 
 /// Where a stack is, by name and id.
 pub(super) fn stack_href(stack: StackView<'_>, base: &str) -> String {
-    href(base, stack.name(), stack.id())
+    href(base, &stack.name(), stack.id())
 }
 
 /// A stack as the list of stacks shows it.
@@ -87,9 +142,9 @@ pub(super) fn stack_in_list(world: &World, stack: StackView<'_>, base: &str) -> 
         "deletion_time": null,
         "description": "",
         "stack_owner": CREDENTIALS.user_name,
-        "parent": null,
+        "parent": stack.parent(),
         "stack_user_project_id": CREDENTIALS.project_id,
-        "tags": [],
+        "tags": null,
         "stack_status": state.status(),
         "stack_status_reason": state.reason,
     })
@@ -99,9 +154,10 @@ pub(super) fn stack_in_list(world: &World, stack: StackView<'_>, base: &str) -> 
 pub(super) fn stack(world: &World, stack: StackView<'_>, base: &str, resolve_outputs: bool) -> Value {
     let mut body = stack_in_list(world, stack, base);
     let Some(fields) = body.as_object_mut() else { return body };
-    let (parent, description) = match stack {
-        StackView::Group(..) => (None, DESCRIPTION),
-        StackView::Minions(stack) => (Some(stack.id), "No description"),
+    let description = match stack {
+        StackView::Group(..) => DESCRIPTION,
+        StackView::Minions(_) => "No description",
+        StackView::Member(..) => MEMBER_DESCRIPTION,
     };
     let details = json!({
         "notification_topics": [],
@@ -111,7 +167,7 @@ pub(super) fn stack(world: &World, stack: StackView<'_>, base: &str, resolve_out
         "capabilities": [],
         "disable_rollback": true,
         "timeout_mins": 60,
-        "parent": parent,
+        "tags": [],
     });
     if let Value::Object(details) = details {
         fields.extend(details);
@@ -152,6 +208,10 @@ fn parameters(world: &World, view: StackView<'_>) -> Value {
 pub(super) fn outputs(world: &World, view: StackView<'_>) -> Vec<Value> {
     match view {
         StackView::Minions(stack) => minions_outputs(&stack.minions),
+        StackView::Member(stack, index, member) => member_stack::outputs(&stack.minions, index, member)
+            .into_iter()
+            .map(|(key, value)| json!({"output_key": key, "description": "", "output_value": value}))
+            .collect(),
         StackView::Group(_, stack) => {
             let addresses: Vec<_> =
                 stack.minions.members.values().map(|member| member.address.clone()).collect();
@@ -209,19 +269,46 @@ pub(super) fn resources(world: &World, view: StackView<'_>, base: &str) -> Vec<V
             all.sort_by_key(|(index, _)| *index);
             all.iter().map(|(index, member)| member_resource(world, minions, *index, member, base)).collect()
         }
-        StackView::Group(_, stack) => vec![group_resource(world, stack, base)],
+        StackView::Group(_, stack) => {
+            vec![group_resource(world, stack, base), server_group_resource(world, stack, base)]
+        }
+        StackView::Member(stack, index, member) => {
+            member_stack::resources(world, &stack.minions, index, member, base)
+        }
     }
 }
 
-/// The attributes that the resource `kube_minions` shows, all null (FINDINGS, refs_map).
-pub(super) fn attributes(view: StackView<'_>) -> Value {
+/// The attributes that a resource shows; most of `kube_minions` are null (docs/openstack-behaviour.md#refs_map).
+pub(super) fn attributes(view: StackView<'_>, resource: &str) -> Value {
     match view {
-        StackView::Group(_, stack) => {
+        StackView::Group(_, stack) if resource == KUBE_MINIONS => {
             let removed: Vec<String> = stack.minions.skip_list.iter().map(u32::to_string).collect();
             json!({"attributes": null, "refs": null, "refs_map": null, "removed_rsrc_list": removed})
         }
-        StackView::Minions(..) => json!({}),
+        StackView::Minions(stack) => {
+            let minions = &stack.minions;
+            let member = resource.parse().ok().and_then(|index| minions.members.get_key_value(&index));
+            let outputs = member
+                .map(|(index, member)| member_stack::outputs(minions, *index, member))
+                .unwrap_or_default();
+            outputs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+        }
+        StackView::Group(..) | StackView::Member(..) => json!({}),
     }
+}
+
+/// Where Nova is told to keep the nodes apart.
+fn server_group_resource(world: &World, stack: &Stack, base: &str) -> Value {
+    let (name, kind) = ("worker_nodes_server_group", "OS::Nova::ServerGroup");
+    let state = State::resource(Action::Create, Phase::Complete);
+    let parent = href(base, &stack.name, stack.id);
+    let mut resource = resource(world, (name, kind), (stack.created, stack.created), &state, &parent, None);
+    if let Some(fields) = resource.as_object_mut() {
+        let id = Uuid::new_v5(&stack.id, name.as_bytes());
+        fields.insert("physical_resource_id".to_owned(), json!(id));
+        fields.insert("required_by".to_owned(), json!([KUBE_MINIONS]));
+    }
+    resource
 }
 
 fn group_resource(world: &World, stack: &Stack, base: &str) -> Value {
@@ -235,7 +322,7 @@ fn group_resource(world: &World, stack: &Stack, base: &str) -> Value {
     } else {
         State::untouched()
     };
-    let name = "kube_minions";
+    let name = KUBE_MINIONS;
     let nested = minions.exists.then(|| (href(base, &minions.name, minions.id), minions.id));
     let parent = href(base, &stack.name, stack.id);
     let times = (minions.created, minions.updated.unwrap_or(minions.created));
@@ -261,7 +348,8 @@ fn member_resource(world: &World, minions: &Minions, index: u32, member: &Member
     resource
 }
 
-fn resource(
+/// A resource; what varies with its kind is for the caller to add.
+pub(super) fn resource(
     world: &World,
     (name, kind): (&str, &str),
     (created, updated): (Instant, Instant),

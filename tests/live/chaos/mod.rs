@@ -13,7 +13,7 @@ use std::{
 
 use cluster_autoscaler_provider_magnum::grpc::externalgrpc::instance_status::InstanceState;
 use futures_util::future::join_all;
-use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 use tokio::{
     task::{JoinHandle, JoinSet},
     time::sleep,
@@ -74,7 +74,7 @@ enum Fault {
 
 struct Chaos<'a> {
     scene: &'a mut Scene,
-    random: StdRng,
+    random: Xoshiro256PlusPlus,
     record: Shared,
     begun: Instant,
     lasts: Duration,
@@ -411,9 +411,7 @@ fn number(variable: &str) -> Option<u64> {
         .map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn only_the_named_go_whatever_happens() {
-    let site = Site::with_lab();
+pub(crate) async fn only_the_named_go_whatever_happens(site: Site) {
     let seconds = number("LIVE_CHAOS_SECONDS").unwrap_or(DEFAULT_SECONDS);
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let seed = number("LIVE_CHAOS_SEED").unwrap_or(clock);
@@ -427,7 +425,7 @@ async fn only_the_named_go_whatever_happens() {
         let begun = Instant::now();
         let mut chaos = Chaos {
             scene,
-            random: StdRng::seed_from_u64(seed),
+            random: Xoshiro256PlusPlus::seed_from_u64(seed),
             record: Arc::clone(&record),
             begun,
             lasts: Duration::from_secs(seconds),

@@ -1,0 +1,66 @@
+//! What can be done to a group, which differs between the drivers behind Magnum.
+
+use std::sync::Arc;
+
+use super::pending::Request;
+
+/// What becomes of the members that a resize names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum NamedRemoval {
+    /// They go, and no others.
+    #[default]
+    Exact,
+    /// The driver takes whichever it likes, and the operator accepts it: only the number of nodes counts.
+    Untargeted,
+    /// The driver takes whichever it likes, so that none may be named. Why, and what to do instead.
+    Refused(Arc<str>),
+}
+
+/// What a group's driver is and can do, found by looking at the cloud.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// What was found, for people: the driver, versions, forms. Empty where there is nothing to tell.
+    pub summary: String,
+    /// Who tells which members there are, for messages: Heat, or Nova alone.
+    pub source: MemberSource,
+    /// Why the group takes no resize at all; none where it does.
+    pub no_resize: Option<Arc<str>>,
+    /// Why the group cannot become larger now; none where it can.
+    pub no_increase: Option<Arc<str>>,
+    /// What becomes of named members.
+    pub removal: NamedRemoval,
+}
+
+impl Capabilities {
+    /// Why a request of this kind cannot be carried out; none where it can.
+    #[must_use]
+    pub fn obstacle(&self, request: &Request) -> Option<&Arc<str>> {
+        let of_kind = match (request, &self.removal) {
+            (Request::Increase(_), _) => self.no_increase.as_ref(),
+            (Request::Delete(_), NamedRemoval::Refused(reason)) => Some(reason),
+            (Request::Delete(_) | Request::Decrease(_), _) => None,
+        };
+        self.no_resize.as_ref().or(of_kind)
+    }
+}
+
+/// Who tells which members a group has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MemberSource {
+    /// Heat; Nova's list of servers is a second witness.
+    #[default]
+    Heat,
+    /// Nova's list of servers, which is no second witness then.
+    Nova,
+}
+
+impl MemberSource {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Heat => "Heat",
+            Self::Nova => "Nova",
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What readings of the group say, whoever made them.
+
+use std::{sync::Arc, time::Instant};
+
+use super::Lifecycle;
+use crate::core::{
+    cloud::{CloudError, Reading},
+    decision::DecisionKind,
+};
+
+impl Lifecycle {
+    /// Takes over a reading, with what it lacks filled in from the one before, and returns it so. A later one that is known
+    /// stays.
+    pub(super) fn take_over(&mut self, reading: &Arc<Reading>, begun: Instant, now: Instant) -> Arc<Reading> {
+        let Some((before, known)) = self.known.clone() else {
+            self.note_readable(now);
+            let (busy, flight) = (self.acknowledges(), self.phase.in_flight().map(|sent| &sent.flight));
+            let news = self.history.begin(reading, flight, busy);
+            self.tell_all(news);
+            self.known = Some((Arc::clone(reading), begun));
+            return Arc::clone(reading);
+        };
+        // While Heat updates a member it does not tell its server.
+        let complete = if reading.group.status.in_progress() {
+            Arc::new(Reading::clone(reading).with_servers_of(&before))
+        } else {
+            Arc::clone(reading)
+        };
+        if known > begun {
+            return complete;
+        }
+        self.note_readable(now);
+        let (busy, flight) = (self.acknowledges(), self.phase.in_flight().map(|sent| &sent.flight));
+        let news = self.history.change(&before, &complete, flight, &self.pending, busy);
+        let is_expected = |member: &_| flight.is_some_and(|flight| flight.resize.removes(member));
+        if complete.lost_any_of(&before, is_expected) {
+            self.shrunk_at = Some(begun);
+        }
+        self.pending.note_departures(&before, &complete, begun);
+        self.tell_all(news);
+        self.known = Some((Arc::clone(&complete), begun));
+        complete
+    }
+
+    /// Takes note that the group cannot be read. Told once for each kind of trouble.
+    pub(super) fn note_unreadable(&mut self, error: &CloudError, now: Instant) {
+        let since = match &self.unreadable {
+            Some((known, since)) if known.is_like(error) => *since,
+            before => {
+                let since = before.as_ref().map_or(now, |(_, since)| *since);
+                self.tell(DecisionKind::Unreadable { error: error.clone(), is_served: self.known.is_some() });
+                since
+            }
+        };
+        self.unreadable = Some((error.clone(), since));
+    }
+
+    fn note_readable(&mut self, now: Instant) {
+        if let Some((_, since)) = self.unreadable.take() {
+            self.tell(DecisionKind::ReadableAgain { after: now.saturating_duration_since(since) });
+        }
+    }
+
+    fn tell_all(&mut self, news: Vec<DecisionKind>) {
+        for kind in news {
+            self.tell(kind);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Where a node group stands between two resizes, and what that asks of whoever drives it.
+
+use std::time::{Duration, Instant};
+
+use super::Timing;
+use crate::core::{
+    cloud::CloudError,
+    resize::{InFlightResize, Resize},
+};
+
+/// The longest `Retry-After` that is believed.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+
+/// The phase of one node group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing is to be done.
+    Idle,
+    /// Requests are gathered into one resize.
+    Gathering {
+        /// Until when.
+        until: Instant,
+        /// A resize without effect that is to be sent again.
+        lost: Option<Sent>,
+    },
+    /// The group is read until it may be resized.
+    Settling {
+        /// When it is read.
+        pace: Pace,
+        /// A resize without effect that is to be sent again.
+        lost: Option<Sent>,
+        /// Whether it was told that requests wait.
+        waiting_told: bool,
+    },
+    /// A resize is being sent.
+    Sending(Sent),
+    /// A resize was sent; the group is read until its effect is clear.
+    Following {
+        /// Which one.
+        sent: Sent,
+        /// When the group is read.
+        pace: Pace,
+    },
+}
+
+/// A resize on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The resize, and the requests that it carries out.
+    pub flight: InFlightResize,
+    /// When it was sent.
+    pub at: Instant,
+}
+
+/// What the driver of a group has to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    /// Nothing until the next event.
+    Nothing,
+    /// Feed [`Event::Tick`](super::Event::Tick) at this time.
+    WakeAt(Instant),
+    /// Read the group anew and feed [`Event::Read`](super::Event::Read).
+    Read,
+    /// Send exactly this and feed [`Event::ResizeAnswered`](super::Event::ResizeAnswered).
+    Send(Resize),
+}
+
+impl Phase {
+    /// The resize on its way, whether it is being sent, followed, or to be sent again.
+    #[must_use]
+    pub const fn in_flight(&self) -> Option<&Sent> {
+        match self {
+            Self::Idle => None,
+            Self::Gathering { lost, .. } | Self::Settling { lost, .. } => lost.as_ref(),
+            Self::Sending(sent) | Self::Following { sent, .. } => Some(sent),
+        }
+    }
+
+    pub(super) const fn in_flight_mut(&mut self) -> Option<&mut Sent> {
+        match self {
+            Self::Idle => None,
+            Self::Gathering { lost, .. } | Self::Settling { lost, .. } => lost.as_mut(),
+            Self::Sending(sent) | Self::Following { sent, .. } => Some(sent),
+        }
+    }
+
+    /// What is to be done in it.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        match self {
+            Self::Idle => Work::Nothing,
+            Self::Gathering { until, .. } => Work::WakeAt(*until),
+            Self::Settling { pace, .. } | Self::Following { pace, .. } => pace.work(),
+            Self::Sending(sent) => Work::Send(sent.flight.resize.clone()),
+        }
+    }
+}
+
+/// When a group is read next: often while it changes, seldom while it does not, and seldom while that fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pace {
+    next: Option<Instant>,
+    pause: Duration,
+    failures: u32,
+}
+
+impl Pace {
+    /// At once.
+    #[must_use]
+    pub const fn new(timing: &Timing) -> Self {
+        Self { next: None, pause: timing.poll_interval.0, failures: 0 }
+    }
+
+    /// After the shortest pause.
+    #[must_use]
+    pub fn after_pause(timing: &Timing, now: Instant) -> Self {
+        Self { next: Some(now + timing.poll_interval.0), ..Self::new(timing) }
+    }
+
+    const fn work(&self) -> Work {
+        match self.next {
+            None => Work::Read,
+            Some(at) => Work::WakeAt(at),
+        }
+    }
+
+    /// The pause is over.
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.next = self.next.filter(|at| now < *at);
+    }
+
+    /// The group was read, and has changed since the reading before or not.
+    pub(super) fn succeeded(&mut self, changed: bool, timing: &Timing, now: Instant) {
+        let (shortest, longest) = timing.poll_interval;
+        self.pause = if changed { shortest } else { (self.pause * 3 / 2).min(longest) };
+        self.failures = 0;
+        self.next = Some(now + self.pause);
+    }
+
+    /// The group could not be read.
+    pub(super) fn failed(&mut self, error: &CloudError, timing: &Timing, now: Instant) {
+        self.failures += 1;
+        self.pause = timing.backoff(self.failures, error.retry_after());
+        self.next = Some(now + self.pause);
+    }
+}
+
+impl Timing {
+    /// How long to leave a cloud in trouble alone: longer with each failure, and as long as it asks for.
+    #[must_use]
+    pub fn backoff(&self, failures: u32, retry_after: Option<Duration>) -> Duration {
+        let doubling = self.poll_interval.0 * (1_u32 << failures.min(6));
+        doubling.min(self.max_backoff).max(retry_after.unwrap_or_default().min(MAX_RETRY_AFTER))
+    }
+}

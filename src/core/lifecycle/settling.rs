@@ -1,0 +1,242 @@
+//! From the first reading for a request to the resize that is sent for it.
+
+use std::{sync::Arc, time::Instant};
+
+use super::{Lifecycle, Pace, Phase, Sent, Timing, moving, node_names};
+use crate::core::{
+    cloud::{CloudError, Reading},
+    decision::{BlockedBy, DecisionKind},
+    member::{Member, MemberKey},
+    pending::Request,
+    plan,
+    request::RequestError,
+    resize::{InFlightResize, Resize},
+    settle::settled,
+    verify::{Effect, Verdict},
+    witnesses::{Contradiction, compare},
+};
+
+impl Lifecycle {
+    /// A reading for the requests that wait: they go on, wait, or are refused.
+    pub(super) fn settle(&mut self, reading: Result<Arc<Reading>, CloudError>, now: Instant) {
+        let reading = match reading {
+            Ok(reading) => reading,
+            Err(error) => {
+                self.pace(|pace, timing| pace.failed(&error, timing, now));
+                self.refuse_waiting(&RequestError::Cloud(error));
+                return;
+            }
+        };
+        let changed = self.stability.note(&reading, now);
+        self.pace(|pace, timing| pace.succeeded(changed, timing, now));
+        match self.blocked_by(&reading, now) {
+            None => {
+                self.contradiction = None;
+                self.decide(&reading, now);
+            }
+            Some(BlockedBy::Contradiction(contradiction)) => {
+                self.wait_for_agreement(&reading, contradiction, now);
+            }
+            Some(blocked_by) => {
+                self.contradiction = None;
+                self.acknowledge_queue();
+                if let Phase::Settling { waiting_told, .. } = &mut self.phase
+                    && !std::mem::replace(waiting_told, true)
+                {
+                    self.tell(DecisionKind::Waiting(blocked_by));
+                }
+            }
+        }
+    }
+
+    /// A contradiction that lasts too long is left to the plan, which refuses what could cost a node, what was acknowledged
+    /// included. Until then, whoever still waits is refused once it shows a second time.
+    fn wait_for_agreement(&mut self, reading: &Arc<Reading>, contradiction: Contradiction, now: Instant) {
+        match &self.contradiction {
+            Some((before, since)) if *before == contradiction => {
+                if now.saturating_duration_since(*since) >= self.timing.patience.in_progress {
+                    self.decide(reading, now);
+                } else {
+                    let group = self.id.clone();
+                    self.refuse_waiting(&RequestError::Contradiction { group, contradiction });
+                }
+            }
+            _ => {
+                self.contradiction = Some((contradiction.clone(), now));
+                self.tell(DecisionKind::Waiting(BlockedBy::Contradiction(contradiction)));
+            }
+        }
+    }
+
+    fn pace(&mut self, change: impl FnOnce(&mut Pace, &Timing)) {
+        if let Phase::Settling { pace, .. } | Phase::Following { pace, .. } = &mut self.phase {
+            change(pace, &self.timing);
+        }
+    }
+
+    /// Refuses what waits for an answer; goes idle when nothing is left to do.
+    fn refuse_waiting(&mut self, error: &RequestError) {
+        for caller in self.pending.take_unanswered().into_iter().filter_map(|queued| queued.caller) {
+            self.answer(caller, Err(error.clone()));
+        }
+        if self.pending.queued.is_empty() && self.flight().is_none() {
+            self.phase = Phase::Idle;
+        }
+    }
+
+    /// Why the group may not be resized by this reading.
+    fn blocked_by(&self, reading: &Reading, now: Instant) -> Option<BlockedBy> {
+        let patience = &self.timing.patience;
+        let unchanged_for = self.stability.unchanged_for(now);
+        let since = |at: Instant| now.saturating_duration_since(at);
+        if since(self.known_since) < patience.after_start {
+            return Some(BlockedBy::JustStarted);
+        }
+        // As long as nothing of a lost resize shows, nothing but the same is sent again.
+        if self.repeated && self.flight().is_none() && unchanged_for < patience.after_repetition {
+            return Some(BlockedBy::Repetition);
+        }
+        let shrunk = self.shrunk_at.is_some_and(|at| since(at) < patience.doubt);
+        if shrunk && unchanged_for < patience.doubt {
+            return Some(BlockedBy::UnexpectedLoss);
+        }
+        // What a lost resize removes is to be removed still.
+        let lost = self.flight().map(|flight| &flight.resize);
+        if !settled(reading, &self.named(reading, lost), unchanged_for, patience) {
+            return Some(BlockedBy::Change { status: reading.group.status.clone(), moving: moving(reading) });
+        }
+        self.contradiction_in(reading).map(BlockedBy::Contradiction)
+    }
+
+    /// What contradicts itself in a reading of the group at rest.
+    pub(super) fn contradiction_in(&self, reading: &Reading) -> Option<Contradiction> {
+        self.shared.clone().or_else(|| compare(reading).err())
+    }
+
+    /// The members that the queue wants removed, and those that `resize` removes.
+    pub(super) fn named(&self, reading: &Reading, resize: Option<&Resize>) -> Vec<MemberKey> {
+        let is_named = |member: &&Member| {
+            self.pending.queue_removes(self.instance_id(member))
+                || resize.is_some_and(|resize| resize.removes(member))
+        };
+        reading.counted().filter(is_named).map(|member| member.key).collect()
+    }
+
+    /// The group has settled: sends what is to be sent.
+    fn decide(&mut self, reading: &Arc<Reading>, now: Instant) {
+        let Phase::Settling { lost, .. } = &mut self.phase else { return };
+        let sent = match lost.take() {
+            Some(sent) => self.send_again(sent, reading, now),
+            None => self.send_planned(reading, now),
+        };
+        match sent {
+            Some(phase) => self.phase = phase,
+            None => self.gather(None, now),
+        }
+    }
+
+    /// Only the very same is sent while Magnum may still come to a lost resize: then it does not matter which of them comes
+    /// last.
+    fn send_again(&mut self, mut sent: Sent, reading: &Reading, now: Instant) -> Option<Phase> {
+        if Effect::of(&sent.flight, reading).verdict() != Verdict::Lost {
+            // It shows an effect after all.
+            return Some(Phase::Following { sent, pace: Pace::after_pause(&self.timing, now) });
+        }
+        if let Some(error) = self.obstacle_to_repetition(&sent.flight, reading) {
+            self.resize_refused(sent.flight, &error);
+            return None;
+        }
+        self.repeated = true;
+        let (count, losses) = (sent.flight.resize.count, sent.flight.losses);
+        self.tell(DecisionKind::SentAgain { count, losses });
+        sent.at = now;
+        Some(Phase::Sending(sent))
+    }
+
+    /// Why a resize that was lost may not be sent again.
+    fn obstacle_to_repetition(&self, flight: &InFlightResize, reading: &Reading) -> Option<RequestError> {
+        let group = self.id.clone();
+        match self.contradiction_in(reading) {
+            Some(contradiction) if contradiction.endangers_nodes() => {
+                Some(RequestError::Contradiction { group, contradiction })
+            }
+            _ if !flight.is_safe_to_repeat(reading) => Some(RequestError::ChangedMeanwhile {
+                group,
+                count: flight.resize.count,
+                current: reading.size(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// Plans the queue; answers what needs no resize, and puts the rest into the one that is sent.
+    fn send_planned(&mut self, reading: &Arc<Reading>, now: Instant) -> Option<Phase> {
+        self.repeated = false;
+        if let Some(contradiction) = self.shared.clone() {
+            let error = RequestError::Contradiction { group: self.id.clone(), contradiction };
+            for queued in std::mem::take(&mut self.pending.queued) {
+                self.refuse(&queued, &error);
+            }
+            return None;
+        }
+        let plan = plan::plan(reading, &self.pending, now);
+        let mut cancelled = self.pending.forget_failures(self.uuid, plan.cancelled_failures, now);
+        let mut requests = Vec::new();
+        for (mut queued, answer) in std::mem::take(&mut self.pending.queued).into_iter().zip(plan.answers) {
+            // What is cancelled must not be cancelled a second time should the resize be lost.
+            if let (Request::Decrease(delta), Ok(())) = (&mut queued.request, &answer) {
+                let done = cancelled.min(*delta);
+                *delta -= done;
+                cancelled -= done;
+            }
+            match answer {
+                Ok(()) if plan.resize.is_some() && queued.request != Request::Decrease(0) => {
+                    requests.push(queued);
+                }
+                Ok(()) => {
+                    if let Some(caller) = queued.caller {
+                        self.answer(caller, Ok(()));
+                    }
+                }
+                Err(error) => self.refuse(&queued, &error),
+            }
+        }
+        let resize = plan.resize?;
+        self.tell(DecisionKind::Sent {
+            size: reading.size(),
+            count: resize.count,
+            remove: node_names(reading, &resize.remove),
+            additions: resize.additions,
+        });
+        let before = Arc::clone(reading);
+        let flight = InFlightResize { resize, before, requests, replaces: plan.replaces, losses: 0 };
+        Some(Phase::Sending(Sent { flight, at: now }))
+    }
+
+    /// The cloud has answered a resize, or not.
+    pub(super) fn resize_answered(&mut self, answer: Result<(), CloudError>, now: Instant) {
+        let Phase::Sending(sent) = &self.phase else { return };
+        let sent = sent.clone();
+        match answer {
+            Ok(()) => self.acknowledge_flight(),
+            Err(error) if error.certainly_without_effect() => {
+                self.resize_refused(sent.flight, &RequestError::Cloud(error));
+                self.gather(None, now);
+                return;
+            }
+            // Heard or not: only what happens to the group can tell.
+            Err(error) => self.tell(DecisionKind::AnswerUnclear { error }),
+        }
+        self.stability.restart();
+        let Phase::Sending(sent) = std::mem::replace(&mut self.phase, Phase::Idle) else { return };
+        self.phase = Phase::Following { sent, pace: Pace::after_pause(&self.timing, now) };
+    }
+
+    /// The cloud said no, or the resize may not be sent again.
+    fn resize_refused(&mut self, flight: InFlightResize, error: &RequestError) {
+        self.tell(DecisionKind::ResizeRefused { error: error.clone() });
+        for queued in flight.requests {
+            self.refuse(&queued, error);
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What was accepted for a node group and is not yet visible in the cloud.
+//!
+//! This is bookkeeping for display and for verification; the cloud stays the memory (I7). Losing it in a restart loses no
+//! node: what was sent shows in the next reading, what was not sent shows as not done.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use super::{
+    cloud::Reading,
+    instance::{InstanceError, InstanceId},
+    machine_id::PlaceholderId,
+    member::{Member, MemberKey},
+    node_group::NodeGroupUuid,
+};
+
+/// How long a member that left is remembered, to answer a repeated removal with the same OK.
+const REMEMBER_DEPARTED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often the broken members of a group at its minimum are replaced at most. Where each new one fails as well,
+/// cluster-autoscaler would have them replaced at every loop, without end.
+const REPLACE_INTERVAL: Duration = Duration::from_secs(5 * 60);
+
+/// What a caller asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// That many nodes more.
+    Increase(u32),
+    /// Exactly these nodes go; with each the words that the caller has for it.
+    Delete(Vec<(InstanceId, String)>),
+    /// Up to that many requested nodes that never got a server are called off.
+    Decrease(u32),
+}
+
+/// A request that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Add this many nodes.
+    Increase(u32),
+    /// Remove exactly these.
+    Delete(Vec<InstanceId>),
+    /// Cancel up to this many requested nodes that never got a server.
+    Decrease(u32),
+}
+
+/// Tells the requests of one group apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// A request in the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// Who waits for its answer; none once it was acknowledged.
+    pub caller: Option<Ticket>,
+    /// What is asked for.
+    pub request: Request,
+    /// How often a resize left it undone already.
+    pub attempts: u32,
+}
+
+/// How many requested nodes are to be cancelled, in the order in which they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cancellations {
+    /// Of those that the cloud refused or dropped.
+    pub failed: u32,
+    /// Of those not sent yet.
+    pub unsent: u32,
+    /// Of the members that never got a server, as far as there are any.
+    pub serverless: u32,
+}
+
+/// What was accepted for one group.
+#[derive(Debug, Clone, Default)]
+pub struct PendingRequests {
+    /// Accepted, not sent yet, in order of arrival.
+    pub queued: Vec<Queued>,
+    failed: BTreeMap<u32, InstanceError>,
+    failures: u32,
+    replaced_at: Option<Instant>,
+    departed: BTreeMap<InstanceId, Instant>,
+    given_up: BTreeSet<MemberKey>,
+}
+
+impl PendingRequests {
+    /// Additions not sent yet, in nodes.
+    #[must_use]
+    pub fn queued_additions(&self) -> u32 {
+        self.queued
+            .iter()
+            .map(|queued| match queued.request {
+                Request::Increase(delta) => delta,
+                Request::Delete(_) | Request::Decrease(_) => 0,
+            })
+            .fold(0, u32::saturating_add)
+    }
+
+    /// What the queue cancels, as far as it can be told before a fresh reading.
+    #[must_use]
+    pub fn queued_cancellations(&self) -> Cancellations {
+        let asked: u32 = self
+            .queued
+            .iter()
+            .map(|queued| match queued.request {
+                Request::Decrease(delta) => delta,
+                Request::Increase(_) | Request::Delete(_) => 0,
+            })
+            .fold(0, u32::saturating_add);
+        let failed = asked.min(u32::try_from(self.failed.len()).unwrap_or(u32::MAX));
+        let unsent = (asked - failed).min(self.queued_additions());
+        Cancellations { failed, unsent, serverless: asked - failed - unsent }
+    }
+
+    /// Whether a request that is not sent yet removes this instance.
+    #[must_use]
+    pub fn queue_removes(&self, id: InstanceId) -> bool {
+        self.queued.iter().any(|queued| match &queued.request {
+            Request::Delete(ids) => ids.contains(&id),
+            Request::Increase(_) | Request::Decrease(_) => false,
+        })
+    }
+
+    /// Acknowledges everything that waits, and returns who waited. A removal of several nodes is refused or accepted as a
+    /// whole; once it was acknowledged, each of its nodes may succeed or fail alone, so it becomes one request for each.
+    pub fn acknowledge(&mut self) -> Vec<Ticket> {
+        let callers = self.queued.iter_mut().filter_map(|queued| queued.caller.take()).collect();
+        let parts = std::mem::take(&mut self.queued).into_iter().flat_map(|queued| match queued.request {
+            Request::Delete(ids) => {
+                let part = |id| Queued { request: Request::Delete(vec![id]), ..queued };
+                ids.into_iter().map(part).collect()
+            }
+            request @ (Request::Increase(_) | Request::Decrease(_)) => vec![Queued { request, ..queued }],
+        });
+        self.queued = parts.collect();
+        callers
+    }
+
+    /// Takes out the requests whose callers still wait.
+    pub fn take_unanswered(&mut self) -> Vec<Queued> {
+        self.queued.extract_if(.., |queued| queued.caller.is_some()).collect()
+    }
+
+    /// Requested nodes that the cloud refused or dropped, by number; shown until they are deleted.
+    #[must_use]
+    pub fn failed(&self) -> &BTreeMap<u32, InstanceError> {
+        &self.failed
+    }
+
+    /// Remembers that `count` requested nodes will not come.
+    pub fn fail(&mut self, count: u32, error: &InstanceError) {
+        for _ in 0..count {
+            self.failures += 1;
+            self.failed.insert(self.failures, error.clone());
+        }
+    }
+
+    /// Forgets this many requested nodes that will not come, the oldest first. Returns how many there were.
+    pub fn forget_failures(&mut self, group: NodeGroupUuid, count: usize, now: Instant) -> u32 {
+        let numbers: Vec<u32> = self.failed.keys().copied().take(count).collect();
+        for number in &numbers {
+            self.forget_failure(group, *number, now);
+        }
+        u32::try_from(numbers.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Forgets a requested node that will not come, if it is known.
+    pub fn forget_failure(&mut self, group: NodeGroupUuid, number: u32, now: Instant) -> bool {
+        let known = self.failed.remove(&number).is_some();
+        if known {
+            self.departed.insert(InstanceId::Placeholder(PlaceholderId::Failed { group, number }), now);
+        }
+        known
+    }
+
+    /// Remembers members of which a server has been waited for in vain: they will not come.
+    pub fn give_up(&mut self, members: impl IntoIterator<Item = MemberKey>) {
+        self.given_up.extend(members);
+    }
+
+    /// Whether the server of this member has been waited for in vain.
+    #[must_use]
+    pub fn is_given_up(&self, member: &Member) -> bool {
+        member.is_serverless() && self.given_up.contains(&member.key)
+    }
+
+    /// Whether broken members at the minimum may be replaced now.
+    #[must_use]
+    pub fn may_replace(&self, now: Instant) -> bool {
+        self.replaced_at.is_none_or(|at| now.saturating_duration_since(at) >= REPLACE_INTERVAL)
+    }
+
+    /// Remembers that they are being replaced.
+    pub fn note_replacement(&mut self, now: Instant) {
+        self.replaced_at = Some(now);
+    }
+
+    /// Whether this instance was a member once and has left, on request or not. Removing it again is no work (I3).
+    #[must_use]
+    pub fn has_departed(&self, id: InstanceId) -> bool {
+        self.departed.contains_key(&id)
+    }
+
+    /// Compares two readings and remembers who left between them.
+    pub fn note_departures(&mut self, before: &Reading, after: &Reading, now: Instant) {
+        let group = before.group.uuid;
+        // A member answers to its server and to its placeholder, whichever it was last shown by.
+        let ids = |member: &Member| {
+            [None, member.server].map(|server| InstanceId::of_member(group, member.key, server))
+        };
+        for member in &before.members {
+            // A placeholder that got a server did not leave.
+            // Nor did a server of which nobody tells for a moment.
+            let stays = |other: &Member| {
+                let untold = other.server.is_none() && !other.is_serverless();
+                other.is(member.key, member.server) || (other.key == member.key && untold)
+            };
+            if !after.members.iter().any(stays) {
+                self.departed.extend(ids(member).map(|id| (id, now)));
+            }
+        }
+        for id in after.members.iter().flat_map(ids) {
+            self.departed.remove(&id);
+        }
+        self.given_up
+            .retain(|index| after.counted().any(|member| member.key == *index && member.is_serverless()));
+        self.departed.retain(|_, left| now.saturating_duration_since(*left) < REMEMBER_DEPARTED);
+    }
+}

@@ -1,0 +1,146 @@
+//! Which groups are between the two steps of a removal, as far as this process knows; and the second step.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::two_steps::Standing;
+use crate::{
+    core::{cloud::CloudError, node_group::NodeGroupUuid},
+    openstack::magnum::{Magnum, NodeGroupRecord},
+};
+
+/// How long a removal that another process may have begun has to look unfinished before it is finished: time for an
+/// answer of a lagging replica to be overtaken by a true one.
+const DOUBT: Duration = Duration::from_secs(15);
+/// How long Magnum is given to act upon the second step before it is told again.
+const REPEAT: Duration = Duration::from_secs(60);
+
+/// What is known of one group.
+#[derive(Debug, Default)]
+struct Update {
+    /// The count that this process asked Heat for.
+    asked: Option<u32>,
+    /// What it looked like last, and since when it has.
+    standing: Option<(Standing, Instant)>,
+    /// When Magnum was last told.
+    told_at: Option<Instant>,
+}
+
+/// The groups.
+#[derive(Debug, Default)]
+pub(super) struct Updates(Mutex<BTreeMap<NodeGroupUuid, Update>>);
+
+impl Updates {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeGroupUuid, Update>> {
+        // Nothing is left half-done in here when a holder panics.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that Heat is asked for this count.
+    pub(super) fn begin(&self, group: NodeGroupUuid, count: u32) {
+        self.lock().insert(group, Update { asked: Some(count), ..Update::default() });
+    }
+
+    pub(super) fn forget(&self, group: NodeGroupUuid) {
+        self.lock().remove(&group);
+    }
+
+    pub(super) fn retain(&self, exists: &dyn Fn(NodeGroupUuid) -> bool) {
+        self.lock().retain(|group, _| exists(*group));
+    }
+
+    /// Whether this process asked Heat for this count.
+    pub(super) fn is_ours(&self, group: NodeGroupUuid, count: u32) -> bool {
+        self.lock().get(&group).is_some_and(|update| update.asked == Some(count))
+    }
+
+    /// Notes how far a group is. True when it is not as it was.
+    pub(super) fn note(&self, group: NodeGroupUuid, standing: Standing) -> bool {
+        let mut updates = self.lock();
+        if standing == Standing::Rest {
+            return updates.remove(&group).is_some_and(|update| update.standing.is_some());
+        }
+        let update = updates.entry(group).or_default();
+        if update.standing.is_some_and(|(known, _)| known == standing) {
+            return false;
+        }
+        update.standing = Some((standing, Instant::now()));
+        true
+    }
+
+    /// The count that Magnum is to be told now, if any.
+    pub(super) fn due(&self, group: NodeGroupUuid) -> Option<u32> {
+        let mut updates = self.lock();
+        let update = updates.get_mut(&group)?;
+        let Some((Standing::Unfinished(count), since)) = update.standing else { return None };
+        let is_ours = update.asked == Some(count);
+        let told_lately = update.told_at.is_some_and(|at| at.elapsed() < REPEAT);
+        if told_lately || (!is_ours && since.elapsed() < DOUBT) {
+            return None;
+        }
+        update.told_at = Some(Instant::now());
+        Some(count)
+    }
+}
+
+/// Tells Magnum how many nodes there are to be, without naming any.
+pub(super) async fn tell_magnum(
+    magnum: &Magnum,
+    cluster: &str,
+    group: NodeGroupUuid,
+    count: u32,
+) -> Result<(), CloudError> {
+    if magnum.microversion().await?.has_resize() {
+        magnum.resize(cluster, group, count, &[]).await
+    } else {
+        magnum.set_node_count(cluster, count).await
+    }
+}
+
+/// The second step. A failure is told and tried again with a later reading.
+pub(super) async fn finish(magnum: &Magnum, cluster: &str, record: &NodeGroupRecord, count: u32) {
+    let id = record.uuid.wire_id(&record.name);
+    let known = record.node_count.unwrap_or_default();
+    match tell_magnum(magnum, cluster, record.uuid, count).await {
+        Ok(()) => {
+            tracing::info!("{id}: Heat has removed what was named; told Magnum, {known} → {count} nodes");
+        }
+        Err(error) => tracing::warn!(
+            "{id}: Heat has removed what was named, and Magnum still counts {known} nodes instead of {count}: {error}; it is \
+             told again"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn magnum_is_told_once_a_minute_and_of_others_removals_after_a_while() {
+        let group: NodeGroupUuid = "531cd801-d372-468e-b865-e775c513c86f".parse().unwrap();
+        let updates = Updates::default();
+        updates.begin(group, 3);
+        assert!(updates.is_ours(group, 3) && !updates.is_ours(group, 4));
+        assert!(updates.note(group, Standing::HeatWorks));
+        assert_eq!(updates.due(group), None);
+        assert!(updates.note(group, Standing::Unfinished(3)));
+        assert_eq!((updates.due(group), updates.due(group)), (Some(3), None));
+        advance(REPEAT).await;
+        assert_eq!(updates.due(group), Some(3));
+        assert!(updates.note(group, Standing::Rest) && !updates.is_ours(group, 3));
+
+        assert!(updates.note(group, Standing::Unfinished(2)));
+        assert_eq!(updates.due(group), None);
+        advance(DOUBT).await;
+        assert!(!updates.note(group, Standing::Unfinished(2)));
+        assert_eq!(updates.due(group), Some(2));
+    }
+}

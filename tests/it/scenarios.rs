@@ -1,0 +1,348 @@
+//! The same stories on every simulated cloud, told to the service over gRPC in paused time: what becomes of each.
+//!
+//! A profile that the service does not serve yet is in the table with what the service says instead; whoever adds its
+//! driver changes the table.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use cluster_autoscaler_provider_magnum::{
+    engine::{Engine, EngineOptions},
+    grpc::{
+        externalgrpc::{
+            ExternalGrpcNode, Instance, NodeGroupDeleteNodesRequest, NodeGroupIncreaseSizeRequest,
+            NodeGroupNodesRequest, NodeGroupTargetSizeRequest, NodeGroupsRequest, RefreshRequest,
+            cloud_provider_client::CloudProviderClient, cloud_provider_server::CloudProviderServer,
+        },
+        service::CloudProviderService,
+    },
+    simulator::{GroupOptions, Profile, ServerRecord, Simulator, SimulatorOptions},
+};
+use tokio::time::{Instant, sleep};
+use tonic::{Code, Status};
+
+const WORKERS: &str = "default-worker";
+/// Nodes at the start, none of them ever in doubt.
+const NODES: u32 = 3;
+/// Longest time that a story may take; quota failures and slow clouds included.
+const PATIENCE: Duration = Duration::from_secs(1800);
+/// What this test says of an answer without any group.
+const NO_GROUP: &str = "no node group";
+/// `instanceState` of a node that runs.
+const RUNNING: i32 = 1;
+/// `instanceErrorClass` of what a quota does.
+const OUT_OF_RESOURCES: i32 = 1;
+
+/// A cloud with the service in front of it.
+struct Scene {
+    simulator: Simulator,
+    engine: Arc<Engine>,
+    client: CloudProviderClient<CloudProviderServer<CloudProviderService>>,
+    /// Servers that there were at some time.
+    seen: BTreeSet<String>,
+    /// Those of them that may go.
+    named: BTreeSet<String>,
+    group: String,
+}
+
+impl Scene {
+    fn new(profile: Profile) -> Self {
+        let simulator = Simulator::new(SimulatorOptions {
+            profile,
+            groups: vec![GroupOptions::new(WORKERS, NODES, 1, Some(8))],
+            token_lifetime: Duration::from_secs(36_000),
+            ..SimulatorOptions::default()
+        });
+        let (engine, client) = start(&simulator);
+        let (seen, named) = (BTreeSet::new(), BTreeSet::new());
+        Self { simulator, engine, client, seen, named, group: String::new() }
+    }
+
+    /// Waits for the service's first reading and finds the group; what it says where there is none.
+    async fn begin(&mut self) -> Result<(), Status> {
+        sleep(EngineOptions::default().timing.patience.after_start).await;
+        self.client.refresh(RefreshRequest {}).await?;
+        let answer = self.client.node_groups(NodeGroupsRequest {}).await?.into_inner();
+        match answer.node_groups.first() {
+            Some(group) => self.group.clone_from(&group.id),
+            None => return Err(Status::not_found(NO_GROUP)),
+        }
+        Ok(())
+    }
+
+    /// kill -9 and a new process.
+    async fn restart(&mut self) {
+        self.engine.stop().await;
+        (self.engine, self.client) = start(&self.simulator);
+        self.until("it has read the cloud", async |scene| scene.target_size().await.is_ok()).await;
+    }
+
+    fn servers(&mut self) -> Vec<ServerRecord> {
+        let mut servers = self.simulator.servers();
+        servers.retain(|server| server.group.is_some());
+        self.seen.extend(servers.iter().map(|server| server.uuid.clone()));
+        servers
+    }
+
+    async fn increase(&mut self, delta: i32) -> Result<(), Status> {
+        let request = NodeGroupIncreaseSizeRequest { delta, id: self.group.clone() };
+        self.client.node_group_increase_size(request).await.map(drop)
+    }
+
+    async fn delete(&mut self, server: &ServerRecord) -> Result<(), Status> {
+        self.named.insert(server.uuid.clone());
+        let node = ExternalGrpcNode {
+            provider_id: format!("openstack:///{}", server.uuid),
+            name: server.name.clone(),
+            ..ExternalGrpcNode::default()
+        };
+        let request = NodeGroupDeleteNodesRequest { nodes: vec![node], id: self.group.clone() };
+        self.client.node_group_delete_nodes(request).await.map(drop)
+    }
+
+    async fn target_size(&mut self) -> Result<i32, Status> {
+        let request = NodeGroupTargetSizeRequest { id: self.group.clone() };
+        self.client.node_group_target_size(request).await.map(|answer| answer.into_inner().target_size)
+    }
+
+    async fn instances(&mut self) -> Result<Vec<Instance>, Status> {
+        let request = NodeGroupNodesRequest { id: self.group.clone() };
+        self.client.node_group_nodes(request).await.map(|answer| answer.into_inner().instances)
+    }
+
+    /// Waits in paused time, with a Refresh every ten seconds as cluster-autoscaler's loop has it. No server goes that
+    /// was not named.
+    async fn until(&mut self, what: &str, holds: impl AsyncFn(&mut Self) -> bool) {
+        let give_up = Instant::now() + PATIENCE;
+        let mut refresh = Instant::now();
+        while !holds(self).await {
+            assert!(
+                Instant::now() < give_up,
+                "{what}: not within {PATIENCE:?}: {:#?}",
+                self.simulator.group(WORKERS)
+            );
+            if refresh.elapsed() >= Duration::from_secs(10) {
+                refresh = Instant::now();
+                let _ = self.client.refresh(RefreshRequest {}).await;
+            }
+            sleep(Duration::from_millis(500)).await;
+            self.check_the_unnamed();
+        }
+    }
+
+    fn check_the_unnamed(&mut self) {
+        let present: BTreeSet<String> = self.servers().into_iter().map(|server| server.uuid).collect();
+        let gone: Vec<&String> =
+            self.seen.difference(&present).filter(|uuid| !self.named.contains(*uuid)).collect();
+        assert_eq!(gone, Vec::<&String>::new(), "gone and not named");
+    }
+
+    /// Waits until there are this many servers, all ACTIVE, and the target says so too.
+    async fn until_size(&mut self, size: u32) {
+        self.until(&format!("{size} nodes"), async |scene| {
+            let servers = scene.servers();
+            let target = scene.target_size().await.unwrap_or_default();
+            servers.iter().all(|server| server.status == "ACTIVE")
+                && u32::try_from(servers.len()).is_ok_and(|count| count == size)
+                && u32::try_from(target).is_ok_and(|target| target == size)
+        })
+        .await;
+    }
+
+    /// Nothing more happens to the size, and no other node goes.
+    async fn stays_at(&mut self, size: u32) {
+        let end = Instant::now() + Duration::from_secs(120);
+        self.until("two minutes pass", async |_| Instant::now() >= end).await;
+        self.until_size(size).await;
+    }
+}
+
+type Client = CloudProviderClient<CloudProviderServer<CloudProviderService>>;
+
+fn start(simulator: &Simulator) -> (Arc<Engine>, Client) {
+    let engine = Engine::start(crate::simulated::cloud(simulator), EngineOptions::default(), Arc::new(()));
+    let service = CloudProviderService::new(Arc::clone(&engine));
+    (engine, CloudProviderClient::new(CloudProviderServer::new(service)))
+}
+
+async fn grow(scene: &mut Scene) -> Result<(), Status> {
+    scene.increase(2).await?;
+    scene.until_size(NODES + 2).await;
+    scene.stays_at(NODES + 2).await;
+    Ok(())
+}
+
+async fn shrink_named(scene: &mut Scene) -> Result<(), Status> {
+    let oldest = scene.servers()[0].clone();
+    scene.delete(&oldest).await?;
+    scene.until_size(NODES - 1).await;
+    scene.stays_at(NODES - 1).await;
+    assert!(scene.servers().iter().all(|server| server.uuid != oldest.uuid), "{oldest:?} was named");
+    Ok(())
+}
+
+/// The second while the first is under way.
+async fn shrink_twice(scene: &mut Scene) -> Result<(), Status> {
+    let servers = scene.servers();
+    scene.delete(&servers[0]).await?;
+    sleep(Duration::from_secs(2)).await;
+    scene.delete(&servers[1]).await?;
+    scene.until_size(NODES - 2).await;
+    scene.stays_at(NODES - 2).await;
+    assert_eq!(scene.servers()[0].uuid, servers[2].uuid);
+    Ok(())
+}
+
+/// One of two new nodes is refused, and the service says so.
+async fn quota(scene: &mut Scene) -> Result<(), Status> {
+    // The masters' server and one more.
+    scene.simulator.set_quota(Some(NODES + 2));
+    scene.increase(2).await?;
+    scene
+        .until("the refusal is told", async |scene| {
+            scene.instances().await.unwrap_or_default().into_iter().any(|instance| {
+                let error = instance.status.and_then(|status| status.error_info);
+                error.is_some_and(|error| error.instance_error_class == OUT_OF_RESOURCES)
+            })
+        })
+        .await;
+    scene.check_the_unnamed();
+    Ok(())
+}
+
+async fn restart_in_the_middle(scene: &mut Scene) -> Result<(), Status> {
+    let oldest = scene.servers()[0].clone();
+    scene.delete(&oldest).await?;
+    scene.until("the resize is sent", async |scene| scene.simulator.resizes().len() == 1).await;
+    scene.restart().await;
+    scene.until_size(NODES - 1).await;
+    scene.stays_at(NODES - 1).await;
+    assert!(scene.servers().iter().all(|server| server.uuid != oldest.uuid), "{oldest:?} was named");
+    Ok(())
+}
+
+/// The removal comes this long after cluster-autoscaler can know of the new node, while Magnum may still be looking.
+async fn shrink_after_a_grow(scene: &mut Scene, after: Duration) -> Result<(), Status> {
+    let oldest = scene.servers()[0].clone();
+    scene.increase(1).await?;
+    scene
+        .until("the new node runs", async |scene| {
+            let instances = scene.instances().await.unwrap_or_default();
+            let running = |instance: &Instance| {
+                instance.status.as_ref().is_some_and(|status| status.instance_state == RUNNING)
+            };
+            instances.len() == usize::try_from(NODES + 1).unwrap() && instances.iter().all(running)
+        })
+        .await;
+    sleep(after).await;
+    scene.delete(&oldest).await?;
+    scene.until_size(NODES).await;
+    scene.stays_at(NODES).await;
+    assert!(scene.servers().iter().all(|server| server.uuid != oldest.uuid), "{oldest:?} was named");
+    Ok(())
+}
+
+/// What becomes of a story.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// As asked, and no other node went.
+    Well,
+    /// The service answers Refresh with this code and, among others, these words.
+    Refused(Code, &'static str),
+    /// The service has no node group to scale.
+    NoGroup,
+}
+
+use End::{NoGroup, Refused, Well};
+
+const QUEENS: End = Refused(Code::Unavailable, "speaks API 1.6, which has no node groups");
+const STEIN: End = Refused(Code::Unavailable, "speaks API 1.7, which has no node groups");
+
+const STORIES: [&str; 6] = ["grow", "shrink named", "shrink twice", "quota", "restart", "shrink after grow"];
+
+/// The end of each story on each profile.
+const ENDS: [(Profile, [End; 6]); 9] = [
+    // Profile                 grow     shrink   twice    quota    restart  after a grow
+    (Profile::Queens, [QUEENS, QUEENS, QUEENS, QUEENS, QUEENS, QUEENS]),
+    (Profile::Stein, [STEIN, STEIN, STEIN, STEIN, STEIN, STEIN]),
+    (Profile::Train, [Well, Well, Well, Well, Well, Well]),
+    (Profile::Victoria, [Well, Well, Well, Well, Well, Well]),
+    (Profile::Zed, [Well, Well, Well, Well, Well, Well]),
+    (Profile::Caracal, [Well, Well, Well, Well, Well, Well]),
+    (Profile::Epoxy, [Well, Well, Well, Well, Well, Well]),
+    (Profile::MagnumClusterApi, [NoGroup, NoGroup, NoGroup, NoGroup, NoGroup, NoGroup]),
+    (Profile::CapiHelm, [NoGroup, NoGroup, NoGroup, NoGroup, NoGroup, NoGroup]),
+];
+
+/// Plays a story; an error is the service's.
+async fn play(profile: Profile, story: &str) -> Result<(), Status> {
+    let mut scene = Scene::new(profile);
+    let played = async {
+        scene.begin().await?;
+        match story {
+            "grow" => grow(&mut scene).await,
+            "shrink named" => shrink_named(&mut scene).await,
+            "shrink twice" => shrink_twice(&mut scene).await,
+            "quota" => quota(&mut scene).await,
+            "restart" => restart_in_the_middle(&mut scene).await,
+            "shrink after grow" => shrink_after_a_grow(&mut scene, Duration::ZERO).await,
+            other => panic!("{other}?"),
+        }
+    }
+    .await;
+    scene.check_the_unnamed();
+    scene.engine.stop().await;
+    played
+}
+
+/// Plays all stories on a profile and compares their ends with the table.
+async fn plays(profile: Profile) {
+    let (_, ends) = ENDS.iter().find(|(of, _)| *of == profile).unwrap();
+    for (story, expected) in STORIES.iter().zip(ends) {
+        let played = play(profile, story).await;
+        let as_expected = match (expected, &played) {
+            (Well, Ok(())) => true,
+            (NoGroup, Err(status)) => status.message() == NO_GROUP,
+            (Refused(code, words), Err(status)) => status.code() == *code && status.message().contains(words),
+            _ => false,
+        };
+        assert!(as_expected, "{profile}, {story}: {played:?} instead of {expected:?}");
+    }
+}
+
+macro_rules! profiles {
+    ($($name:ident: $profile:ident,)*) => {$(
+        #[tokio::test(start_paused = true)]
+        async fn $name() {
+            plays(Profile::$profile).await;
+        }
+    )*};
+}
+
+profiles! {
+    queens: Queens,
+    stein: Stein,
+    train: Train,
+    victoria: Victoria,
+    zed: Zed,
+    caracal: Caracal,
+    epoxy: Epoxy,
+    magnum_cluster_api: MagnumClusterApi,
+    capi_helm: CapiHelm,
+}
+
+/// Whatever Magnum's late look at Heat writes over the removal.
+#[tokio::test(start_paused = true)]
+async fn a_late_look_at_heat_costs_no_node() {
+    for halves in 0..20 {
+        let mut scene = Scene::new(Profile::Epoxy);
+        scene.begin().await.unwrap();
+        shrink_after_a_grow(&mut scene, Duration::from_millis(500 * halves)).await.unwrap();
+        scene.engine.stop().await;
+    }
+}
+
+#[test]
+fn no_profile_is_left_out() {
+    let of_table: Vec<Profile> = ENDS.iter().map(|(profile, _)| *profile).collect();
+    assert_eq!(of_table, Profile::all());
+}

@@ -351,7 +351,7 @@ impl NodeSource for Nodes {
 async fn a_template_is_like_a_live_node_of_its_group_and_stays_so_when_there_is_none() {
     let simulator = Simulator::new(SimulatorOptions::default());
     let nodes = Arc::new(Nodes::default());
-    let cluster = simulated::cluster(&simulator).with_nodes(Some(nodes.clone()));
+    let cluster = simulated::cluster(&simulator, GroupSelection::All).with_nodes(Some(nodes.clone()));
     let first = cluster.observe(None).await.unwrap();
     let reading = first.groups[0].reading.as_ref().unwrap();
     assert_eq!(reading.template.origin, Origin::Flavor);

@@ -11,11 +11,11 @@ use cluster_autoscaler_provider_magnum::{
 
 /// All worker groups of the simulated cluster, reached with its password.
 pub(crate) fn cloud(simulator: &Simulator) -> Arc<dyn Cloud> {
-    Arc::new(cluster(simulator))
+    Arc::new(cluster(simulator, GroupSelection::All))
 }
 
-/// The same, to be shaped further.
-pub(crate) fn cluster(simulator: &Simulator) -> MagnumCluster {
+/// These groups of the simulated cluster, to be shaped further.
+pub(crate) fn cluster(simulator: &Simulator, selection: GroupSelection) -> MagnumCluster {
     const BASE_URL: &str = "http://simulator.invalid";
     let credentials = simulator.credentials();
     let environment = [
@@ -31,5 +31,5 @@ pub(crate) fn cluster(simulator: &Simulator) -> MagnumCluster {
     let transport = RouterTransport::new(simulator.router(BASE_URL))
         .with_cut(|extensions| extensions.get::<ConnectionCut>().is_some());
     let session = Session::new(config, Arc::new(transport)).with_jitter_seed(0);
-    MagnumCluster::new(Arc::new(session), simulator.cluster_name(), GroupSelection::All)
+    MagnumCluster::new(Arc::new(session), simulator.cluster_name(), selection)
 }

@@ -73,7 +73,9 @@ impl Reading {
     #[must_use]
     pub fn lost_any_of(&self, before: &Self, expected: impl Fn(&Member) -> bool) -> bool {
         before.counted().any(|member| {
-            !expected(member) && !self.counted().any(|other| other.is(member.key, member.server))
+            member.key.names_a_member()
+                && !expected(member)
+                && !self.counted().any(|other| other.is(member.key, member.server))
         })
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
+    capabilities::NamedRemoval,
     cloud::Reading,
     instance::InstanceId,
     member::{Member, MemberKey},
@@ -66,7 +67,7 @@ impl Effect {
         let mut missing_bystanders: Vec<Removal> = flight
             .before
             .counted()
-            .filter(|member| !member.is_broken())
+            .filter(|member| !member.is_broken() && member.key.names_a_member())
             .filter(|member| !(may_be_made_anew(member) && counted.contains_key(&member.key)))
             .map(Removal::of)
             .filter(|removal| !named.contains(removal) && !is_there(removal))
@@ -81,6 +82,10 @@ impl Effect {
             .iter()
             .filter(|key| counted.get(key).is_some_and(|member| member.status.failed()))
             .count();
+        let (remaining, missing_bystanders) = match now.capabilities.removal {
+            NamedRemoval::Untargeted => interchangeable(remaining, missing_bystanders),
+            NamedRemoval::Exact | NamedRemoval::Refused(_) => (remaining, missing_bystanders),
+        };
         let (before, after) = (&flight.before.group, &now.group);
         let is_waited_for = |member: &&Member| {
             newcomers.contains(&member.key) && member.is_serverless() && !member.status.failed()
@@ -193,10 +198,17 @@ fn servers_lost_unknown_to_the_driver<'a>(
         let lost = before.iter().filter(|(server, _)| !after.contains_key(*server));
         let lost = lost.map(|(server, key)| Removal { key: *key, server: Some(*server) });
         lost.filter(move |removal| {
-            let is_known = |reading: &Reading| reading.members.iter().any(|member| member.key == removal.key);
+            let is_known = |reading: &Reading| reading.member(removal.key).is_some();
             !is_known(&flight.before) && !is_known(now)
         })
     })
+}
+
+/// Where the driver chooses who goes, each node that went is one of those that were to go, whoever it was.
+fn interchangeable(mut remaining: Vec<Removal>, gone: Vec<Removal>) -> (Vec<Removal>, Vec<Removal>) {
+    let (remain, went) = (remaining.len(), gone.len());
+    remaining.truncate(remain.saturating_sub(went));
+    (remaining, gone.into_iter().skip(remain).collect())
 }
 
 /// Whether Heat may give the member another server without a node being lost, as long as the member itself is there:

@@ -29,6 +29,8 @@ struct ServerRecord {
     id: String,
     name: String,
     status: Option<String>,
+    #[serde(rename = "OS-EXT-STS:task_state")]
+    task: Option<String>,
 }
 
 /// A server that Nova lists.
@@ -40,15 +42,23 @@ pub struct ListedServer {
     pub name: String,
     /// Its status in Nova's words; empty where it says none.
     pub status: String,
+    /// What is being done to it; only a detailed list tells.
+    pub task: Option<String>,
 }
 
 impl ListedServer {
     /// A server that is there; none for one that is deleted or whose id is none.
     fn of(record: ServerRecord) -> Option<Self> {
-        let ServerRecord { id, name, status } = record;
+        let ServerRecord { id, name, status, task } = record;
         let status = status.unwrap_or_default();
         let id = id.parse().ok().filter(|_| !is_deleted(&status))?;
-        Some(Self { id, name, status })
+        Some(Self { id, name, status, task })
+    }
+
+    /// Whether it is being deleted.
+    #[must_use]
+    pub fn is_being_deleted(&self) -> bool {
+        matches!(self.task.as_deref(), Some("deleting" | "soft-deleting"))
     }
 }
 
@@ -66,6 +76,12 @@ struct ServerAnswer {
 #[derive(Deserialize)]
 struct ShownServer {
     status: Option<String>,
+    fault: Option<Fault>,
+}
+
+#[derive(Deserialize)]
+struct Fault {
+    message: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -91,8 +107,20 @@ impl Nova {
     /// # Errors
     /// When the list cannot be read, whole.
     pub async fn servers(&self, name_pattern: &str) -> Result<Vec<ListedServer>, CloudError> {
+        self.list(&["servers"], name_pattern).await
+    }
+
+    /// The same with their statuses.
+    ///
+    /// # Errors
+    /// When the list cannot be read, whole.
+    pub async fn detailed_servers(&self, name_pattern: &str) -> Result<Vec<ListedServer>, CloudError> {
+        self.list(&["servers", "detail"], name_pattern).await
+    }
+
+    async fn list(&self, path: &[&str], name_pattern: &str) -> Result<Vec<ListedServer>, CloudError> {
         let endpoint = self.session.endpoint(Service::Compute).await?;
-        let first = Call::get(Service::Compute, "servers", endpoint, &["servers"])
+        let first = Call::get(Service::Compute, "servers", endpoint, path)
             .query("name", name_pattern)
             .query("limit", PAGE);
         let mut call = first.clone();
@@ -110,6 +138,17 @@ impl Nova {
                 None => return Ok(servers),
             }
         }
+    }
+
+    /// Why a server went to ERROR; none where Nova gives no reason.
+    ///
+    /// # Errors
+    /// When Nova does not tell.
+    pub async fn fault(&self, server: MachineId) -> Result<Option<String>, CloudError> {
+        let endpoint = self.session.endpoint(Service::Compute).await?;
+        let call = Call::get(Service::Compute, "server", endpoint, &["servers", &server.to_string()]);
+        let ServerAnswer { server } = self.session.fetch(&call).await?;
+        Ok(server.fault.and_then(|fault| fault.message))
     }
 
     /// Whether there is a server, whatever its name. One that is deleted and only kept for a while is not there.

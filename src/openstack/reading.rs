@@ -12,6 +12,7 @@ use super::{
     memory::{GroupMemory, Ticket},
 };
 use crate::core::{
+    capabilities::MemberSource,
     cloud::{CloudError, Reading},
     node_group::{Bounds, NodeGroup},
 };
@@ -37,12 +38,17 @@ impl MagnumCluster {
         let Records { cluster, detail, bounds } = records;
         let before = before.and_then(|memory| memory.reading.as_ref());
         let Members { members, servers, capabilities, progress } =
-            look.members(&detail, before.map(Arc::as_ref)).await?;
+            look.members(cluster, &detail, before.map(Arc::as_ref)).await?;
         driver.finish(&cluster.uuid, &detail).await;
-        let mut group = node_group(&detail, bounds);
+        let least = self.magnum.microversion().await?.least_size();
+        let mut group = node_group(&detail, bounds, least);
         if let Some(Progress { status, reason, updated_at, node_count }) = progress {
             let status_reason = failures::reason(&reason);
             group = NodeGroup { status, status_reason, updated_at, node_count, ..group };
+        }
+        if capabilities.source == MemberSource::Nova {
+            // Cluster API gives each node its provider ID, whatever the labels say.
+            group.labels.entry("cloud_provider_enabled".to_owned()).or_insert_with(|| "true".to_owned());
         }
         let template = Arc::new(self.template(&group, &members, &detail));
         let cluster_status = cluster.parsed_status();
@@ -58,7 +64,7 @@ impl MagnumCluster {
     }
 }
 
-fn node_group(detail: &NodeGroupRecord, bounds: Bounds) -> NodeGroup {
+fn node_group(detail: &NodeGroupRecord, bounds: Bounds, least: u32) -> NodeGroup {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let label = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let labels = detail.labels.iter().flatten().map(|(name, value)| (name.clone(), label(value)));
@@ -67,7 +73,7 @@ fn node_group(detail: &NodeGroupRecord, bounds: Bounds) -> NodeGroup {
         name: detail.name.clone(),
         bounds,
         magnum_bounds: Bounds {
-            min: detail.min_node_count.unwrap_or(0),
+            min: detail.min_node_count.unwrap_or(0).max(least),
             max: detail.max_node_count.unwrap_or(u32::MAX),
         },
         node_count: detail.node_count.unwrap_or(0),

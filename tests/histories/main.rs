@@ -5,7 +5,8 @@
 //! `cargo test --test histories` plays 1,000 histories of 60 steps with the same seeds each time and 250 with fresh
 //! ones, and a test of the test: with a bug planted on purpose the histories must fail. `-- --histories 10000` plays
 //! more, `-- --seed 42` replays one with its log, `-- --seed 42 --bug RemovalByCount` with a bug; the variables
-//! HISTORIES, HISTORIES_SEED and HISTORIES_STEPS do the same. A failure is shortened before it is printed, with the
+//! HISTORIES, HISTORIES_SEED and HISTORIES_STEPS do the same. A tenth as many are played with removals by updates of the
+//! Heat stack; `--profile` and `--resize-method` choose another cloud for all. A failure is shortened before it is printed, with the
 //! command that replays it.
 #![allow(
     clippy::unwrap_used,
@@ -18,8 +19,10 @@
 
 mod counts;
 mod planted;
+#[allow(dead_code, reason = "the tests of one process share it")]
 #[path = "../it/simulated/mod.rs"]
 mod simulated;
+mod site;
 mod step;
 mod trials;
 mod world;
@@ -29,6 +32,7 @@ use std::{process::ExitCode, sync::atomic::Ordering, time::Duration};
 use cluster_autoscaler_provider_magnum::simulator::{Fault, FaultPlan, FaultRule, NodeRule};
 use counts::Log;
 use planted::Bug;
+use site::Site;
 use step::{Flavor, Step};
 use tokio::time::sleep;
 use tracing::subscriber::NoSubscriber;
@@ -65,7 +69,7 @@ fn main() -> ExitCode {
     trials::conclude().exit_code()
 }
 
-fn run_logged(seed: u64, flavor: Flavor, steps: &[Step], bug: Option<Bug>) -> (Outcome, String) {
+fn run_logged(site: Site, seed: u64, flavor: Flavor, steps: &[Step], bug: Option<Bug>) -> (Outcome, String) {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -74,16 +78,16 @@ fn run_logged(seed: u64, flavor: Flavor, steps: &[Step], bug: Option<Bug>) -> (O
         .without_time()
         .with_writer(move || writer.clone())
         .finish();
-    let outcome = tracing::subscriber::with_default(subscriber, || run(seed, flavor, steps, bug));
+    let outcome = tracing::subscriber::with_default(subscriber, || run(site, seed, flavor, steps, bug));
     let text = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
     (outcome, text)
 }
 
-fn run(seed: u64, flavor: Flavor, steps: &[Step], bug: Option<Bug>) -> Outcome {
+fn run(site: Site, seed: u64, flavor: Flavor, steps: &[Step], bug: Option<Bug>) -> Outcome {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let mut world = World::new(seed, bug).await;
+        let mut world = World::new(site, seed, bug).await;
         for (number, step) in steps.iter().enumerate() {
             tracing::info!("step {number}: {step:?}");
             apply(&mut world, step, seed + u64::try_from(number).unwrap()).await;

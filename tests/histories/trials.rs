@@ -12,7 +12,8 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use clap::Parser;
+use clap::{Parser, ValueEnum as _};
+use cluster_autoscaler_provider_magnum::openstack::driver::ResizeMethod;
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use rand::{RngExt as _, SeedableRng as _, seq::IndexedRandom as _};
 
@@ -20,6 +21,7 @@ use crate::{
     Outcome,
     planted::Bug,
     run, run_logged,
+    site::Site,
     step::{Random, Step, generate},
 };
 
@@ -28,6 +30,8 @@ const BUG_HISTORIES: u64 = 1000;
 const STEPS: usize = 60;
 /// There is a history of a fresh seed for so many of fixed ones.
 const FIXED_PER_FRESH: u64 = 4;
+/// There is a history with updates of the Heat stack for so many others.
+const FIXED_PER_HEAT: u64 = 10;
 
 #[derive(Debug, Parser)]
 struct Options {
@@ -49,6 +53,8 @@ struct Histories {
     /// How many steps a history has.
     #[arg(long, env = "HISTORIES_STEPS", default_value_t = STEPS)]
     steps: usize,
+    #[command(flatten)]
+    site: Site,
     /// Plants this bug in the history of --seed.
     #[arg(long, requires = "seed")]
     bug: Option<Bug>,
@@ -92,6 +98,7 @@ fn trials(histories: &Histories, summary: &Summary) -> Vec<Trial> {
     [
         trial("fixed_seeds", fixed_seeds, histories),
         trial("fresh_seeds", fresh_seeds, histories),
+        trial("heat_stack_updates", heat_stack_updates, histories),
         Trial::test("runner::seeds_keep_their_meaning", seeds_keep_their_meaning),
         Trial::test("runner::options_choose_the_trials", options_choose_the_trials),
     ]
@@ -102,6 +109,13 @@ fn trials(histories: &Histories, summary: &Summary) -> Vec<Trial> {
 
 fn fixed_seeds(histories: &Histories) -> Result<String, String> {
     play(1, histories.histories, histories)
+}
+
+/// The same where Magnum cannot name the nodes that go.
+fn heat_stack_updates(histories: &Histories) -> Result<String, String> {
+    let histories = Histories { site: histories.site.by_heat(), ..histories.clone() };
+    play(1, histories.histories.div_ceil(FIXED_PER_HEAT), &histories)
+        .map(|line| format!("Heat stack updates: {line}"))
 }
 
 /// Seeds that nobody has played before: the clock in milliseconds, and on.
@@ -127,7 +141,7 @@ fn play(first: u64, count: u64, histories: &Histories) -> Result<String, String>
                         return;
                     }
                     let (flavor, steps) = generate(seed, histories.steps);
-                    let (outcome, log) = run_logged(seed, flavor, &steps, None);
+                    let (outcome, log) = run_logged(histories.site, seed, flavor, &steps, None);
                     if !outcome.violations.is_empty() {
                         *failure.lock().unwrap() = Some((seed, outcome.violations.clone(), log));
                     }
@@ -161,7 +175,7 @@ fn catch(histories: &Histories) -> Result<String, String> {
     let bug = histories.bug.unwrap();
     for seed in 1..=BUG_HISTORIES {
         let (flavor, steps) = generate(seed, histories.steps);
-        let outcome = run(seed, flavor, &steps, Some(bug));
+        let outcome = run(histories.site, seed, flavor, &steps, Some(bug));
         if let Some(violation) = outcome.violations.first() {
             return Ok(format!("planted {bug:?}: caught by seed {seed}: {violation:.120}"));
         }
@@ -172,7 +186,7 @@ fn catch(histories: &Histories) -> Result<String, String> {
 fn replay(histories: &Histories) -> Result<String, String> {
     let seed = histories.seed.unwrap();
     let (flavor, steps) = generate(seed, histories.steps);
-    let (outcome, log) = run_logged(seed, flavor, &steps, histories.bug);
+    let (outcome, log) = run_logged(histories.site, seed, flavor, &steps, histories.bug);
     let story = format!("{log}\n{}\nhistory {seed} ({flavor:?}): {outcome:#?}", listed(&steps));
     if outcome.violations.is_empty() {
         Ok(story)
@@ -184,7 +198,8 @@ fn replay(histories: &Histories) -> Result<String, String> {
 /// Leaves out steps for as long as the history still fails.
 fn shortest(seed: u64, histories: &Histories) -> String {
     let (flavor, mut steps) = generate(seed, histories.steps);
-    let fails = |steps: &[Step]| !run(seed, flavor, steps, histories.bug).violations.is_empty();
+    let fails =
+        |steps: &[Step]| !run(histories.site, seed, flavor, steps, histories.bug).violations.is_empty();
     let mut size = steps.len() / 2;
     while size > 0 {
         let mut at = 0;
@@ -199,10 +214,14 @@ fn shortest(seed: u64, histories: &Histories) -> String {
         }
         size /= 2;
     }
-    let (outcome, log) = run_logged(seed, flavor, &steps, histories.bug);
+    let (outcome, log) = run_logged(histories.site, seed, flavor, &steps, histories.bug);
     let mut again = format!("cargo test --test histories -- --seed {seed}");
     if histories.steps != STEPS {
         again += &format!(" --steps {}", histories.steps);
+    }
+    let Site { profile, resize_method } = histories.site;
+    if histories.site != Site::default() {
+        again += &format!(" --profile {profile} --resize-method {}", name(resize_method));
     }
     if let Some(bug) = histories.bug {
         again += &format!(" --bug {bug:?}");
@@ -212,6 +231,10 @@ fn shortest(seed: u64, histories: &Histories) -> String {
         "shortest history of seed {seed} ({flavor:?}):\n{steps}\n{log}\n{:#?}\nreplay: {again}",
         outcome.violations
     )
+}
+
+fn name(method: ResizeMethod) -> String {
+    method.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 fn listed(steps: &[Step]) -> String {
@@ -235,7 +258,7 @@ fn seeds_keep_their_meaning() -> Result<(), Failed> {
 
 /// What people and tools pass to any test: nothing runs here, the trials that would run are listed.
 fn options_choose_the_trials() -> Result<(), Failed> {
-    let every = 4 + Bug::ALL.len();
+    let every = 5 + Bug::ALL.len();
     for (options, expected) in [
         (&[][..], every),
         (&["--ignored"], 0),
@@ -243,7 +266,7 @@ fn options_choose_the_trials() -> Result<(), Failed> {
         (&["--skip", "histories"], 2),
         (&["--skip=histories", "--skip", "runner"], 0),
         (&["histories::planted"], Bug::ALL.len()),
-        (&["histories", "--skip", "planted"], 2),
+        (&["histories", "--skip", "planted"], 3),
         (&["--exact", "histories::fixed_seeds"], 1),
         (&["--exact", "fixed_seeds"], 0),
         (&["no_such_test"], 0),

@@ -9,6 +9,7 @@ use std::{
 };
 
 use cluster_autoscaler_provider_magnum::{
+    config::node_groups::GroupSelection,
     core::{
         cloud::Cloud,
         instance::{InstanceId, InstanceState},
@@ -29,6 +30,7 @@ use crate::{
     counts::Counts,
     planted::{Bug, Planted},
     simulated,
+    site::Site,
     step::GROUPS,
 };
 
@@ -65,6 +67,7 @@ struct DeleteCall {
 /// Everything of one history.
 pub(crate) struct World {
     pub(crate) simulator: Simulator,
+    site: Site,
     pub(crate) counts: Arc<Counts>,
     engine: Arc<Engine>,
     bug: Option<Bug>,
@@ -99,20 +102,22 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) async fn new(seed: u64, bug: Option<Bug>) -> Self {
+    pub(crate) async fn new(site: Site, seed: u64, bug: Option<Bug>) -> Self {
         let simulator = Simulator::new(SimulatorOptions {
             groups: vec![
                 GroupOptions::new(GROUPS[0], 3, 1, Some(8)),
                 GroupOptions::new(GROUPS[1], 2, 0, Some(8)),
             ],
             seed,
+            profile: site.profile,
             latency: latency(seed),
             ..SimulatorOptions::default()
         });
         let counts = Arc::new(Counts::default());
-        let (engine, cloud) = start(&simulator, bug, &counts);
+        let (engine, cloud) = start(&simulator, site, bug, &counts);
         let mut world = Self {
             simulator,
+            site,
             counts,
             engine,
             bug,
@@ -443,7 +448,7 @@ impl World {
     /// kill -9: nothing of the process survives.
     pub(crate) async fn restart(&mut self) {
         self.engine.stop().await;
-        (self.engine, self.cloud) = start(&self.simulator, self.bug, &self.counts);
+        (self.engine, self.cloud) = start(&self.simulator, self.site, self.bug, &self.counts);
         self.acknowledged.clear();
         self.counts.refused_now.lock().unwrap().clear();
         self.unheard = true;
@@ -495,8 +500,15 @@ fn deadline() -> std::time::Instant {
     (Instant::now() + CALL_LIMIT).into_std()
 }
 
-fn start(simulator: &Simulator, bug: Option<Bug>, counts: &Arc<Counts>) -> (Arc<Engine>, Arc<dyn Cloud>) {
-    let mut cloud = simulated::cloud(simulator);
+fn start(
+    simulator: &Simulator,
+    site: Site,
+    bug: Option<Bug>,
+    counts: &Arc<Counts>,
+) -> (Arc<Engine>, Arc<dyn Cloud>) {
+    let cluster =
+        simulated::cluster(simulator, GroupSelection::All).with_driver_options(site.driver_options());
+    let mut cloud: Arc<dyn Cloud> = Arc::new(cluster);
     if let Some(bug) = bug {
         cloud = Arc::new(Planted::new(cloud, bug));
     }

@@ -374,3 +374,22 @@ async fn a_group_of_an_old_magnum_is_never_empty_and_gets_its_maximum_by_an_opti
     let unscaled = cluster.observe(None).await.unwrap().unscaled;
     assert!(unscaled[0].remedy.contains("--nodes MIN:MAX:default-worker"), "{}", unscaled[0].remedy);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_was_told_another_count_meanwhile_is_not_updated() {
+    let scene = Scene::new(World::new());
+    scene.observe(None).await;
+    scene.change(|world| world.parameters["number_of_minions"] = json!("5"));
+    scene.fake.asked();
+    let error = scene.cluster.resize(group(), &removal_of(1, 2)).await.unwrap_err();
+    assert!(matches!(&error, CloudError::Inconsistent(_)) && error.certainly_without_effect(), "{error}");
+    assert_eq!(scene.writes(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_magnum_without_resize_says_so_where_the_operator_wants_it() {
+    let scene = Scene::with(World::new(), ResizeMethod::Magnum, "1.6", "1:5:default-worker");
+    scene.observe(None).await;
+    let error = scene.cluster.resize(group(), &removal_of(1, 2)).await.unwrap_err();
+    assert!(error.to_string().contains("--resize-method auto"), "{error}");
+}

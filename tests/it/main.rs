@@ -14,6 +14,7 @@
 
 mod ca_versions;
 mod captured_log;
+mod cluster_api;
 mod config_fixture;
 mod config_inputs;
 mod config_properties;

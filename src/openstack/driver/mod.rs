@@ -3,10 +3,10 @@
 //! A driver is a folder or file in here and a line in [`Drivers`]. Magnum's records, bounds and selection, the session and
 //! the memory of readings are the same for all of them.
 
+mod cluster_api;
 pub mod heat;
 mod kind;
 mod options;
-mod unsupported;
 
 use std::{
     collections::BTreeMap,
@@ -16,13 +16,13 @@ use std::{
 
 use async_trait::async_trait;
 
-use self::{heat::HeatDriver, unsupported::Unsupported};
+use self::{cluster_api::ClusterApiDriver, heat::HeatDriver};
 pub use self::{
     kind::DriverKind,
     options::{DriverOptions, ResizeMethod},
 };
 use super::{
-    magnum::{Magnum, NodeGroupRecord},
+    magnum::{ClusterRecord, Magnum, NodeGroupRecord},
     session::Session,
 };
 use crate::core::{
@@ -78,6 +78,11 @@ pub(super) trait Driver: Debug + Send + Sync {
     /// When the cloud does not tell.
     async fn describe(&self) -> Result<String, CloudError>;
 
+    /// Takes note of all groups that the cluster has.
+    fn learn(&self, groups: &[NodeGroupRecord]) {
+        let _ = groups;
+    }
+
     /// Looks at the members of these groups, all at once; one answer for each.
     async fn look(&self, groups: &[Asked<'_>]) -> Vec<Result<Box<dyn Look>, CloudError>>;
 
@@ -105,6 +110,7 @@ pub(super) trait Look: Debug + Send {
     /// When what was seen is no ground for any decision.
     async fn members(
         self: Box<Self>,
+        cluster: &ClusterRecord,
         detail: &NodeGroupRecord,
         before: Option<&Reading>,
     ) -> Result<Members, CloudError>;
@@ -120,18 +126,20 @@ pub(super) fn only(looks: Vec<Result<Box<dyn Look>, CloudError>>) -> Result<Box<
 #[derive(Debug)]
 pub(super) struct Drivers {
     heat: HeatDriver,
-    cluster_api: Unsupported,
-    capi_helm: Unsupported,
+    cluster_api: ClusterApiDriver,
+    capi_helm: ClusterApiDriver,
     /// The one that the cluster was last found to be of.
     last: Mutex<DriverKind>,
 }
 
 impl Drivers {
     pub(super) fn new(session: Arc<Session>, magnum: Arc<Magnum>, options: DriverOptions) -> Self {
+        let cluster_api =
+            |kind| ClusterApiDriver::new(kind, Arc::clone(&session), Arc::clone(&magnum), options);
         Self {
+            cluster_api: cluster_api(DriverKind::ClusterApi),
+            capi_helm: cluster_api(DriverKind::CapiHelm),
             heat: HeatDriver::new(session, magnum, options.resize_method),
-            cluster_api: Unsupported(DriverKind::ClusterApi),
-            capi_helm: Unsupported(DriverKind::CapiHelm),
             last: Mutex::new(DriverKind::Heat),
         }
     }
@@ -142,7 +150,9 @@ impl Drivers {
         if let Some(kind) = DriverKind::of(groups) {
             *last = kind;
         }
-        self.of_kind(*last)
+        let driver = self.of_kind(*last);
+        driver.learn(groups);
+        driver
     }
 
     /// The driver of the cluster as its groups were last read.

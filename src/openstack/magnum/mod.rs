@@ -204,10 +204,16 @@ impl Magnum {
         count: u32,
         remove: &[String],
     ) -> Result<(), CloudError> {
+        let version = self.microversion().await?;
+        if !version.has_resize() {
+            return Err(CloudError::Unsuitable(format!(
+                "this Magnum (API {version}) has no resize; use --resize-method auto"
+            )));
+        }
         let mut call = self.get("resize", &["clusters", cluster, "actions", "resize"]).await?;
         call.method = Method::POST;
         let mut body = Map::from_iter([("node_count".to_owned(), json!(count))]);
-        if self.microversion().await?.has_node_groups() {
+        if version.has_node_groups() {
             body.insert("nodegroup".to_owned(), json!(group.to_string()));
         }
         if !remove.is_empty() {

@@ -16,6 +16,9 @@ pub struct ClusterRecord {
     pub name: Option<String>,
     /// Its status: the worst of its groups' (docs/openstack-behaviour.md#reading-a-cluster).
     pub status: Option<String>,
+    /// Its labels.
+    #[serde(default)]
+    pub labels: Value,
 }
 
 /// A node group's record. The list leaves out what is marked «detail» or shows false values for it
@@ -58,6 +61,17 @@ impl NodeGroupRecord {
 }
 
 impl ClusterRecord {
+    /// Whether a label is set to true, in one of the words that OpenStack takes for it.
+    #[must_use]
+    pub fn has_label_set(&self, label: &str) -> bool {
+        let words = ["true", "1", "t", "y", "yes", "on"];
+        match self.labels.get(label) {
+            Some(Value::Bool(set)) => *set,
+            Some(Value::String(text)) => words.contains(&text.trim().to_ascii_lowercase().as_str()),
+            _ => false,
+        }
+    }
+
     /// Its status, read.
     #[must_use]
     pub fn parsed_status(&self) -> Status {

@@ -22,7 +22,7 @@ use crate::{
     },
     openstack::{
         driver::{DriverKind, Look, Members, Progress},
-        magnum::{Microversion, NodeGroupRecord},
+        magnum::{ClusterRecord, Microversion, NodeGroupRecord},
     },
 };
 
@@ -41,6 +41,7 @@ pub(super) struct HeatLook {
 impl Look for HeatLook {
     async fn members(
         self: Box<Self>,
+        _cluster: &ClusterRecord,
         detail: &NodeGroupRecord,
         before: Option<&Reading>,
     ) -> Result<Members, CloudError> {
@@ -106,7 +107,7 @@ fn progress(
     let evidence = Evidence { stack: state, request: &request, magnum: detail, members, servers, ours };
     let standing = evidence.standing();
     let (id, magnum) = (detail.uuid.wire_id(&detail.name), detail.node_count.unwrap_or_default());
-    if shared.updates.note(detail.uuid, standing) {
+    if shared.updates.note(detail.uuid, standing, request.count) {
         match standing {
             Standing::Unfinished(count) if !ours => tracing::info!(
                 "{id}: Heat was told to remove {} and has {count} nodes, Magnum counts {magnum}: a removal of before a restart \
@@ -122,20 +123,15 @@ fn progress(
         }
     }
     let (status, reason) = (detail.parsed_status(), detail.status_reason.clone().unwrap_or_default());
-    let (status, reason) = match standing {
-        Standing::HeatWorks | Standing::Unfinished(_) if !status.in_progress() => {
-            (Status::parse("UPDATE_IN_PROGRESS"), state.reason.clone())
-        }
+    let is_between =
+        !status.in_progress() && matches!(standing, Standing::HeatWorks | Standing::Unfinished(_));
+    let (status, reason) = match status.progress {
+        _ if is_between => (Status::parse("UPDATE_IN_PROGRESS"), state.reason.clone()),
         // Magnum has not heard of an update that failed.
-        _ if status.progress == Stage::Complete && state.status.failed() => {
-            (state.status.clone(), state.reason.clone())
-        }
+        Stage::Complete if state.status.failed() => (state.status.clone(), state.reason.clone()),
         _ => (status, reason),
     };
     let updated_at = format!("{} {}", detail.updated_at.as_deref().unwrap_or_default(), state.updated_time);
-    let ours_under_way = matches!(standing, Standing::HeatWorks | Standing::Unfinished(_))
-        && !detail.parsed_status().in_progress()
-        && (ours || matches!(standing, Standing::Unfinished(_)));
-    let node_count = if ours_under_way { request.count } else { magnum };
+    let node_count = if is_between { request.count } else { magnum };
     Ok(Progress { status, reason, updated_at, node_count })
 }

@@ -127,6 +127,9 @@ impl HeatDriver {
             stack.ok_or_else(|| CloudError::Incomplete(format!("node group {group} was not read yet")))?;
         let request = Request::of(&heat.state(&stack).await?.parameters);
         let request = request.ok_or_else(|| foreign_template(&group.to_string()))?;
+        if !request.fits(resize) {
+            return Err(CloudError::Inconsistent(format!("node group {group}")));
+        }
         updates.begin(group, resize.count);
         let answer = heat.update(&stack, request.parameters(resize)).await;
         if answer.as_ref().is_err_and(CloudError::certainly_without_effect) {

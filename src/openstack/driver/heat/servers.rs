@@ -78,6 +78,7 @@ pub(super) mod tests_support {
             id: id.parse().unwrap(),
             name,
             status: String::new(),
+            task: None,
         };
         Servers::of_stacks(stack_names, listed.into_iter().map(server).collect())
     }
@@ -105,6 +106,7 @@ mod tests {
             id: format!("ca5b234b-f9a6-42b0-a77d-19763600000{number}").parse().unwrap(),
             name: name.to_owned(),
             status: "ACTIVE".to_owned(),
+            task: None,
         };
         let servers = Servers::of_stacks(&stacks, names.into_iter().enumerate().map(server).collect());
         assert_eq!(servers.names.len(), 4);

@@ -52,6 +52,13 @@ impl Request {
         Some(Self { names, count, removed: parameters.get(names.1).map(list).unwrap_or_default() })
     }
 
+    /// Whether a resize was reckoned from the count that the stack was told last, or is being sent again.
+    pub(super) fn fits(&self, resize: &Resize) -> bool {
+        let removed = u32::try_from(resize.remove.len()).unwrap_or(u32::MAX);
+        let before = (resize.count.checked_add(removed)).and_then(|sum| sum.checked_sub(resize.additions));
+        before == Some(self.count) || resize.count == self.count
+    }
+
     /// The parameters that ask for a resize.
     pub(super) fn parameters(&self, resize: &Resize) -> Value {
         let remove: Vec<String> = resize.remove.iter().map(|removal| removal.key.to_string()).collect();
@@ -140,8 +147,10 @@ impl Evidence<'_> {
     /// gone, they are as many as Magnum has too many, and Magnum's record is not newer.
     fn looks_like_a_removal(&self) -> bool {
         let named = &self.request.removed;
-        let gone =
-            named.iter().all(|name| !self.members.iter().any(|member| member.key.to_string() == *name));
+        let is = |member: &Member, name: &String| {
+            member.key.to_string() == *name || member.server.is_some_and(|server| server.to_string() == *name)
+        };
+        let gone = named.iter().all(|name| !self.members.iter().any(|member| is(member, name)));
         let too_many = self.magnum.node_count.and_then(|count| count.checked_sub(self.request.count));
         let explained =
             too_many.is_some_and(|more| usize::try_from(more).is_ok_and(|more| more <= named.len()));
@@ -296,6 +305,10 @@ mod tests {
         let remove =
             [2, 11].map(|index| Removal { key: MemberKey::Index(index), server: Some(server(index)) });
         let resize = Resize { count: 2, remove: remove.into(), additions: 0 };
+        assert!(!request.fits(&resize));
+        assert!(Request { count: 4, ..request.clone() }.fits(&resize), "as planned");
+        assert!(Request { count: 2, ..request.clone() }.fits(&resize), "sent again");
+        assert!(Request { count: 3, ..request.clone() }.fits(&Resize { additions: 1, ..resize.clone() }));
         assert_eq!(request.parameters(&resize), json!({"number_of_minions": 2, "minions_to_remove": "2,11"}));
     }
 }

@@ -59,11 +59,14 @@ impl Updates {
         self.lock().get(&group).is_some_and(|update| update.asked == Some(count))
     }
 
-    /// Notes how far a group is. True when it is not as it was.
-    pub(super) fn note(&self, group: NodeGroupUuid, standing: Standing) -> bool {
+    /// Notes how far a group is whose stack was told this count. True when it is not as it was.
+    pub(super) fn note(&self, group: NodeGroupUuid, standing: Standing, count: u32) -> bool {
         let mut updates = self.lock();
         if standing == Standing::Rest {
-            return updates.remove(&group).is_some_and(|update| update.standing.is_some());
+            // What was just asked for may not show yet.
+            let is_over = |update: &Update| update.asked.is_none_or(|asked| asked == count);
+            return updates.get(&group).is_some_and(is_over)
+                && updates.remove(&group).is_some_and(|update| update.standing.is_some());
         }
         let update = updates.entry(group).or_default();
         if update.standing.is_some_and(|(known, _)| known == standing) {
@@ -128,19 +131,20 @@ mod tests {
         let group: NodeGroupUuid = "531cd801-d372-468e-b865-e775c513c86f".parse().unwrap();
         let updates = Updates::default();
         updates.begin(group, 3);
+        assert!(!updates.note(group, Standing::Rest, 4), "a reading of before");
         assert!(updates.is_ours(group, 3) && !updates.is_ours(group, 4));
-        assert!(updates.note(group, Standing::HeatWorks));
+        assert!(updates.note(group, Standing::HeatWorks, 3));
         assert_eq!(updates.due(group), None);
-        assert!(updates.note(group, Standing::Unfinished(3)));
+        assert!(updates.note(group, Standing::Unfinished(3), 3));
         assert_eq!((updates.due(group), updates.due(group)), (Some(3), None));
         advance(REPEAT).await;
         assert_eq!(updates.due(group), Some(3));
-        assert!(updates.note(group, Standing::Rest) && !updates.is_ours(group, 3));
+        assert!(updates.note(group, Standing::Rest, 3) && !updates.is_ours(group, 3));
 
-        assert!(updates.note(group, Standing::Unfinished(2)));
+        assert!(updates.note(group, Standing::Unfinished(2), 2));
         assert_eq!(updates.due(group), None);
         advance(DOUBT).await;
-        assert!(!updates.note(group, Standing::Unfinished(2)));
+        assert!(!updates.note(group, Standing::Unfinished(2), 2));
         assert_eq!(updates.due(group), Some(2));
     }
 }

@@ -6,10 +6,12 @@ use std::{collections::BTreeMap, hint::black_box, sync::Arc, time::Instant};
 use cluster_autoscaler_provider_magnum::core::{
     cloud::Reading,
     failure::Reason,
+    identity::group_of,
     instance::InstanceId,
     machine_id::MachineId,
     member::{Member, MemberKey},
     node_group::{Bounds, NodeGroup, NodeGroupUuid},
+    nodes::{NodeIndex, NodeObject},
     pending::{PendingRequests, Queued, Request, Ticket},
     plan::plan,
     registration::Registrations,
@@ -57,6 +59,17 @@ fn snapshot(views: &[Arc<GroupView>]) -> Snapshot {
     Snapshot::new(Instant::now(), views.to_vec())
 }
 
+/// The Node object of a server, as systemd and the firmware name it.
+fn object(group: u32, index: u32) -> Arc<NodeObject> {
+    let id = machine(group, index).to_string();
+    Arc::new(NodeObject {
+        name: format!("n-{group}-{index}"),
+        machine_id: id.replace('-', ""),
+        system_uuid: id.to_uppercase(),
+        ..NodeObject::default()
+    })
+}
+
 fn core(criterion: &mut Criterion) {
     let now = Instant::now();
     let readings: Vec<Reading> = (0..GROUPS).map(reading).collect();
@@ -91,6 +104,17 @@ fn core(criterion: &mut Criterion) {
     criterion.bench_function("group_of a foreign node", |bencher| {
         bencher.iter(|| ready.find(black_box(&foreign)).is_some());
     });
+    let nodes: NodeIndex =
+        (0..GROUPS).flat_map(|group| (0..NODES).map(move |index| object(group, index))).collect();
+    let nameless = |name: &str| NodeReference { provider_id: String::new(), name: name.to_owned() };
+    for (what, node) in [
+        ("one of 10,000 nodes by its machine id", nameless("n-7-500")),
+        ("a foreign node without provider ID", nameless("k8s-abc-master-0")),
+    ] {
+        criterion.bench_function(&format!("group_of {what}"), |bencher| {
+            bencher.iter(|| group_of(&ready, Some(&nodes), black_box(&node)).is_ok());
+        });
+    }
     criterion.bench_function("snapshot of 10 groups x 1,000 nodes", |bencher| {
         bencher.iter(|| snapshot(black_box(&views)).groups().len());
     });

@@ -13,9 +13,9 @@ use clap::{
     builder::{BoolishValueParser, NonEmptyStringValueParser},
 };
 
-use super::driver_arguments::DriverArguments;
+use super::{driver_arguments::DriverArguments, kubernetes::KubernetesArguments};
 use crate::{
-    core::{lifecycle::Timing, template::labels::check_key},
+    core::{lifecycle::Timing, machine_id::ProviderIdPrefix, template::labels::check_key},
     engine::EngineOptions,
     grpc::tls::SecurityOptions,
     telemetry::logs::{self, LogFormat},
@@ -96,6 +96,10 @@ pub struct ServeArguments {
     /// The driver behind Magnum.
     #[command(flatten, next_help_heading = "Driver")]
     pub driver: DriverArguments,
+
+    /// What Kubernetes is asked for.
+    #[command(flatten, next_help_heading = "Kubernetes")]
+    pub kubernetes: KubernetesArguments,
 
     /// How requests are paced.
     #[command(flatten, next_help_heading = "Pace")]
@@ -195,6 +199,11 @@ pub struct CloudArguments {
     /// node without one is not taken for a node of its group before it has got it.
     #[arg(long, env = "MAGNUM_AUTOSCALER_IDENTIFY_BY_NAME", value_parser = BoolishValueParser::new())]
     pub identify_by_name: bool,
+
+    /// What provider IDs of nodes that are not registered yet begin with, like openstack:/// or openstack://RegionOne/
+    /// [default: as registered nodes show it, else openstack:///]
+    #[arg(long, env = "MAGNUM_AUTOSCALER_PROVIDER_ID_PREFIX", value_name = "PREFIX")]
+    pub provider_id_prefix: Option<ProviderIdPrefix>,
 
     /// How long a single request to OpenStack may take, like 10s or 1m; a resize is given 30s at least
     #[arg(

@@ -24,6 +24,7 @@ fn each_option_is_an_environment_variable_and_explained() {
             let long = option.get_long().unwrap();
             let expected = match long {
                 "os-cloud" => "OS_CLOUD".to_owned(),
+                "kubeconfig" => "KUBECONFIG".to_owned(),
                 _ => format!("MAGNUM_AUTOSCALER_{}", long.to_ascii_uppercase().replace('-', "_")),
             };
             assert_eq!(option.get_env().unwrap(), expected.as_str(), "--{long}");
@@ -40,6 +41,8 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(arguments.pace.coalesce_window, Duration::from_millis(200));
     assert_eq!(arguments.pace.refresh_interval, Duration::from_secs(10));
     assert!(!arguments.simulates() && !arguments.tls.insecure);
+    assert!(!arguments.kubernetes.kube_lookup && !arguments.kubernetes.kube_events);
+    assert_eq!(arguments.cloud.provider_id_prefix, None);
 }
 
 #[test]
@@ -92,4 +95,14 @@ fn addresses_and_durations_are_read_as_people_write_them() {
     }
     assert!(parse_positive_duration("0s").is_err() && parse_positive_duration("soon").is_err());
     assert_eq!(parse_positive_duration("1m 30s").unwrap(), Duration::from_secs(90));
+}
+
+#[test]
+fn a_provider_id_prefix_has_a_scheme_and_no_uuid() {
+    let prefix = |prefix| serve(&["--cluster-name", "k8s", "--provider-id-prefix", prefix]);
+    for good in ["openstack:///", "openstack://RegionOne/", "ovh:///"] {
+        assert_eq!(prefix(good).unwrap().cloud.provider_id_prefix, Some(good.parse().unwrap()));
+    }
+    let message = prefix("openstack").unwrap_err().to_string();
+    assert!(message.contains("--provider-id-prefix") && message.contains("openstack://REGION/"), "{message}");
 }

@@ -12,7 +12,7 @@ use crate::{
         node_groups::{AutoDiscovery, GroupSelection, NodeGroupOptionError, NodeGroupSpec},
         settings::without_line_ends,
     },
-    core::{cloud::Cloud, settings::Settings},
+    core::{cloud::Cloud, nodes::NodeSource, settings::Settings},
     openstack::{HttpTransport, MagnumCluster, Session, Timeouts},
     telemetry::metrics::Metrics,
 };
@@ -27,7 +27,7 @@ pub struct OwnCloud {
 }
 
 /// The cluster to scale: in the simulator if one was started, else where `--cloud-config`, `--os-cloud` or `OS_*` say.
-/// Each request is told to `metrics`; node templates are made by `settings`. Talks to nobody yet.
+/// Each request is told to `metrics`; node templates are made by `settings` and like the live `nodes`. Talks to nobody yet.
 ///
 /// # Errors
 /// [`StartError::Configuration`] when the files or options cannot be used.
@@ -36,6 +36,7 @@ pub fn connect(
     simulator: Option<&OwnCloud>,
     metrics: &Arc<Metrics>,
     settings: Arc<Settings>,
+    nodes: Option<Arc<dyn NodeSource>>,
 ) -> Result<Arc<dyn Cloud>, StartError> {
     let options = &arguments.cloud;
     let selection = selection(&options.nodes, &options.node_group_auto_discovery).map_err(configuration)?;
@@ -67,7 +68,8 @@ pub fn connect(
         .with_origin(loaded.origin);
     let cluster = MagnumCluster::new(Arc::new(session), name, selection)
         .with_driver_options(arguments.driver.options())
-        .with_settings(settings);
+        .with_settings(settings)
+        .with_nodes(nodes);
     Ok(Arc::new(cluster))
 }
 

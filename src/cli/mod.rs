@@ -6,6 +6,7 @@
 //! - `demo`: the simulator, the service and a story played on them (feature `simulator`)
 //! - [`connect`]: from the command line to a cloud
 //! - [`first_reading`]: what the first look at the cloud says about the configuration
+//! - [`kubernetes`]: the options about Kubernetes, and what they start
 //! - [`signals`]: being told to stop
 //! - [`error`]: why a command ended, and its exit code
 //! - [`terminal`]: what is written to the terminal besides the log
@@ -17,6 +18,7 @@ pub mod demo;
 pub mod driver_arguments;
 pub mod error;
 pub mod first_reading;
+pub mod kubernetes;
 pub mod serve;
 pub mod signals;
 #[cfg(feature = "simulator")]

@@ -66,17 +66,26 @@ pub async fn serve(arguments: &ServeArguments) -> Result<(), StartError> {
     let own_cloud = simulator.as_ref().map(|simulator| &simulator.access);
     #[cfg(not(feature = "simulator"))]
     let own_cloud = None;
-    let cloud = connect(arguments, own_cloud, &metrics, Arc::clone(&settings))?;
+    let stop = CancellationToken::new();
+    let _stopped = stop.clone().drop_guard();
+    let kubernetes = arguments.kubernetes.start(&stop).await?;
+    if let Some(nodes) = &kubernetes.nodes {
+        metrics.watch_nodes(Arc::clone(nodes));
+    }
+    let cloud = connect(arguments, own_cloud, &metrics, Arc::clone(&settings), kubernetes.nodes.clone())?;
 
-    let subscriber: Arc<dyn Subscriber> = metrics.clone();
+    let mut subscribers: Vec<Arc<dyn Subscriber>> = vec![metrics.clone()];
+    subscribers.extend(kubernetes.events);
     let mut options = arguments.pace.engine_options();
     options.identify_by_name = arguments.cloud.identify_by_name;
+    options.provider_id_prefix.clone_from(&arguments.cloud.provider_id_prefix);
+    options.nodes.clone_from(&kubernetes.nodes);
     if own_cloud.is_some() {
         // The simulated cloud is new: no earlier process has sent it anything.
         options.timing.patience.after_start = Duration::ZERO;
     }
     let (listen, readings) = first_reading::listen();
-    let engine = Engine::start_observed(cloud, options, subscriber, listen);
+    let engine = Engine::start_observed(cloud, options, Arc::new(subscribers), listen);
     let addresses = Addresses { grpc: server.address(), plaintext, admin: admin.address() };
     let running = Running::start(server, admin, engine, metrics, settings);
     running.until_stopped(&mut signals, readings, &addresses, own_cloud.is_some()).await

@@ -58,6 +58,9 @@ pub enum InstanceErrorClass {
 /// Code of the error of an instance whose server was deleted by somebody else: certainly no node any more.
 pub const SERVER_GONE: &str = "ServerGone";
 
+/// Code of the error of an instance that the cloud did not manage to delete.
+pub const DELETE_FAILED: &str = "DeleteFailed";
+
 /// Why an instance is not what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct InstanceError {
@@ -165,7 +168,7 @@ pub fn advice(code: &str) -> &'static str {
         SERVER_GONE => {
             "its server was deleted by somebody else; cluster-autoscaler is told and deletes the rest"
         }
-        "DeleteFailed" => "it could not be deleted; the next resize of the group tries it again",
+        DELETE_FAILED => "it could not be deleted; the next resize of the group tries it again",
         _ => "openstack stack failures list, with the stack of the node group, says more",
     }
 }

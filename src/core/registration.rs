@@ -23,8 +23,10 @@ const PROVIDER_ID_USUAL: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub struct Registrations {
     nodes: HashMap<MachineId, Registration>,
-    /// The form last seen, for nodes that are not registered yet.
+    /// The form last seen, or the one that the operator says, for nodes that are not registered yet.
     prefix: ProviderIdPrefix,
+    /// Whether the operator says it.
+    prefix_is_fixed: bool,
     /// Whether any node of the cluster, a control-plane node say, has shown a provider ID of the OpenStack cloud
     /// provider: then it gives one to each node.
     provider_ids_seen: bool,
@@ -46,16 +48,33 @@ impl Registrations {
         Self { by_name, ..Self::default() }
     }
 
+    /// With the form that the operator says, for nodes that are not registered yet. A registered node is shown as it shows
+    /// itself all the same: cluster-autoscaler would delete it otherwise.
+    #[must_use]
+    pub fn with_prefix(self, prefix: Option<ProviderIdPrefix>) -> Self {
+        match prefix {
+            Some(prefix) => Self { prefix, prefix_is_fixed: true, ..self },
+            None => self,
+        }
+    }
+
     /// Whether [`Registrations::record`] would change anything.
     #[must_use]
     pub fn is_news(&self, machine: MachineId, provider_id: &str) -> bool {
         self.nodes.get(&machine).is_none_or(|known| *known.provider_id != *provider_id)
     }
 
+    /// Whether a node of this server is known.
+    #[must_use]
+    pub fn is_registered(&self, machine: MachineId) -> bool {
+        self.nodes.contains_key(&machine)
+    }
+
     /// Remembers that this server's node is registered and what it shows.
     pub fn record(&mut self, machine: MachineId, provider_id: &str, now: Instant) {
-        if let Some(prefix) =
-            ProviderIdPrefix::of(provider_id).filter(|prefix| prefix.provider_id(machine) == provider_id)
+        if !self.prefix_is_fixed
+            && let Some(prefix) =
+                ProviderIdPrefix::of(provider_id).filter(|prefix| prefix.provider_id(machine) == provider_id)
         {
             self.prefix = prefix;
         }
@@ -120,8 +139,9 @@ impl Registrations {
         if broken.is_some() && !instance.server_is_gone {
             (instance.state, instance.error) = (InstanceState::Running, None);
         }
-        // To be deleted by this id: an empty one would name nobody.
-        let to_be_named = instance.error.is_some() && known.provider_id.is_empty();
+        // To be deleted by this id: one that names no server, an empty one say, would name nobody.
+        let names_it = known.provider_id.parse() == Ok(InstanceId::Server(machine));
+        let to_be_named = instance.error.is_some() && !names_it;
         instance.provider_id =
             if to_be_named { self.prefix.provider_id(machine) } else { known.provider_id.to_string() };
     }
@@ -199,6 +219,29 @@ mod tests {
         assert_eq!(id(&nodes, A), odd);
         nodes.retain(|known| known != machine(A));
         assert_eq!(id(&nodes, A), format!("openstack://RegionOne/{A}"));
+    }
+
+    #[test]
+    fn the_operators_form_is_for_nodes_that_are_not_registered() {
+        let mut nodes =
+            Registrations::new(false).with_prefix(Some("openstack://RegionOne/".parse().unwrap()));
+        assert_eq!(id(&nodes, B), format!("openstack://RegionOne/{B}"));
+        learn(&mut nodes, machine(A), &format!("openstack:///{A}"));
+        assert_eq!(
+            (id(&nodes, A), id(&nodes, B)),
+            (format!("openstack:///{A}"), format!("openstack://RegionOne/{B}"))
+        );
+    }
+
+    #[test]
+    fn a_provider_id_that_names_no_server_is_shown_until_the_server_has_to_be_named() {
+        let mut nodes = Registrations::default();
+        learn(&mut nodes, machine(A), "k3s://k8s-abc-node-1");
+        assert_eq!(
+            (id(&nodes, A), id(&nodes, B)),
+            ("k3s://k8s-abc-node-1".into(), format!("openstack:///{B}"))
+        );
+        assert_eq!(shown(&nodes, failed(A, SERVER_GONE)).provider_id, format!("openstack:///{A}"));
     }
 
     #[test]

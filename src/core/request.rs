@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 
 use super::{
-    cloud::CloudError, instance::InstanceId, machine_id::ProviderIdError, node_group::Bounds, quote::quoted,
-    status::Status, witnesses::Contradiction,
+    cloud::CloudError, identity::Ambiguity, instance::InstanceId, machine_id::ProviderIdError,
+    node_group::Bounds, quote::quoted, status::Status, witnesses::Contradiction,
 };
 
 /// A node as the wire names it.
@@ -92,6 +92,25 @@ pub enum RequestError {
     )]
     NotIdentifiedYet {
         /// The node's name.
+        node: String,
+    },
+    /// A node without a provider ID that may be on one server or another.
+    #[error("it is not certain which server node {} is, and nothing was removed: {ambiguity}", quoted(.node))]
+    AmbiguousNode {
+        /// The node's name.
+        node: String,
+        /// Why.
+        ambiguity: Ambiguity,
+    },
+    /// An instance that is called unregistered, and whose node is in Kubernetes and at work.
+    #[error(
+        "instance {} is to be removed as one that never registered, but Kubernetes has its node, {}; nothing was removed",
+        quoted(.instance), quoted(.node)
+    )]
+    RegisteredMeanwhile {
+        /// The instance's id.
+        instance: String,
+        /// The name of its node.
         node: String,
     },
     /// A node that is not in the group it should be removed from.

@@ -10,7 +10,9 @@ use super::{
     capabilities::Capabilities,
     cloud::Reading,
     failure::FailureKind,
-    instance::{Instance, InstanceError, InstanceErrorClass, InstanceId, InstanceState, SERVER_GONE},
+    instance::{
+        DELETE_FAILED, Instance, InstanceError, InstanceErrorClass, InstanceId, InstanceState, SERVER_GONE,
+    },
     machine_id::{MachineId, PlaceholderId},
     member::{Member, MemberKey, ServerPresence},
     node_group::{Bounds, NodeGroupUuid},
@@ -281,7 +283,7 @@ fn server_gone(member: &Member) -> InstanceError {
 
 fn deletion_failed(member: &Member) -> InstanceError {
     InstanceError {
-        code: "DeleteFailed",
+        code: DELETE_FAILED,
         message: format!("member {} could not be deleted: {}", member.key, member.reason),
         class: InstanceErrorClass::Other,
     }
@@ -372,6 +374,12 @@ impl Snapshot {
             }
         };
         Some((group, id))
+    }
+
+    /// The group that this server is an instance of.
+    #[must_use]
+    pub fn group_of_server(&self, server: MachineId) -> Option<&Arc<GroupView>> {
+        self.groups.get(*self.by_machine.get(&server)?)
     }
 
     fn names(&self) -> HashMap<String, (usize, InstanceId)> {

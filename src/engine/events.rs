@@ -15,6 +15,15 @@ impl Subscriber for () {
     fn decided(&self, _: &Decision) {}
 }
 
+/// Each of them in turn.
+impl Subscriber for Vec<Arc<dyn Subscriber>> {
+    fn decided(&self, decision: &Decision) {
+        for subscriber in self {
+            subscriber.decided(decision);
+        }
+    }
+}
+
 /// Tells decisions to the log and to a subscriber.
 #[derive(Clone)]
 pub(crate) struct Events {

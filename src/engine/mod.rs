@@ -1,5 +1,6 @@
 //! What runs: the observer that keeps the snapshot fresh, and one resizer for each node group.
 
+mod ambiguous;
 mod events;
 mod observer;
 mod resizer;
@@ -21,6 +22,7 @@ use tokio::{sync::oneshot, time::timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    ambiguous::Ambiguous,
     events::Events,
     observer::{Observer, Trigger},
     state::{Answer, SharedState},
@@ -30,10 +32,12 @@ use self::{
 pub use self::{events::Subscriber, observer::OnReading};
 use crate::core::{
     cloud::Cloud,
+    identity::{self, Found, Unplaced},
     instance::InstanceId,
     lifecycle::{Event, Timing},
-    machine_id::PlaceholderId,
+    machine_id::{MachineId, PlaceholderId, ProviderIdPrefix, is_of_openstack},
     node_group::NodeGroupUuid,
+    nodes::{NodeIndex, NodeSource},
     pending::{Ask, Ticket},
     registration::Registrations,
     request::{NodeReference, RequestError},
@@ -53,6 +57,10 @@ pub struct EngineOptions {
     pub timing: Timing,
     /// Whether the nodes never get a provider ID, whatever the cluster's label says, so that their names count.
     pub identify_by_name: bool,
+    /// What the provider IDs of nodes that are not registered yet begin with; as registered ones show it if it is not said.
+    pub provider_id_prefix: Option<ProviderIdPrefix>,
+    /// Kubernetes' Node objects, which tell what nodes without a provider ID are.
+    pub nodes: Option<Arc<dyn NodeSource>>,
 }
 
 impl Default for EngineOptions {
@@ -63,6 +71,8 @@ impl Default for EngineOptions {
             max_snapshot_age: Duration::from_secs(300),
             timing: Timing::default(),
             identify_by_name: false,
+            provider_id_prefix: None,
+            nodes: None,
         }
     }
 }
@@ -72,6 +82,7 @@ pub struct Engine {
     state: Arc<SharedState>,
     trigger: Arc<Trigger>,
     unidentified: Unidentified,
+    ambiguous: Ambiguous,
     options: EngineOptions,
     tickets: AtomicU64,
     stop: CancellationToken,
@@ -105,12 +116,13 @@ impl Engine {
     ) -> Arc<Self> {
         let engine = Arc::new(Self {
             state: Arc::new(SharedState::new(
-                Registrations::new(options.identify_by_name),
+                Registrations::new(options.identify_by_name).with_prefix(options.provider_id_prefix.clone()),
                 options.timing.clone(),
                 Events::new(subscriber),
             )),
             trigger: Arc::new(Trigger::new()),
             unidentified: Unidentified::default(),
+            ambiguous: Ambiguous::default(),
             options: options.clone(),
             tickets: AtomicU64::new(1),
             stop: CancellationToken::new(),
@@ -163,7 +175,11 @@ impl Engine {
             return Err(RequestError::SnapshotTooOld { age, reason });
         }
         self.state.forget_registrations_but(|machine| snapshot.contains(machine));
-        self.unidentified.retain(&snapshot);
+        let nodes = self.nodes();
+        self.unidentified.retain(&snapshot, nodes.as_deref());
+        if let Some(nodes) = nodes {
+            self.ambiguous.retain(|name| nodes.get(name).is_some());
+        }
         Ok(())
     }
 
@@ -199,8 +215,13 @@ impl Engine {
         }
         let snapshot = self.snapshot()?;
         let view = snapshot.group(group)?;
-        let named: Result<Vec<InstanceId>, _> = nodes.iter().map(|node| view.identify(node)).collect();
-        let named = named.inspect_err(|error| self.unidentified.refused(view, error))?;
+        let known = self.nodes();
+        let identify = |node| identity::identify(&snapshot, view, known.as_deref(), node);
+        let named: Result<Vec<InstanceId>, _> = nodes.iter().map(identify).collect();
+        let named = named.inspect_err(|error| {
+            self.unidentified.refused(view, error);
+            self.ambiguous.refused(error);
+        })?;
         let failures = named.iter().filter_map(failed_request).collect();
         let labels = nodes.iter().map(|node| node.label().to_owned());
         self.ask(view, deadline, Ask::Delete(named.into_iter().zip(labels).collect())).await?;
@@ -234,26 +255,57 @@ impl Engine {
         let snapshot = self.published_snapshot()?;
         // Instances that never registered are asked for by the name that was emitted for them.
         let is_registered = node.name != node.provider_id;
-        if is_registered && matches!(node.identity(), Ok(Some(InstanceId::Server(_)))) {
+        if is_registered
+            && let Ok(Some(InstanceId::Server(server))) = node.identity()
+            && (is_of_openstack(&node.provider_id) || snapshot.contains(server))
+        {
             self.state.note_provider_id();
         }
-        let Some((group, id)) = snapshot.find(node) else { return Ok(None) };
-        if let InstanceId::Server(machine) = id
-            && is_registered
-        {
-            self.state.register(machine, &node.provider_id, now());
-            // Its group now would make cluster-autoscaler take the node for ready, while the cloud provider's taint still
-            // keeps every pod off, and ask for more nodes in each loop.
-            if !node.provider_id.is_empty() {
-                self.unidentified.identified(group, &node.name);
-            } else if self.state.gives_provider_ids(group) {
-                if self.state.waits_for_long(machine, now()) {
-                    self.unidentified.missing(group, &node.name);
-                }
-                return Ok(None);
+        match identity::group_of(&snapshot, self.nodes().as_deref(), node) {
+            Err(Unplaced::Foreign) => Ok(None),
+            Err(Unplaced::Ambiguous { ambiguity, servers }) => {
+                self.register_as_one_of(&servers, node);
+                self.ambiguous.tell(&node.name, &ambiguity);
+                Ok(None)
             }
+            Ok(found) if is_registered && !self.counts(&found, node) => Ok(None),
+            Ok(found) => Ok(Some(Arc::clone(found.group))),
         }
-        Ok(Some(Arc::clone(group)))
+    }
+
+    /// Whether a registered node of a group is one for cluster-autoscaler, too. Learns that it is registered.
+    fn counts(&self, found: &Found<'_>, node: &NodeReference) -> bool {
+        if let Some(ambiguity) = &found.ambiguity {
+            self.register_as_one_of(&found.servers, node);
+            self.ambiguous.tell(&node.name, ambiguity);
+        } else {
+            found.servers.iter().for_each(|server| self.state.register(*server, &node.provider_id, now()));
+            self.ambiguous.settled(&node.name);
+        }
+        // Its group now would make cluster-autoscaler take the node for ready, while the cloud provider's taint still
+        // keeps every pod off, and ask for more nodes in each loop.
+        if !node.provider_id.is_empty() || found.is_complete {
+            self.unidentified.identified(found.group, &node.name);
+        } else if self.state.gives_provider_ids(found.group) && !found.servers.is_empty() {
+            if found.servers.iter().any(|server| self.state.waits_for_long(*server, now())) {
+                self.unidentified.missing(found.group, &node.name);
+            }
+            return false;
+        }
+        true
+    }
+
+    /// Remembers what the node shows for each server that it may be on, and of which no node is known for certain:
+    /// cluster-autoscaler would delete an instance of which no node shows the id.
+    fn register_as_one_of(&self, servers: &[MachineId], node: &NodeReference) {
+        for server in servers.iter().filter(|server| !self.state.is_registered(**server)) {
+            self.state.register(*server, &node.provider_id, now());
+        }
+    }
+
+    /// The Node objects, if they are to be had.
+    fn nodes(&self) -> Option<Arc<NodeIndex>> {
+        self.options.nodes.as_ref().and_then(|source| source.nodes())
     }
 
     /// A word for people about what keeps cluster-autoscaler from removing nodes of the group; none where all is well.

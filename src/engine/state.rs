@@ -129,6 +129,11 @@ impl SharedState {
         }
     }
 
+    /// Whether a node of this server is known.
+    pub(crate) fn is_registered(&self, machine: MachineId) -> bool {
+        self.registrations().is_registered(machine)
+    }
+
     /// Remembers that the cloud provider gives the nodes of this cluster their provider IDs.
     pub(crate) fn note_provider_id(&self) {
         if !self.registrations().provider_ids_seen() {

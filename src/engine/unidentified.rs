@@ -13,6 +13,7 @@ use std::{
 
 use crate::core::{
     node_group::NodeGroupUuid,
+    nodes::NodeIndex,
     quote::named,
     request::RequestError,
     snapshot::{GroupView, Snapshot},
@@ -64,15 +65,20 @@ impl Unidentified {
         }
     }
 
-    /// Forgets nodes that are no more, and groups whose nodes get no provider ID.
-    pub(super) fn retain(&self, snapshot: &Snapshot) {
+    /// Forgets nodes that are no more, and groups whose nodes get no provider ID. A node that its Node object tells need not
+    /// have the name of a member.
+    pub(super) fn retain(&self, snapshot: &Snapshot, nodes: Option<&NodeIndex>) {
         if !self.any.load(Ordering::Relaxed) {
             return;
         }
         let groups = snapshot.groups();
         self.lock().retain(|uuid, _| groups.iter().any(|group| group.uuid == *uuid));
         for group in groups {
-            let is_over = |name: &String| !group.gives_provider_ids || !group.has_node(name);
+            let waits = |name: &str| {
+                let node = nodes.and_then(|nodes| nodes.get(name));
+                node.map_or_else(|| group.has_node(name), |node| node.provider_id.is_empty())
+            };
+            let is_over = |name: &String| !group.gives_provider_ids || !waits(name);
             self.forget(&group.id, group.uuid, is_over);
         }
     }

@@ -90,7 +90,9 @@ where
         match &outcome {
             Ok(()) => info!("{what}: OK after {elapsed} ms"),
             // The engine says it once for all nodes, and not in each of cluster-autoscaler's loops.
-            Err(error @ RequestError::NotIdentifiedYet { .. }) => debug!("{what}: {error}"),
+            Err(error @ (RequestError::NotIdentifiedYet { .. } | RequestError::AmbiguousNode { .. })) => {
+                debug!("{what}: {error}");
+            }
             Err(error) => warn!("{what}: {} after {elapsed} ms: {error}", code_label(code(error))),
         }
         outcome

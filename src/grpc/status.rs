@@ -44,6 +44,8 @@ pub const fn code(error: &RequestError) -> Code {
         | RequestError::Contradiction { .. }
         | RequestError::ChangedMeanwhile { .. }
         | RequestError::NotIdentifiedYet { .. }
+        | RequestError::AmbiguousNode { .. }
+        | RequestError::RegisteredMeanwhile { .. }
         | RequestError::PlaceholderHasServer { .. }
         | RequestError::BeingRequested { .. } => Code::FailedPrecondition,
         RequestError::NoSnapshot { .. }
@@ -100,7 +102,8 @@ mod tests {
 
     use super::*;
     use crate::core::{
-        cloud::Service, machine_id::ProviderIdError, node_group::Bounds, status::Status as CloudStatus,
+        cloud::Service, identity::Ambiguity, machine_id::ProviderIdError, node_group::Bounds,
+        status::Status as CloudStatus,
     };
 
     fn group() -> String {
@@ -202,6 +205,14 @@ mod tests {
                 Code::FailedPrecondition,
             ),
             (RequestError::NotIdentifiedYet { node: node() }, Code::FailedPrecondition),
+            (
+                RequestError::AmbiguousNode {
+                    node: node(),
+                    ambiguity: Ambiguity::RegisteredOtherwise { provider_id: node() },
+                },
+                Code::FailedPrecondition,
+            ),
+            (RequestError::RegisteredMeanwhile { instance: node(), node: node() }, Code::FailedPrecondition),
             (
                 RequestError::PlaceholderHasServer {
                     node: node(),

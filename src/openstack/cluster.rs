@@ -17,7 +17,9 @@ use crate::{
     config::node_groups::GroupSelection,
     core::{
         cloud::{Cloud, CloudError, Observation, Reading},
+        member::Member,
         node_group::{Bounds, NodeGroup, NodeGroupUuid},
+        nodes::NodeSource,
         resize::Resize,
         settings::Settings,
         status::Progress,
@@ -78,6 +80,12 @@ impl MagnumCluster {
         Self { settings, ..self }
     }
 
+    /// With Kubernetes' Node objects, which tell what the next node will be like.
+    #[must_use]
+    pub fn with_nodes(self, nodes: Option<Arc<dyn NodeSource>>) -> Self {
+        Self { sources: self.sources.with_nodes(nodes), ..self }
+    }
+
     /// The sizes that a group may have; none for one that is not for scaling.
     pub(super) async fn bounds(&self, detail: &NodeGroupRecord) -> Result<Option<Bounds>, CloudError> {
         let least = self.magnum.microversion().await?.least_size();
@@ -85,9 +93,14 @@ impl MagnumCluster {
     }
 
     /// What a new node of a group will be.
-    pub(super) fn template(&self, group: &NodeGroup, detail: &NodeGroupRecord) -> NodeTemplate {
+    pub(super) fn template(
+        &self,
+        group: &NodeGroup,
+        members: &[Member],
+        detail: &NodeGroupRecord,
+    ) -> NodeTemplate {
         let role = detail.role.as_deref().unwrap_or_default();
-        self.sources.template(group, role, self.region.as_deref(), &self.settings)
+        self.sources.template(group, members, role, self.region.as_deref(), &self.settings)
     }
 
     /// The cluster's record and all its groups'. The former is read only if `read_cluster` or it is not known to be

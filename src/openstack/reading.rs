@@ -50,7 +50,7 @@ impl MagnumCluster {
             // Cluster API gives each node its provider ID, whatever the labels say.
             group.labels.entry("cloud_provider_enabled".to_owned()).or_insert_with(|| "true".to_owned());
         }
-        let template = Arc::new(self.template(&group, &detail));
+        let template = Arc::new(self.template(&group, &members, &detail));
         let cluster_status = cluster.parsed_status();
         let reading = Reading { cluster_status, group, members, servers, template, capabilities };
         // Where nothing changed, comparing and keeping it costs nothing.

@@ -22,9 +22,11 @@ use super::{
 use crate::core::{
     cloud::CloudError,
     flavor::Flavor,
+    member::Member,
     node_group::{NodeGroup, NodeGroupUuid},
+    nodes::NodeSource,
     settings::Settings,
-    template::{Facts, KubernetesFields, NodeTemplate},
+    template::{Facts, KubernetesFields, NodeTemplate, live::LiveNode},
 };
 
 /// How long what was read counts as new.
@@ -39,6 +41,9 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct TemplateSources {
     shared: Arc<Shared>,
     progress: Mutex<Progress>,
+    nodes: Option<Arc<dyn NodeSource>>,
+    /// What the nodes of a group were like when it last had a ready one.
+    live: Mutex<BTreeMap<NodeGroupUuid, Arc<LiveNode>>>,
 }
 
 #[derive(Debug)]
@@ -75,7 +80,26 @@ struct Wanted {
 impl TemplateSources {
     pub(super) fn new(session: Arc<Session>, magnum: Arc<Magnum>) -> Self {
         let shared = Shared { flavors: Flavors::new(session), magnum, known: ArcSwap::default() };
-        Self { shared: Arc::new(shared), progress: Mutex::default() }
+        Self { shared: Arc::new(shared), progress: Mutex::default(), nodes: None, live: Mutex::default() }
+    }
+
+    /// With Kubernetes' Node objects: templates are like the live nodes then.
+    pub(super) fn with_nodes(self, nodes: Option<Arc<dyn NodeSource>>) -> Self {
+        Self { nodes, ..self }
+    }
+
+    /// What the nodes of the group are like, or were.
+    fn live(&self, group: NodeGroupUuid, members: &[Member]) -> Option<Arc<LiveNode>> {
+        let nodes = self.nodes.as_ref()?.nodes();
+        let on_members = nodes.and_then(|nodes| {
+            let servers = members.iter().filter_map(|member| member.server);
+            LiveNode::of(servers.filter_map(|server| nodes.on_server(server)).map(Arc::as_ref))
+        });
+        let mut known = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(live) = on_members {
+            known.insert(group, Arc::new(live));
+        }
+        known.get(&group).cloned()
     }
 
     /// Reads what these groups need if it is time, or if one of them needs what was never asked for.
@@ -85,6 +109,10 @@ impl TemplateSources {
             wanted.groups.insert(group.uuid);
             wanted.flavors.extend(group.flavor_id.clone().filter(|id| !id.is_empty()));
         }
+        self.live
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|group, _| wanted.groups.contains(group));
         let known = self.shared.known.load_full();
         let (ended, end) = tokio::sync::oneshot::channel::<()>();
         {
@@ -113,10 +141,12 @@ impl TemplateSources {
     pub(super) fn template(
         &self,
         group: &NodeGroup,
+        members: &[Member],
         role: &str,
         region: Option<&str>,
         settings: &Settings,
     ) -> NodeTemplate {
+        let live = self.live(group.uuid, members);
         let known = self.shared.known.load();
         let flavor = match known.flavors.get(&group.flavor_id) {
             Some(Ok(flavor)) => Ok(flavor.as_ref()),
@@ -133,6 +163,7 @@ impl TemplateSources {
             region,
             flavor,
             kubernetes: known.kubernetes.get(&group.uuid).map(Arc::as_ref),
+            live: live.as_deref(),
         };
         NodeTemplate::build(&facts, &settings.group(&group.name), &settings.devices)
     }

@@ -26,8 +26,8 @@ pub enum LogFormat {
 /// What is logged unless `--log-level` or `RUST_LOG` says otherwise.
 pub const DEFAULT_LEVEL: &str = "info";
 
-/// Every peer can make the HTTP/2 library warn, as often as it likes.
-const QUIET_LIBRARIES: &str = "h2=error";
+/// Every peer can make the HTTP/2 library warn, as often as it likes. Of a watch that fails it is told here, once.
+const QUIET_LIBRARIES: &str = "h2=error,kube_runtime=error,kube_client=error";
 
 /// Starts the colours of a terminal.
 const ESCAPE: char = '\u{1b}';
@@ -144,14 +144,15 @@ mod tests {
     fn debugging_this_service_does_not_debug_its_libraries() {
         assert_eq!(
             filter(Some("debug")).unwrap().to_string(),
-            "cluster_autoscaler_provider_magnum=debug,h2=error,info"
+            "cluster_autoscaler_provider_magnum=debug,kube_runtime=error,kube_client=error,h2=error,info"
         );
         assert_eq!(filter(Some("warn,h2=debug")).unwrap().to_string(), "h2=debug,warn");
     }
 
     #[test]
     fn a_peer_cannot_fill_the_log_with_warnings_of_the_http2_library() {
-        assert_eq!(filter(None).unwrap().to_string(), "h2=error,info");
+        let quiet = "kube_runtime=error,kube_client=error,h2=error,info";
+        assert_eq!(filter(None).unwrap().to_string(), quiet);
         for level in ["info", "WARN", "warn"] {
             assert!(filter(Some(level)).unwrap().to_string().contains("h2=error"), "{level}");
         }

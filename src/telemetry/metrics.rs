@@ -22,6 +22,7 @@ use crate::{
         cloud::Service,
         decision::Decision,
         instance::Tally,
+        nodes::NodeSource,
         snapshot::{GroupView, Snapshot},
     },
     engine::Subscriber,
@@ -43,6 +44,8 @@ pub struct Metrics {
     scrape: Mutex<()>,
     started_at: Instant,
     snapshots: OnceLock<Arc<dyn SnapshotSource>>,
+    nodes: OnceLock<Arc<dyn NodeSource>>,
+    kubernetes_nodes_known: Family<IntGaugeVec, 0>,
     lost_log_lines: IntCounter,
     certificate_expiry: Family<IntGaugeVec, 1>,
     calls: CallMetrics,
@@ -85,6 +88,12 @@ impl Metrics {
                 "When the first certificate of the file that this option names expires, in seconds since 1970.",
                 ["option"],
             )?,
+            kubernetes_nodes_known: int_gauges(
+                &registry,
+                "magnum_autoscaler_kubernetes_nodes_known",
+                "1 if Kubernetes' Node objects are watched, 0 if they cannot be; only with --kube-lookup.",
+                [],
+            )?,
             calls: CallMetrics::register(&registry)?,
             openstack: OpenStackMetrics::register(&registry)?,
             groups: GroupMetrics::register(&registry)?,
@@ -92,7 +101,13 @@ impl Metrics {
             scrape: Mutex::new(()),
             started_at: Instant::now(),
             snapshots: OnceLock::new(),
+            nodes: OnceLock::new(),
         })
+    }
+
+    /// From now on it is told whether this source knows its nodes. Only the first one counts.
+    pub fn watch_nodes(&self, nodes: Arc<dyn NodeSource>) {
+        let _ = self.nodes.set(nodes);
     }
 
     /// The certificates in use, by the option that names their file, and when they expire, since 1970.
@@ -121,6 +136,9 @@ impl Metrics {
     /// Updates the metrics that are read only at a scrape.
     fn update(&self) {
         self.lost_log_lines.inc_by(standard_error::lost_lines().saturating_sub(self.lost_log_lines.get()));
+        if let Some(nodes) = self.nodes.get() {
+            self.kubernetes_nodes_known.of([]).set(nodes.nodes().is_some().into());
+        }
         let snapshot = self.snapshots.get().and_then(|source| source.snapshot().ok());
         let age = match &snapshot {
             Some(snapshot) => snapshot.age(Instant::now()),

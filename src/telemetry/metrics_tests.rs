@@ -6,6 +6,7 @@ use crate::core::{
     instance::{Instance, InstanceError, InstanceId, InstanceState},
     machine_id::PlaceholderId,
     node_group::{Bounds, NodeGroupUuid},
+    nodes::NodeIndex,
     request::RequestError,
     sample,
     verify::Verdict,
@@ -43,10 +44,20 @@ impl SnapshotSource for OneGroup {
     }
 }
 
+#[derive(Debug)]
+struct NoNodes;
+
+impl NodeSource for NoNodes {
+    fn nodes(&self) -> Option<Arc<NodeIndex>> {
+        None
+    }
+}
+
 /// Metrics in which each family has a sample.
 fn with_samples() -> Metrics {
     let metrics = Metrics::new().unwrap();
     metrics.watch(Arc::new(OneGroup));
+    metrics.watch_nodes(Arc::new(NoNodes));
     metrics.certificates_expire(&[("tls-cert", Duration::from_secs(1_900_000_000))]);
     metrics.call_started(Method::UNKNOWN);
     metrics.call_handled(Method::UNKNOWN, "OK", Duration::from_millis(1));
@@ -73,6 +84,7 @@ fn known_groups_have_all_their_series_from_the_start() {
         "magnum_autoscaler_node_group_unreadable{node_group=\"pool-b-ca5b234b\"} 1",
         "magnum_autoscaler_certificate_expiry_timestamp_seconds{option=\"tls-cert\"} 1900000000",
         "magnum_autoscaler_wrong_removals_total{node_group=\"pool-b-ca5b234b\"} 0",
+        "magnum_autoscaler_kubernetes_nodes_known 0",
         "magnum_autoscaler_resizes_total{node_group=\"pool-b-ca5b234b\",outcome=\"lost\"} 0",
         "openstack_api_requests_total{code=\"200\",method=\"GET\",request=\"nodegroup\",service=\"magnum\"} 1",
     ] {
@@ -116,6 +128,7 @@ fn what_the_engine_tells_is_counted() {
 #[test]
 fn without_a_snapshot_its_age_grows_from_the_start() {
     let metrics = Metrics::new().unwrap();
+    assert!(!metrics.render().unwrap().contains("kubernetes_nodes"), "that is for --kube-lookup");
     std::thread::sleep(Duration::from_millis(5));
     metrics.update();
     assert!(metrics.groups.snapshot_age.get() >= 0.005);

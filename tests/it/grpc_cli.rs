@@ -93,3 +93,12 @@ fn help_names_each_environment_variable() {
         assert!(help.contains(variable), "{variable}");
     }
 }
+
+#[cfg(feature = "kubernetes")]
+#[test]
+fn kubernetes_that_cannot_be_asked_is_two_and_says_what_is_missing() {
+    let lookup = ["--simulate", "--address", "127.0.0.1:0", "--kube-lookup"];
+    assert_ends(&serve(&lookup), 2, "KUBERNETES_SERVICE_HOST");
+    let file = ["--kubeconfig", "/nonexistent/kubeconfig"];
+    assert_ends(&serve(&[&lookup[..], &file].concat()), 2, "/nonexistent/kubeconfig");
+}

@@ -29,6 +29,8 @@ mod grpc_server;
 mod grpc_templates;
 mod grpc_wire;
 mod heat_updates;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod kubernetes_types;
 mod log_trouble;
 mod openstack_bodies;

@@ -9,6 +9,7 @@ use cluster_autoscaler_provider_magnum::{
     config::node_groups::GroupSelection,
     core::{
         cloud::{Cloud, Observation},
+        nodes::{NodeIndex, NodeObject, NodeSource},
         settings::{GroupRule, GroupSettings, Settings},
         template::{NodeTemplate, Origin},
     },
@@ -334,5 +335,47 @@ async fn the_settings_file_has_the_last_word() {
         assert_eq!(reading.template.labels.get("disk").map(String::as_str), label);
         let again = cluster.read_group(GROUP.parse().unwrap()).await.unwrap();
         assert_eq!((again.group.bounds.max, &again.template), (max, &reading.template));
+    }
+}
+
+#[derive(Debug, Default)]
+struct Nodes(Mutex<Option<Arc<NodeIndex>>>);
+
+impl NodeSource for Nodes {
+    fn nodes(&self) -> Option<Arc<NodeIndex>> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_template_is_like_a_live_node_of_its_group_and_stays_so_when_there_is_none() {
+    let simulator = Simulator::new(SimulatorOptions::default());
+    let nodes = Arc::new(Nodes::default());
+    let cluster = simulated::cluster(&simulator, GroupSelection::All).with_nodes(Some(nodes.clone()));
+    let first = cluster.observe(None).await.unwrap();
+    let reading = first.groups[0].reading.as_ref().unwrap();
+    assert_eq!(reading.template.origin, Origin::Flavor);
+    let amounts: std::collections::BTreeMap<_, _> =
+        [("cpu", "3"), ("memory", "7Gi"), ("ephemeral-storage", "20Gi"), ("pods", "50")]
+            .map(|(name, amount)| (name.to_owned(), amount.parse().unwrap()))
+            .into();
+    let live = NodeObject {
+        name: "worker".to_owned(),
+        system_uuid: reading.members[0].server.unwrap().to_string().to_uppercase(),
+        labels: [("disk".to_owned(), "ssd".to_owned())].into(),
+        capacity: amounts.clone(),
+        allocatable: amounts,
+        ready: true,
+        ..NodeObject::default()
+    };
+    let known = [live].into_iter().map(Arc::new).collect();
+    for nodes_now in [Some(Arc::new(known)), None, Some(Arc::default())] {
+        *nodes.0.lock().unwrap() = nodes_now;
+        let observation = cluster.observe(Some(&first)).await.unwrap();
+        let template =
+            |group: usize| Arc::clone(&observation.groups[group].reading.as_ref().unwrap().template);
+        assert_eq!(template(0).origin, Origin::LiveNode("worker".to_owned()));
+        assert_eq!((template(0).allocatable.cpu_millis, template(0).labels["disk"].as_str()), (3000, "ssd"));
+        assert_eq!((template(1).origin.clone(), template(1).labels.get("disk")), (Origin::Flavor, None));
     }
 }

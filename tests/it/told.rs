@@ -1,12 +1,16 @@
 //! What the log tells of a group, and when: the engine on the simulated cloud, in paused time.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use cluster_autoscaler_provider_magnum::{
     core::{
         instance::{Instance, InstanceId},
         machine_id::MachineId,
         member::MemberKey,
+        nodes::{NodeIndex, NodeObject, NodeSource, UNINITIALIZED_TAINT},
         request::{NodeReference, RequestError},
         snapshot::GroupView,
     },
@@ -338,4 +342,102 @@ async fn groups_that_come_and_go_are_told() {
     assert!(scene.simulator.set_bounds("default-worker", 1, Some(6)));
     scene.until_told(&["INFO", "scaling default-worker-", ", 1 of 1–6 nodes"]).await;
     scene.assert_told(1, &["is not scaled"]);
+}
+
+/// Node objects as a test sets them.
+#[derive(Debug, Default)]
+struct Nodes(Mutex<Arc<NodeIndex>>);
+
+impl NodeSource for Nodes {
+    fn nodes(&self) -> Option<Arc<NodeIndex>> {
+        Some(Arc::clone(&self.0.lock().unwrap()))
+    }
+}
+
+impl Nodes {
+    fn set(&self, nodes: impl IntoIterator<Item = NodeObject>) {
+        *self.0.lock().unwrap() = Arc::new(nodes.into_iter().map(Arc::new).collect());
+    }
+}
+
+impl Scene {
+    /// With Node objects, in a cluster whose nodes get provider IDs.
+    async fn with_nodes() -> (Self, Arc<Nodes>) {
+        let mut scene = Self::new(2, 10).await;
+        scene.engine.stop().await;
+        let nodes = Arc::new(Nodes::default());
+        let options = EngineOptions { nodes: Some(nodes.clone()), ..EngineOptions::default() };
+        scene.engine = Engine::start(simulated::cloud(&scene.simulator), options, Arc::new(()));
+        scene.until("the cloud is read", |scene| scene.engine.snapshot().is_ok()).await;
+        let master = NodeReference {
+            provider_id: "openstack:///deadbeef-dead-4eef-8ead-deadbeefdead".to_owned(),
+            name: "k8s-abc-master-0".to_owned(),
+        };
+        assert_eq!(scene.engine.group_of(&master).unwrap(), None);
+        (scene, nodes)
+    }
+
+    fn object(&self, name: &str, server: u32) -> NodeObject {
+        let system_uuid = self.server(server).unwrap().to_string();
+        NodeObject { name: name.to_owned(), system_uuid, ..NodeObject::default() }
+    }
+
+    /// One loop of cluster-autoscaler, as far as these nodes go: which of them are of a group.
+    async fn ask_for(&self, names: &[&str]) -> Vec<bool> {
+        self.engine.refresh(deadline()).await.unwrap();
+        let node = |name: &&str| NodeReference { provider_id: String::new(), name: (*name).to_owned() };
+        names.iter().map(|name| self.engine.group_of(&node(name)).unwrap().is_some()).collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_only_kubernetes_tells_and_that_waits_is_told_once() {
+    let (scene, nodes) = Scene::with_nodes().await;
+    let taint = format!("{UNINITIALIZED_TAINT}=true:NoSchedule").parse().unwrap();
+    nodes.set([NodeObject { taints: vec![taint], ..scene.object("worker", 0) }]);
+    for _ in 0..12 {
+        assert_eq!(scene.ask_for(&["worker"]).await, [false]);
+        sleep(Duration::from_secs(10)).await;
+    }
+    scene.assert_told(1, &["node worker has no provider ID"]);
+    scene.assert_told(0, &["no node waits"]);
+    nodes.set([scene.object("worker", 0)]);
+    assert_eq!(scene.ask_for(&["worker"]).await, [true]);
+    scene.assert_told(1, &["no node waits for its provider ID any more"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ambiguous_node_is_told_once_with_its_end_and_its_instance_is_not_unregistered() {
+    let (scene, nodes) = Scene::with_nodes().await;
+    let baked = NodeObject { machine_id: scene.server(1).unwrap().to_string(), ..scene.object("first", 0) };
+    let other = NodeObject { name: "second".to_owned(), ..baked.clone() };
+    nodes.set([baked, other]);
+    for _ in 0..3 {
+        scene.ask_for(&["first", "second"]).await;
+    }
+    scene.assert_told(1, &["WARN", "not certain which server it is", "first, second"]);
+    let shown = |scene: &Scene| -> Vec<String> {
+        scene.view().instances.iter().map(|instance| instance.provider_id.clone()).collect()
+    };
+    assert_eq!(shown(&scene), ["", ""], "as the nodes show themselves");
+    nodes.set([scene.object("first", 0), scene.object("second", 1)]);
+    assert_eq!(scene.ask_for(&["first", "second"]).await, [true, true]);
+    scene.assert_told(1, &["node first: it is certain now which server it is"]);
+}
+
+/// A stray node that states the id of another node's server changes nothing of what that one is shown as.
+#[tokio::test(start_paused = true)]
+async fn a_stray_node_takes_no_instance_away_from_its_node() {
+    let (scene, nodes) = Scene::with_nodes().await;
+    let provider_id = format!("openstack:///{}", scene.server(0).unwrap());
+    let rightful = NodeObject { provider_id: provider_id.clone(), ..scene.object("rightful", 0) };
+    nodes.set([rightful, scene.object("stray", 0)]);
+    let named = NodeReference { provider_id: provider_id.clone(), name: "rightful".to_owned() };
+    for _ in 0..2 {
+        assert_eq!(scene.ask_for(&["stray"]).await, [false]);
+        assert!(scene.engine.group_of(&named).unwrap().is_some());
+        assert_eq!(scene.ask_for(&["stray"]).await, [false]);
+        assert_eq!(scene.view().instances[0].provider_id, provider_id);
+    }
+    scene.assert_told(1, &["WARN", "not certain which server it is", "rightful, stray"]);
 }

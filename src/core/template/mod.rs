@@ -1,12 +1,13 @@
 //! What a new node of a group would look like: cluster-autoscaler needs it to scale up a group without nodes.
 //!
 //! Where sources differ, the first that says something counts: the operator's settings, Magnum's `node_labels` and
-//! `node_taints`, the Magnum label `kubelet_options`, the flavor and what else is known of the group. What nobody tells is
-//! as small as a node can be believed to be, so that a pod that fits the template fits the node.
+//! `node_taints`, the group's live nodes, the Magnum label `kubelet_options`, the flavor and what else is known of the group.
+//! What nobody tells is as small as a node can be believed to be, so that a pod that fits the template fits the node.
 
 pub mod devices;
 pub mod kubelet_options;
 pub mod labels;
+pub mod live;
 pub mod resources;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ use self::{
     devices::{DeviceNames, architecture, devices},
     kubelet_options::KubeletOptions,
     labels::{Taint, add_taints, check_key, check_value},
+    live::{HOSTNAME, LiveNode, is_topology},
     resources::{Amounts, DEFAULT_PODS, Resources},
 };
 use super::{
@@ -71,6 +73,8 @@ pub struct Facts<'a> {
     pub flavor: Result<&'a Flavor, &'a str>,
     /// What Magnum tells from 1.14 on.
     pub kubernetes: Option<&'a KubernetesFields>,
+    /// What the group's nodes are like, or were when it last had some.
+    pub live: Option<&'a LiveNode>,
 }
 
 /// Where the size of a node comes from.
@@ -80,6 +84,8 @@ pub enum Origin {
     Flavor,
     /// The operator's settings alone.
     Settings,
+    /// This live node of the group, corrected by the operator's settings where there are some.
+    LiveNode(String),
     /// Nobody told all of it, for this reason: it is the smallest that can be believed.
     Guess(String),
 }
@@ -127,6 +133,7 @@ impl Default for NodeTemplate {
             region: None,
             flavor: Err("nothing is known of the group"),
             kubernetes: None,
+            live: None,
         };
         Self::build(&facts, &GroupSettings::default(), &DeviceNames::default())
     }
@@ -140,33 +147,57 @@ impl NodeTemplate {
         let kubelet = KubeletOptions::parse(told);
         let reservation = settings.reservation.or(&kubelet.reservation);
         let (size, origin) = size(facts, &settings.capacity);
+        let live = facts.live.and_then(|live| live.capacity(&settings.reservation));
+        let origin = match facts.live {
+            Some(node) if live.is_some() => Origin::LiveNode(node.name.clone()),
+            _ => origin,
+        };
         let found = facts.flavor.map(|flavor| devices(flavor, names)).unwrap_or_default();
         let mut extended = BTreeMap::new();
         for devices in &found {
             let number: &mut u64 = extended.entry(devices.resource.clone()).or_default();
             *number = number.saturating_add(devices.number);
         }
+        extended.extend(live.iter().flat_map(|live| live.extended.clone()));
         extended.extend(settings.extended.clone());
         extended.retain(|_, number| *number > 0);
+        let told = &settings.capacity;
         let capacity = Resources {
-            cpu_millis: settings.capacity.cpu_millis.unwrap_or(size.vcpus * 1000),
-            memory: settings
-                .capacity
+            cpu_millis: told.cpu_millis.or(live.map(|live| live.cpu_millis)).unwrap_or(size.vcpus * 1000),
+            memory: told
                 .memory
+                .or(live.map(|live| live.memory))
                 .unwrap_or_else(|| reservation.memory_beside_the_kernel(size.ram_mib * MIB)),
-            ephemeral_storage: settings.capacity.ephemeral_storage.unwrap_or(size.disk_gib * GIB),
-            pods: settings.capacity.pods.or(kubelet.max_pods).unwrap_or(DEFAULT_PODS).min(MOST_PODS),
+            ephemeral_storage: told
+                .ephemeral_storage
+                .or(live.map(|live| live.ephemeral_storage))
+                .unwrap_or(size.disk_gib * GIB),
+            pods: told
+                .pods
+                .or(live.map(|live| live.pods))
+                .or(kubelet.max_pods)
+                .unwrap_or(DEFAULT_PODS)
+                .min(MOST_PODS),
             extended,
         };
+        let allocatable = reservation.allocatable(&capacity);
+        let allocatable = match facts.live {
+            Some(live) => live.allocatable(allocatable, told, &settings.reservation),
+            None => allocatable,
+        };
+        let live_text =
+            |text: fn(&LiveNode) -> &String| facts.live.map(text).filter(|text| !text.is_empty()).cloned();
         let architecture = settings
             .architecture
-            .or_else(|| facts.flavor.ok().and_then(architecture))
-            .unwrap_or("amd64")
-            .to_owned();
+            .map(str::to_owned)
+            .or_else(|| live_text(|live| &live.architecture))
+            .or_else(|| facts.flavor.ok().and_then(architecture).map(str::to_owned))
+            .unwrap_or_else(|| "amd64".to_owned());
         let name = node_name(facts.id);
         let labels = labels(facts, settings, names, &kubelet, &name, &architecture);
         let mut taints = Vec::new();
         add_taints(&mut taints, &kubelet.taints);
+        add_taints(&mut taints, facts.live.iter().flat_map(|live| &live.taints));
         add_taints(&mut taints, facts.kubernetes.iter().flat_map(|told| &told.taints));
         add_taints(&mut taints, &settings.taints);
         let gpu_types = match labels.get(&names.gpu_label) {
@@ -176,10 +207,12 @@ impl NodeTemplate {
         Self {
             node_group: facts.name.to_owned(),
             provider_id: provider_id(facts),
-            allocatable: reservation.allocatable(&capacity),
+            allocatable,
             gpus: gpus(&capacity, names),
             capacity,
-            kubelet_version: facts.magnum_labels.get("kube_tag").cloned().unwrap_or_default(),
+            kubelet_version: live_text(|live| &live.kubelet_version)
+                .or_else(|| facts.magnum_labels.get("kube_tag").cloned())
+                .unwrap_or_default(),
             flavor: facts.flavor.ok().map(|flavor| flavor.name.clone()),
             name,
             labels,
@@ -195,7 +228,7 @@ impl NodeTemplate {
     pub fn guess(&self) -> Option<&str> {
         match &self.origin {
             Origin::Guess(reason) => Some(reason),
-            Origin::Flavor | Origin::Settings => None,
+            Origin::Flavor | Origin::Settings | Origin::LiveNode(_) => None,
         }
     }
 }
@@ -245,8 +278,12 @@ fn labels(
     architecture: &str,
 ) -> BTreeMap<String, String> {
     let mut labels = labels_of_the_group(facts, name, architecture);
+    if let Some(live) = facts.live {
+        // What this group's nodes do not have was a guess.
+        labels.retain(|key, _| key == HOSTNAME || is_topology(key) || live.labels.contains_key(key));
+    }
     labels.extend(kubelet.labels.clone());
-    // Here a live node's labels will have their place, once nodes are read from Kubernetes.
+    labels.extend(facts.live.iter().flat_map(|live| live.labels.clone()));
     labels.extend(facts.kubernetes.iter().flat_map(|told| told.labels.clone()));
     if let Some(kind) = &settings.gpu_type {
         labels.insert(names.gpu_label.clone(), kind.clone());
@@ -267,7 +304,7 @@ fn labels_of_the_group(facts: &Facts<'_>, name: &str, architecture: &str) -> BTr
     let mut set = |keys: &[&str], value: &str| {
         labels.extend(keys.iter().map(|key| ((*key).to_owned(), value.to_owned())));
     };
-    set(&["kubernetes.io/hostname"], name);
+    set(&[HOSTNAME], name);
     set(&["kubernetes.io/arch", "beta.kubernetes.io/arch"], architecture);
     set(&["kubernetes.io/os", "beta.kubernetes.io/os"], "linux");
     if !facts.name.is_empty() {

@@ -24,6 +24,7 @@ fn facts<'a>(flavor: Result<&'a Flavor, &'a str>, magnum_labels: &'a BTreeMap<St
         region: Some("RegionOne"),
         flavor,
         kubernetes: None,
+        live: None,
     }
 }
 

@@ -17,6 +17,7 @@ use cluster_autoscaler_provider_magnum::{
         lifecycle::Timing,
         member::{Member, MemberKey},
         node_group::{Bounds, NodeGroup, NodeGroupUuid},
+        nodes::NodeSource,
         resize::Resize,
         sample,
         settings::{GroupSettings, Settings},
@@ -66,11 +67,16 @@ pub struct MemoryCloud {
 
 impl MemoryCloud {
     pub fn new() -> Arc<Self> {
+        Self::with_workers([OLDEST, NEWEST])
+    }
+
+    /// With these servers as the two members of the first group.
+    pub fn with_workers([oldest, newest]: [&str; 2]) -> Arc<Self> {
         let workers =
             group("default-worker", "11111111-0000-4000-8000-000000000000", Bounds { min: 1, max: 6 });
         let pool = group("pool-b", "22222222-0000-4000-8000-000000000000", Bounds { min: 0, max: 10 });
         let groups = vec![
-            reading(workers, vec![member(0, OLDEST), member(1, NEWEST)]),
+            reading(workers, vec![member(0, oldest), member(1, newest)]),
             reading(pool, vec![member(0, IN_POOL)]),
         ];
         Arc::new(Self {
@@ -195,6 +201,7 @@ fn template(group: &NodeGroup) -> NodeTemplate {
         region: Some("RegionOne"),
         flavor: Ok(&flavor),
         kubernetes: None,
+        live: None,
     };
     let settings =
         GroupSettings { taints: vec!["dedicated=x:NoSchedule".parse().unwrap()], ..GroupSettings::default() };
@@ -230,6 +237,16 @@ impl Fixture {
 
     /// With an operator's settings, and without waiting for anything.
     pub fn start_with(cloud: Arc<MemoryCloud>, security: Security, settings: Settings) -> Self {
+        Self::start_with_nodes(cloud, security, settings, None)
+    }
+
+    /// With Kubernetes' Node objects as well.
+    pub fn start_with_nodes(
+        cloud: Arc<MemoryCloud>,
+        security: Security,
+        settings: Settings,
+        nodes: Option<Arc<dyn NodeSource>>,
+    ) -> Self {
         let metrics = Arc::new(Metrics::new().unwrap());
         let (subscriber, observer): (Arc<dyn Subscriber>, Arc<dyn CallObserver>) =
             (metrics.clone(), metrics.clone());
@@ -241,6 +258,7 @@ impl Fixture {
                 patience: Patience { after_start: Duration::ZERO, ..Patience::default() },
                 ..Timing::default()
             },
+            nodes,
             ..EngineOptions::default()
         };
         let engine = Engine::start(cloud.clone(), options, subscriber);

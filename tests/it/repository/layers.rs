@@ -11,12 +11,13 @@ use super::{
 const LAYERS: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("config", &["core"]),
+    ("kubernetes", &["core"]),
     ("engine", &["core"]),
     ("openstack", &["core", "config"]),
     ("grpc", &["core", "engine"]),
     ("simulator", &[]),
     ("telemetry", &["core", "engine", "openstack", "grpc"]),
-    ("cli", &["core", "config", "engine", "openstack", "grpc", "simulator", "telemetry"]),
+    ("cli", &["core", "config", "kubernetes", "engine", "openstack", "grpc", "simulator", "telemetry"]),
 ];
 
 /// The arrows between modules, each with the first place where it is drawn. Unit tests may look around.

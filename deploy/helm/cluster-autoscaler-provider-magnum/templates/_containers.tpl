@@ -37,6 +37,12 @@ args:
   {{- range .Values.nodeGroupAutoDiscovery }}
   - {{ printf "--node-group-auto-discovery=%s" . | quote }}
   {{- end }}
+  {{- if .Values.kubeLookup.enabled }}
+  - --kube-lookup
+  {{- end }}
+  {{- if .Values.kubeEvents.enabled }}
+  - --kube-events
+  {{- end }}
   - --log-format={{ $provider.logFormat }}
   - {{ printf "--log-level=%s" $provider.logLevel | quote }}
   {{- include "magnum.arguments" $provider.extraArgs | nindent 2 }}
@@ -86,6 +92,11 @@ volumeMounts:
     mountPath: /etc/magnum/tls
     readOnly: true
   {{- end }}
+  {{- if include "magnum.kubernetes" . }}
+  - name: kube-api-access
+    mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+    readOnly: true
+  {{- end }}
 {{- end }}
 
 {{- define "magnum.providerVolumes" -}}
@@ -121,6 +132,9 @@ volumeMounts:
   secret:
     secretName: {{ include "magnum.serverTlsSecret" . }}
     defaultMode: 0440
+{{- if include "magnum.kubernetes" . }}
+{{ include "magnum.kubeApiAccess" . }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -159,11 +173,8 @@ volumeMounts:
   {{- end }}
 {{- end }}
 
-{{- /* The token of the service account goes to cluster-autoscaler alone, not to the other container. */}}
-{{- define "magnum.autoscalerVolumes" -}}
-- name: config
-  configMap:
-    name: {{ include "magnum.fullname" . }}
+{{- /* The token of the pod's service account. In the container of this service only if it asks Kubernetes. */}}
+{{- define "magnum.kubeApiAccess" -}}
 - name: kube-api-access
   projected:
     defaultMode: 0440
@@ -179,6 +190,13 @@ volumeMounts:
           items:
             - path: namespace
               fieldRef: {fieldPath: metadata.namespace}
+{{- end }}
+
+{{- define "magnum.autoscalerVolumes" -}}
+- name: config
+  configMap:
+    name: {{ include "magnum.fullname" . }}
+{{ include "magnum.kubeApiAccess" . }}
 {{- if eq .Values.topology "separate" }}
 - name: client-tls
   secret:

@@ -20,6 +20,23 @@
 {{- end }}
 {{- end }}
 
+{{- /* Whether the service asks Kubernetes, and with whose rights: in `separate` it has an account of its own. */}}
+{{- define "magnum.kubernetes" -}}
+{{- if or .Values.kubeLookup.enabled .Values.kubeEvents.enabled }}true{{ end }}
+{{- end }}
+
+{{- define "magnum.hasProviderServiceAccount" -}}
+{{- if and (include "magnum.kubernetes" .) (eq .Values.topology "separate") .Values.serviceAccount.create }}true{{ end }}
+{{- end }}
+
+{{- define "magnum.providerServiceAccountName" -}}
+{{- if include "magnum.hasProviderServiceAccount" . }}
+{{- include "magnum.providerName" . }}
+{{- else }}
+{{- include "magnum.serviceAccountName" . }}
+{{- end }}
+{{- end }}
+
 {{- define "magnum.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "magnum.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -1,0 +1,98 @@
+//! The options about Kubernetes, and what they start.
+
+use std::{ffi::OsString, fmt, sync::Arc};
+
+use clap::{Args, builder::BoolishValueParser};
+use tokio_util::sync::CancellationToken;
+
+use super::error::StartError;
+#[cfg(feature = "kubernetes")]
+use crate::{
+    core::decision::Decision,
+    kubernetes::{Access, AccessError, EventWriter, NodeEvent, NodeWatch},
+};
+use crate::{core::nodes::NodeSource, engine::Subscriber};
+
+/// What Kubernetes is asked for.
+#[derive(Debug, Clone, Args)]
+pub struct KubernetesArguments {
+    /// Tell nodes without a provider ID by the machineID and systemUUID of their Node objects, and make node templates like
+    /// the live nodes
+    ///
+    /// An id counts if it is that of a member and nothing contradicts it. Needs get, list and watch on nodes.
+    #[arg(long, env = "MAGNUM_AUTOSCALER_KUBE_LOOKUP", value_parser = BoolishValueParser::new())]
+    pub kube_lookup: bool,
+
+    /// Write a Kubernetes event on each node that could not be made or removed
+    ///
+    /// Needs create and patch on events (events.k8s.io) in the namespace default.
+    #[arg(long, env = "MAGNUM_AUTOSCALER_KUBE_EVENTS", value_parser = BoolishValueParser::new())]
+    pub kube_events: bool,
+
+    /// Kubeconfig to ask Kubernetes with; without it the service account of the pod
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<OsString>,
+}
+
+/// What runs beside the service.
+#[derive(Default)]
+pub struct Kubernetes {
+    /// The Node objects, with `--kube-lookup`.
+    pub nodes: Option<Arc<dyn NodeSource>>,
+    /// Who makes events of what the engine tells, with `--kube-events`.
+    pub events: Option<Arc<dyn Subscriber>>,
+}
+
+impl fmt::Debug for Kubernetes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kubernetes").field("nodes", &self.nodes).finish_non_exhaustive()
+    }
+}
+
+impl KubernetesArguments {
+    /// Starts what is asked for, until `stop`. Waits for no answer.
+    ///
+    /// # Errors
+    /// [`StartError::Configuration`] when the kubeconfig or the service account cannot be used.
+    pub async fn start(&self, stop: &CancellationToken) -> Result<Kubernetes, StartError> {
+        if !self.kube_lookup && !self.kube_events {
+            return Ok(Kubernetes::default());
+        }
+        self.start_asked_for(stop).await
+    }
+
+    /// This build cannot.
+    #[cfg(not(feature = "kubernetes"))]
+    #[allow(clippy::unused_async, reason = "as the other one")]
+    async fn start_asked_for(&self, _stop: &CancellationToken) -> Result<Kubernetes, StartError> {
+        let why = "--kube-lookup and --kube-events are not in this build: it was made without the feature kubernetes";
+        Err(StartError::Configuration(why.to_owned()))
+    }
+
+    #[cfg(feature = "kubernetes")]
+    async fn start_asked_for(&self, stop: &CancellationToken) -> Result<Kubernetes, StartError> {
+        let access = Access::new(self.kubeconfig.as_deref()).await?;
+        let mut started = Kubernetes::default();
+        if self.kube_lookup {
+            started.nodes = Some(NodeWatch::start(access.clone(), stop.clone()));
+        }
+        if self.kube_events {
+            started.events = Some(Arc::new(EventWriter::start(access, stop.clone())));
+        }
+        Ok(started)
+    }
+}
+
+#[cfg(feature = "kubernetes")]
+impl Subscriber for EventWriter {
+    fn decided(&self, decision: &Decision) {
+        NodeEvent::of(decision).into_iter().for_each(|event| self.tell(event));
+    }
+}
+
+#[cfg(feature = "kubernetes")]
+impl From<AccessError> for StartError {
+    fn from(error: AccessError) -> Self {
+        Self::Configuration(error.to_string())
+    }
+}

@@ -14,7 +14,7 @@ use cluster_autoscaler_provider_magnum::core::{
 use crate::{
     cloud::machine,
     promises::{Fate, Wish},
-    situation::{BOUNDS, Situation},
+    situation::Situation,
 };
 
 /// The bugs.
@@ -100,7 +100,7 @@ pub(crate) fn after_answer(bug: Bug, situation: &mut Situation) {
     let Some(call) = situation.promises.calls.last().copied() else { return };
     match (bug, call.wish, call.fate) {
         (Bug::UnknownIdPassedOn, Wish::Stranger, Fate::Refused) => {
-            send_blindly(situation, MemberKey::Index(9999))
+            send_blindly(situation, MemberKey::Index(9999));
         }
         (Bug::DeleteNotIdempotent, Wish::Delete { servers, .. }, Fate::Acknowledged) => {
             let Some(read) = situation.read.clone() else { return };
@@ -119,8 +119,7 @@ pub(crate) fn after_answer(bug: Bug, situation: &mut Situation) {
 /// One node less, without looking.
 fn send_blindly(situation: &mut Situation, key: MemberKey) {
     let Some(read) = &situation.read else { return };
-    let count = read.size().saturating_sub(1);
-    if count >= BOUNDS.min {
+    if let Some(count) = read.size().checked_sub(1) {
         let remove = vec![Removal { key, server: Some(machine(0)) }];
         situation.cast(&Resize { count, remove, additions: 0 });
     }

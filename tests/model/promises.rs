@@ -1,5 +1,7 @@
 //! What callers were told, and whether it is kept (docs/behaviour.md, What holds).
 
+use std::hash::{Hash, Hasher};
+
 use cluster_autoscaler_provider_magnum::core::{
     cloud::Reading,
     node_group::Bounds,
@@ -92,12 +94,23 @@ pub(crate) enum Fate {
 }
 
 /// One request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Call {
     pub(crate) wish: Wish,
     pub(crate) fate: Fate,
     /// Whether the process that acknowledged it was killed since: what it had not sent is forgotten.
     pub(crate) is_old: bool,
+}
+
+/// What was refused is as if it had never been asked.
+impl Hash for Call {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self { wish, fate, is_old } = self;
+        fate.hash(hasher);
+        if *fate != Fate::Refused {
+            (wish, is_old).hash(hasher);
+        }
+    }
 }
 
 /// All that was asked and told.
@@ -182,7 +195,7 @@ impl Promises {
                 Some(server) => servers.iter().any(|named| machine(named) == server),
                 None => members.iter().any(|named| member.key.to_string() == named.to_string()),
             };
-            if !is_named && !(member.is_serverless() && self.may_cancel()) {
+            if !(is_named || member.is_serverless() && self.may_cancel()) {
                 return Err(format!("I1: member {} is sent for removal, and nobody named it", removal.key));
             }
         }

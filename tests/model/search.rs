@@ -207,7 +207,7 @@ impl Search {
         for Step { from, by, fingerprint, situation, is_quiet, violation } in found.steps {
             if let Some(what) = violation {
                 let by = (fingerprint != 0).then_some(by);
-                return Err(self.violation(what, self.path(from).into_iter().chain(by).collect()));
+                return Err(self.violation(what, &self.path(from).into_iter().chain(by).collect::<Vec<_>>()));
             }
             let number = u32::try_from(self.met.len()).unwrap();
             let number = *self.numbers.entry(fingerprint).or_insert(number);
@@ -246,7 +246,7 @@ impl Search {
                     ON_THE_WAY => {
                         return Err(self.violation(
                             "stuck: nothing goes wrong any more, and there is no end".to_owned(),
-                            self.path(start).into_iter().chain(self.quiet_actions(start)).collect(),
+                            &[self.path(start), self.quiet_actions(start)].concat(),
                         ));
                     }
                     known => break known,
@@ -299,9 +299,9 @@ impl Search {
         situation
     }
 
-    fn violation(&self, what: String, actions: Vec<Action>) -> Box<Violation> {
+    fn violation(&self, what: String, actions: &[Action]) -> Box<Violation> {
         let mut outcome = Outcome { story: Some(Vec::new()), ..Outcome::default() };
-        self.replay(&actions, &mut outcome);
+        self.replay(actions, &mut outcome);
         let story = outcome.story.unwrap_or_default().join("\n");
         Box::new(Violation { what, steps: actions.len(), story })
     }

@@ -216,9 +216,12 @@ impl Situation {
         let mut actions = Vec::new();
         self.calls(&mut actions);
         self.work(&mut actions);
-        self.magnum(&mut actions);
-        self.heat(&mut actions);
-        self.people(&mut actions);
+        // What the cloud does before a reading it might as well have done before the time for it came.
+        if self.machine.work() != Work::Read {
+            self.magnum(&mut actions);
+            self.heat(&mut actions);
+            self.people(&mut actions);
+        }
         actions
     }
 

@@ -10,8 +10,8 @@ use super::{Lifecycle, Timing};
 
 impl Lifecycle {
     /// Everything that decides what it will do, into `hasher`. Times count by their distance from `now`, and only as far as
-    /// a longer one makes no difference. Two lifecycles with the same hash do the same at the same events from now on, what they
-    /// tell of their past aside.
+    /// a longer one makes no difference. Two lifecycles with the same hash do the same at the same events from now on; only
+    /// what they tell of their past may differ.
     #[doc(hidden)]
     pub fn hash_at(&self, now: Instant, hasher: &mut impl Hasher) {
         // No field is left out by mistake: a new one has to be named here.

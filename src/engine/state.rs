@@ -50,6 +50,9 @@ impl Group {
 
     /// Feeds an event, and shows what came of it.
     fn step(&mut self, event: Event, registrations: &Registrations, events: &Events) {
+        if let Event::CallerGone(caller) = &event {
+            self.callers.remove(caller);
+        }
         let effects = self.lifecycle.step(event, now());
         self.carry_out(effects, events);
         self.rebuild(registrations, events);

@@ -74,14 +74,12 @@ impl Lifecycle {
         }
     }
 
-    /// Refuses what waits for an answer; goes idle when nothing is left to do.
+    /// Refuses what waits for an answer; rests when nothing is left to do.
     fn refuse_waiting(&mut self, error: &RequestError) {
         for caller in self.pending.take_unanswered().into_iter().filter_map(|queued| queued.caller) {
             self.answer(caller, Err(error.clone()));
         }
-        if self.pending.queued.is_empty() && self.flight().is_none() {
-            self.phase = Phase::Idle;
-        }
+        self.rest_if_done();
     }
 
     /// Why the group may not be resized by this reading.

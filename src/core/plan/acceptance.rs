@@ -13,9 +13,9 @@ use crate::core::{
     resize::InFlightResize,
 };
 
-/// Whether a request is accepted by what is known of the group: [`plan`] tried on it, behind all that was accepted before.
-/// What is accepted on a group that has settled, the plan takes on the same reading. Returns what is left to do of it; none
-/// where everything is done, or on its way for a request that was acknowledged.
+/// Whether a request is accepted by what is known of the group: [`plan`](super::plan()) tried on it, behind all that was
+/// accepted before. What is accepted on a group that has settled, the plan takes on the same reading. Returns what is left to
+/// do of it; none where everything is done, or on its way for a request that was acknowledged.
 ///
 /// # Errors
 /// Whatever the plan would refuse it with.

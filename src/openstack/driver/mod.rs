@@ -1,6 +1,6 @@
 //! What differs between the drivers behind Magnum: who the members of a group are, and how they are resized.
 //!
-//! A driver is a folder or file in here and a line in [`Drivers`]. Magnum's records, bounds and selection, the session and
+//! A driver is a folder or file in here and a line in `Drivers`. Magnum's records, bounds and selection, the session and
 //! the memory of readings are the same for all of them.
 
 mod cluster_api;

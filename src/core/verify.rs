@@ -42,7 +42,7 @@ pub struct Effect {
     pub newcomers: Vec<MemberKey>,
     /// Newcomers that failed.
     pub failed_newcomers: usize,
-    /// Newcomers that have no server while Heat is still busy: in vain, should no more be waited for.
+    /// Newcomers that have no server while they are still made: in vain, should no more be waited for.
     pub waited_for_in_vain: Vec<MemberKey>,
     /// Nodes that are short of the size asked for.
     pub shortage: u32,
@@ -73,7 +73,8 @@ impl Effect {
             || (!named.is_empty() && remaining.is_empty());
         let asked = !named.is_empty() || flight.resize.additions > 0;
         let is_waited_for = |member: &&&Member| {
-            after.status.in_progress() && member.is_serverless() && !member.status.failed()
+            let busy = after.status.in_progress() || member.status.in_progress();
+            busy && !after.status.failed() && member.is_serverless() && !member.status.failed()
         };
         let keys = |members: Vec<&Member>| members.into_iter().map(|member| member.key).collect();
         Self {

@@ -82,6 +82,19 @@ impl Session {
         }
     }
 
+    /// Waits until the project has this many servers and all are active.
+    fn await_active_servers(&mut self, count: usize) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let states = self.column("server list", "Status");
+            if states.len() == count && states.iter().all(|status| status == "ACTIVE") {
+                return;
+            }
+            assert!(Instant::now() < end, "there are not {count} active servers: {states:?}");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// Waits until nothing is in progress in the cluster: Magnum drops an update of it without a word before.
     fn await_cluster(&mut self) {
         let end = Instant::now() + PATIENCE;
@@ -178,6 +191,8 @@ fn sizes(session: &mut Session, set_size: &str) {
     session.refused("coe cluster resize k8s 9 --nodegroup pool-b", "outside the allowed range");
     session.await_cluster();
     session.text(&format!("coe cluster update k8s {set_size}"));
+    // Magnum shows the new count at once, and that the group changes only when it looks the next time.
+    session.await_active_servers(5);
     session.await_group("default-worker", "node_count", 3);
 }
 

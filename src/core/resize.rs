@@ -39,12 +39,6 @@ pub struct Resize {
 }
 
 impl Resize {
-    /// The names to send.
-    #[must_use]
-    pub fn indices(&self) -> Vec<MemberKey> {
-        self.remove.iter().map(|removal| removal.key).collect()
-    }
-
     /// Whether it removes this member.
     #[must_use]
     pub fn removes(&self, member: &Member) -> bool {

@@ -18,7 +18,7 @@ use super::{
     node_group::{Bounds, NodeGroupUuid},
     node_name,
     pending::PendingRequests,
-    plan::coming_nodes,
+    plan::{coming_nodes, free_members},
     registration::Registrations,
     request::{NodeReference, RequestError},
     resize::InFlightResize,
@@ -158,14 +158,11 @@ fn members_to_cancel(
     count: u32,
 ) -> Vec<MemberKey> {
     let at_rest = flight.is_none() && !reading.group.status.in_progress();
-    let is_free = |member: &&Member| {
-        let id = InstanceId::of_member(reading.group.uuid, member.key, member.server);
-        (at_rest || member.status.failed())
-            && !pending.queue_removes(id)
-            && !flight.is_some_and(|flight| flight.resize.removes(member))
+    let is_queued = |member: &&Member| {
+        pending.queue_removes(InstanceId::of_member(reading.group.uuid, member.key, member.server))
     };
-    let free = reading.serverless().into_iter().filter(is_free).map(|member| member.key);
-    free.take(length(count)).collect()
+    let free = free_members(reading, flight, at_rest).filter(|member| !is_queued(member));
+    free.map(|member| member.key).take(length(count)).collect()
 }
 
 /// Shows broken members that cannot be removed now as still being made: at the minimum they are only replaced, and not

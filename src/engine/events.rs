@@ -44,7 +44,6 @@ impl Events {
     /// Tells a decision.
     pub(crate) fn tell(&self, decision: &Decision) {
         match decision.severity() {
-            Severity::Debug => tracing::debug!("{decision}"),
             Severity::Info => tracing::info!("{decision}"),
             Severity::Warning => tracing::warn!("{decision}"),
             Severity::Error => tracing::error!("{decision}"),

@@ -222,10 +222,12 @@ impl Engine {
             self.unidentified.refused(view, error);
             self.ambiguous.refused(error);
         })?;
-        let failures = named.iter().filter_map(failed_request).collect();
+        let failures: Vec<u32> = named.iter().filter_map(failed_request).collect();
         let labels = nodes.iter().map(|node| node.label().to_owned());
         self.ask(view, deadline, Ask::Delete(named.into_iter().zip(labels).collect())).await?;
-        self.state.step(view.uuid, Event::Forget(failures));
+        if !failures.is_empty() {
+            self.state.step(view.uuid, Event::Forget(failures));
+        }
         Ok(())
     }
 

@@ -38,9 +38,10 @@ impl Resizer {
             Work::Nothing => return self.wake.notified().await,
             Work::WakeAt(at) => {
                 tokio::select! {
-                    () = sleep_until(at.into()) => Event::Tick,
-                    () = self.wake.notified() => return,
+                    () = sleep_until(at.into()) => self.state.tick(self.group),
+                    () = self.wake.notified() => {}
                 }
+                return;
             }
             Work::Read => {
                 let begun = now();

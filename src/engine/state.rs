@@ -196,6 +196,15 @@ impl SharedState {
         }
     }
 
+    /// Tells one group that the time has come that it waited for. That changes only what is done next, so nothing is shown
+    /// anew.
+    pub(crate) fn tick(&self, group: NodeGroupUuid) {
+        if let Some(group) = self.lock().groups.get_mut(&group) {
+            let effects = group.lifecycle.step(Event::Tick, now());
+            group.carry_out(effects, &self.events);
+        }
+    }
+
     /// Asks one group for a change; the receiver hears the answer. `None` when the group is no more.
     pub(crate) fn ask(
         &self,

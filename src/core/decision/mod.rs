@@ -18,8 +18,6 @@ use super::{
 /// How much a decision concerns a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {
-    /// Particulars.
-    Debug,
     /// The usual course.
     Info,
     /// Somebody may want to look.

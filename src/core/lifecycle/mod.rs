@@ -236,12 +236,11 @@ impl Lifecycle {
     /// told.
     pub fn view(&mut self, registrations: &Registrations, now: Instant) -> (Option<GroupView>, Vec<Effect>) {
         let Some((reading, _)) = &self.known else { return (None, Vec::new()) };
-        let flight = self.phase.in_flight().map(|sent| &sent.flight);
-        let mut view = GroupView::new(reading, &self.pending, flight, registrations, now);
+        let mut view = GroupView::new(reading, &self.pending, self.flight(), registrations, now);
         view.trouble = self.trouble();
         let news = self.history.failures(reading, &view);
-        let told = |kind| Effect::Tell(Decision { group: self.id.clone(), kind });
-        (Some(view), news.into_iter().map(told).collect())
+        self.tell_all(news);
+        (Some(view), std::mem::take(&mut self.effects))
     }
 
     /// The resize on its way.
@@ -306,6 +305,12 @@ impl Lifecycle {
 
     fn tell(&mut self, kind: DecisionKind) {
         self.effects.push(Effect::Tell(Decision { group: self.id.clone(), kind }));
+    }
+
+    fn tell_all(&mut self, news: Vec<DecisionKind>) {
+        for kind in news {
+            self.tell(kind);
+        }
     }
 
     fn answer(&mut self, caller: Ticket, answer: Result<(), RequestError>) {

@@ -60,10 +60,4 @@ impl Lifecycle {
             self.tell(DecisionKind::ReadableAgain { after: now.saturating_duration_since(since) });
         }
     }
-
-    fn tell_all(&mut self, news: Vec<DecisionKind>) {
-        for kind in news {
-            self.tell(kind);
-        }
-    }
 }

@@ -79,9 +79,7 @@ impl Lifecycle {
 
     /// A caller has hung up: its request goes on as if it was acknowledged.
     pub(super) fn caller_gone(&mut self, caller: Ticket) {
-        let in_flight = self.phase.in_flight_mut().map(|sent| &mut sent.flight.requests);
-        let all = in_flight.into_iter().flatten().chain(&mut self.pending.queued);
-        for queued in all.filter(|queued| queued.caller == Some(caller)) {
+        for queued in self.requests_mut().filter(|queued| queued.caller == Some(caller)) {
             queued.caller = None;
         }
     }
@@ -90,14 +88,18 @@ impl Lifecycle {
     pub(super) fn ended(&mut self, is_there: bool) {
         self.tell(DecisionKind::ScalingEnds { is_there });
         let error = RequestError::GroupDeleted { id: self.id.clone() };
-        let in_flight = self.phase.in_flight_mut().map(|sent| &mut sent.flight.requests);
-        let all = in_flight.into_iter().flatten().chain(&mut self.pending.queued);
-        let callers: Vec<Ticket> = all.filter_map(|queued| queued.caller.take()).collect();
+        let callers: Vec<Ticket> = self.requests_mut().filter_map(|queued| queued.caller.take()).collect();
         for caller in callers {
             self.answer(caller, Err(error.clone()));
         }
         self.pending.queued.clear();
         self.phase = Phase::Idle;
+    }
+
+    /// All requests that are on their way or wait.
+    fn requests_mut(&mut self) -> impl Iterator<Item = &mut Queued> {
+        let in_flight = self.phase.in_flight_mut().map(|sent| &mut sent.flight.requests);
+        in_flight.into_iter().flatten().chain(&mut self.pending.queued)
     }
 
     /// Nothing is to be done any more once nothing waits.

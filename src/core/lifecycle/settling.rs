@@ -213,10 +213,13 @@ impl Lifecycle {
 
     /// The cloud has answered a resize, or not.
     pub(super) fn resize_answered(&mut self, answer: Result<(), CloudError>, now: Instant) {
-        let Phase::Sending(sent) = &self.phase else { return };
-        let sent = sent.clone();
+        if !matches!(self.phase, Phase::Sending(_)) {
+            return;
+        }
+        let Phase::Sending(sent) = std::mem::replace(&mut self.phase, Phase::Idle) else { return };
+        let is_heard = answer.is_ok();
         match answer {
-            Ok(()) => self.acknowledge_flight(),
+            Ok(()) => {}
             Err(error) if error.certainly_without_effect() => {
                 self.resize_refused(sent.flight, &RequestError::Cloud(error));
                 self.gather(None, now);
@@ -226,8 +229,10 @@ impl Lifecycle {
             Err(error) => self.tell(DecisionKind::AnswerUnclear { error }),
         }
         self.stability.restart();
-        let Phase::Sending(sent) = std::mem::replace(&mut self.phase, Phase::Idle) else { return };
         self.phase = Phase::Following { sent, pace: Pace::after_pause(&self.timing, now) };
+        if is_heard {
+            self.acknowledge_flight();
+        }
     }
 
     /// The cloud said no, or the resize may not be sent again.

@@ -35,7 +35,7 @@ pub fn accept(
         // What cannot be done any more is told when its turn comes.
         let _ = draft.judge(&queued.request);
     }
-    let request = draft.accept(ask, flight)?;
+    let request = draft.accept(ask)?;
     if request.is_some() {
         draft.check_magnums_bounds()?;
     }
@@ -43,11 +43,7 @@ pub fn accept(
 }
 
 impl Draft<'_> {
-    fn accept(
-        &mut self,
-        ask: &Ask,
-        flight: Option<&InFlightResize>,
-    ) -> Result<Option<Request>, RequestError> {
+    fn accept(&mut self, ask: &Ask) -> Result<Option<Request>, RequestError> {
         match ask {
             Ask::Increase(delta) => {
                 self.judge(&Request::Increase(*delta))?;
@@ -59,7 +55,7 @@ impl Draft<'_> {
                 self.judge(&Request::Decrease(*delta))?;
                 Ok(Some(Request::Decrease(self.cancellations - before)))
             }
-            Ask::Delete(nodes) => self.accept_removal(nodes, flight),
+            Ask::Delete(nodes) => self.accept_removal(nodes),
         }
     }
 
@@ -74,11 +70,7 @@ impl Draft<'_> {
     }
 
     /// Finds what is left to remove: not what is going or gone already, and not what never came.
-    fn accept_removal(
-        &mut self,
-        nodes: &[(InstanceId, String)],
-        flight: Option<&InFlightResize>,
-    ) -> Result<Option<Request>, RequestError> {
+    fn accept_removal(&mut self, nodes: &[(InstanceId, String)]) -> Result<Option<Request>, RequestError> {
         let mut left = Vec::new();
         for (id, node) in nodes {
             let not_a_member = || RequestError::NotAMember { node: node.clone(), group: self.group.clone() };
@@ -103,7 +95,7 @@ impl Draft<'_> {
                             Resolved::StuckDeletion => false,
                         };
                         // What only a caller asks for who was not answered yet may still be refused or withdrawn.
-                        if !is_done || is_unanswered(id, self.pending, flight) {
+                        if !is_done || is_unanswered(id, self.pending, self.flight) {
                             left.push(id);
                         }
                     }

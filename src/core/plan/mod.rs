@@ -306,12 +306,9 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// The members that may be cancelled: without a server, and none is being made for them. While a change goes on that is
-    /// certain only of those that failed.
+    /// The members that may be cancelled and are not removed already.
     fn free_members(&self) -> Vec<Removal> {
-        let free = self.reading.serverless().into_iter();
-        let free = free.filter(|member| self.any_serverless || member.status.failed());
-        let free = free.filter(|member| !self.is_in_flight(member)).map(Removal::of);
+        let free = free_members(self.reading, self.flight, self.any_serverless).map(Removal::of);
         free.filter(|removal| !self.remove.contains(removal)).collect()
     }
 
@@ -358,6 +355,18 @@ impl<'a> Draft<'a> {
                 .any(|id| matches!(self.resolve(*id), Ok(Resolved::Member(_) | Resolved::StuckDeletion))),
         }
     }
+}
+
+/// The members that may be cancelled, in that order: without a server, and none is being made for them. While a change goes
+/// on that is certain only of those that failed.
+pub(super) fn free_members<'a>(
+    reading: &'a Reading,
+    flight: Option<&'a InFlightResize>,
+    at_rest: bool,
+) -> impl Iterator<Item = &'a Member> {
+    let is_leaving = move |member: &Member| flight.is_some_and(|flight| flight.resize.removes(member));
+    let serverless = reading.serverless().into_iter();
+    serverless.filter(move |member| (at_rest || member.status.failed()) && !is_leaving(member))
 }
 
 /// Nodes that a resize adds that is on its way, this service's or another's, and that are no members yet. `staying` are

@@ -82,7 +82,7 @@ pub async fn serve(arguments: &ServeArguments) -> Result<(), StartError> {
     options.nodes.clone_from(&kubernetes.nodes);
     if own_cloud.is_some() {
         // The simulated cloud is new: no earlier process has sent it anything.
-        options.timing.patience.after_start = Duration::ZERO;
+        options.timing.timeouts.after_start = Duration::ZERO;
     }
     let (listen, readings) = first_reading::listen();
     let engine = Engine::start_observed(cloud, options, Arc::new(subscribers), listen);

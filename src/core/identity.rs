@@ -19,7 +19,7 @@ use super::{
 };
 
 /// How many nodes a message names.
-const MOST_NAMED: usize = 5;
+const MAX_NAMED: usize = 5;
 
 /// Why it is not certain which server a node is on.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -148,8 +148,8 @@ fn member_ids(node: &NodeObject, is_member: &impl Fn(MachineId) -> bool) -> Vec<
 }
 
 fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
-    let more = names.len().saturating_sub(MOST_NAMED);
-    let names: Vec<String> = names.take(MOST_NAMED).map(named).collect();
+    let more = names.len().saturating_sub(MAX_NAMED);
+    let names: Vec<String> = names.take(MAX_NAMED).map(named).collect();
     if more == 0 { names.join(", ") } else { format!("{} and {more} more", names.join(", ")) }
 }
 

@@ -94,7 +94,7 @@ pub struct Instance {
 
 /// How many instances of a group are in which state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct StateCounts {
     /// Nodes, or about to register as one.
     pub running: usize,
     /// Being made.
@@ -105,21 +105,21 @@ pub struct Tally {
     pub failed: usize,
 }
 
-impl Tally {
+impl StateCounts {
     /// Counts each instance once.
     #[must_use]
     pub fn of(instances: &[Instance]) -> Self {
-        let mut tally = Self::default();
+        let mut counts = Self::default();
         for instance in instances {
             let place = match (instance.state, &instance.error) {
-                (_, Some(_)) => &mut tally.failed,
-                (InstanceState::Running, None) => &mut tally.running,
-                (InstanceState::Creating, None) => &mut tally.creating,
-                (InstanceState::Deleting, None) => &mut tally.deleting,
+                (_, Some(_)) => &mut counts.failed,
+                (InstanceState::Running, None) => &mut counts.running,
+                (InstanceState::Creating, None) => &mut counts.creating,
+                (InstanceState::Deleting, None) => &mut counts.deleting,
             };
             *place += 1;
         }
-        tally
+        counts
     }
 
     /// The numbers with the names of their states, which are metric labels too.

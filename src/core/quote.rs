@@ -6,7 +6,7 @@
 use std::{borrow::Cow, fmt::Write as _};
 
 /// The longest name that a message shows, in characters.
-pub const LONGEST_NAME: usize = 200;
+pub const MAX_NAME: usize = 200;
 
 /// A name in double quotes, for a message.
 #[must_use]
@@ -17,7 +17,7 @@ pub fn quoted(name: &str) -> String {
 /// A name for a message: what is not printable escaped, what is too long cut off.
 #[must_use]
 pub fn named(name: &str) -> String {
-    match name.char_indices().nth(LONGEST_NAME) {
+    match name.char_indices().nth(MAX_NAME) {
         Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default().escape_debug()),
         None => name.escape_debug().to_string(),
     }
@@ -57,10 +57,10 @@ mod tests {
         assert_eq!(quoted(""), r#""""#);
         assert_eq!(named("a\nb\u{1}\u{202e}\""), r#"a\nb\u{1}\u{202e}\""#);
         let long = named(&"ü".repeat(7 << 20));
-        assert_eq!(long.chars().count(), LONGEST_NAME + 1);
+        assert_eq!(long.chars().count(), MAX_NAME + 1);
         assert!(long.ends_with('…'));
-        assert_eq!(named(&"\u{1}".repeat(1000)).len(), LONGEST_NAME * "\\u{1}".len() + '…'.len_utf8());
-        assert_eq!(named(&"x".repeat(LONGEST_NAME)).len(), LONGEST_NAME);
+        assert_eq!(named(&"\u{1}".repeat(1000)).len(), MAX_NAME * "\\u{1}".len() + '…'.len_utf8());
+        assert_eq!(named(&"x".repeat(MAX_NAME)).len(), MAX_NAME);
     }
 
     #[test]

@@ -95,7 +95,7 @@ pub fn view() -> GroupView {
         gives_provider_ids: true,
         capabilities,
         status: group.status.to_string(),
-        trouble: None,
+        read_error: None,
         template,
     }
 }

@@ -11,7 +11,7 @@ use super::{cloud::Reading, member::MemberKey, status::Progress};
 /// How long a group must have shown no change before it counts as settled although something is still marked as
 /// in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct SettleTimeouts {
     /// After the group's update failed: Heat lets siblings of the failed member finish and forgets to say so
     /// (docs/openstack-behaviour.md#failures).
     pub after_failure: Duration,
@@ -23,7 +23,7 @@ pub struct Patience {
     /// After members vanished that nobody named, or when a resize does not look as asked: time for a reading that
     /// came from a lagging replica to be overtaken by a true one. A size computed from too few members would cost
     /// a node.
-    pub doubt: Duration,
+    pub stale_read_guard: Duration,
     /// After a resize that was sent more than once: a conductor that was down carries out all of them when it is back,
     /// and the last must not meet a newer one.
     pub after_repetition: Duration,
@@ -32,42 +32,53 @@ pub struct Patience {
     pub after_start: Duration,
 }
 
-impl Default for Patience {
+impl Default for SettleTimeouts {
     fn default() -> Self {
         Self {
             after_failure: Duration::from_secs(15),
             hanging_removal: Duration::from_secs(20),
             in_progress: Duration::from_secs(600),
-            doubt: Duration::from_secs(3),
+            stale_read_guard: Duration::from_secs(3),
             after_repetition: Duration::from_secs(20),
             after_start: Duration::from_secs(10),
         }
     }
 }
 
-impl Patience {
+impl SettleTimeouts {
     /// The longest of them.
     #[must_use]
     pub fn longest(&self) -> Duration {
-        let Self { after_failure, hanging_removal, in_progress, doubt, after_repetition, after_start } =
-            *self;
-        let others = [hanging_removal, in_progress, doubt, after_repetition, after_start];
+        let Self {
+            after_failure,
+            hanging_removal,
+            in_progress,
+            stale_read_guard,
+            after_repetition,
+            after_start,
+        } = *self;
+        let others = [hanging_removal, in_progress, stale_read_guard, after_repetition, after_start];
         others.into_iter().fold(after_failure, Duration::max)
     }
 }
 
-/// Whether a group that has shown no change for `quiet` may be resized, removing the members `named`. A status that is not
+/// Whether a group that has shown no change for `unchanged_for` may be resized, removing the members `named`. A status that is not
 /// known is taken for one in progress.
 #[must_use]
-pub fn settled(reading: &Reading, named: &[MemberKey], quiet: Duration, patience: &Patience) -> bool {
+pub fn settled(
+    reading: &Reading,
+    named: &[MemberKey],
+    unchanged_for: Duration,
+    timeouts: &SettleTimeouts,
+) -> bool {
     let mut moving = reading.members.iter().filter(|member| member.status.in_progress()).peekable();
     if reading.group.status.failed() {
-        return moving.peek().is_none() || quiet >= patience.after_failure;
+        return moving.peek().is_none() || unchanged_for >= timeouts.after_failure;
     }
     if reading.group.status.progress == Progress::Complete && moving.peek().is_none() {
         return true;
     }
     let only_named =
         moving.peek().is_some() && moving.all(|member| member.counted && named.contains(&member.key));
-    quiet >= if only_named { patience.hanging_removal } else { patience.in_progress }
+    unchanged_for >= if only_named { timeouts.hanging_removal } else { timeouts.in_progress }
 }

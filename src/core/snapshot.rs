@@ -46,7 +46,7 @@ pub struct GroupView {
     /// Magnum's status of the group, for people.
     pub status: String,
     /// Why the group could not be read the last time; the view is an older one then.
-    pub trouble: Option<String>,
+    pub read_error: Option<String>,
     /// What a new node of the group will be.
     pub template: Arc<NodeTemplate>,
 }
@@ -99,7 +99,7 @@ impl GroupView {
             gives_provider_ids: registrations.gives_provider_ids(group),
             capabilities: Arc::clone(&reading.capabilities),
             status: group.status.to_string(),
-            trouble: None,
+            read_error: None,
             template: Arc::clone(&reading.template),
         }
     }

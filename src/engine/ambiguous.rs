@@ -12,7 +12,7 @@ use std::{
 use crate::core::{identity::Ambiguity, quote::named, request::RequestError};
 
 /// How many nodes are remembered; the callers invent as many as they like.
-const MOST_NODES: usize = 1000;
+const MAX_NODES: usize = 1000;
 
 /// Their names, and what was told of them.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ impl Ambiguous {
     /// Says it, unless it was said of this node, or of another one for the same reason.
     pub(super) fn tell(&self, node: &str, ambiguity: &Ambiguity) {
         let mut told = self.lock();
-        if told.get(node) == Some(ambiguity) || (told.len() >= MOST_NODES && !told.contains_key(node)) {
+        if told.get(node) == Some(ambiguity) || (told.len() >= MAX_NODES && !told.contains_key(node)) {
             return;
         }
         if !told.values().any(|known| known == ambiguity) {

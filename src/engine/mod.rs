@@ -5,7 +5,7 @@ mod events;
 mod observer;
 mod resizer;
 mod state;
-mod supervision;
+mod task_group;
 mod unidentified;
 
 use std::{
@@ -24,9 +24,9 @@ use tokio_util::sync::CancellationToken;
 use self::{
     ambiguous::Ambiguous,
     events::Events,
-    observer::{Observer, Trigger},
+    observer::{Observer, RefreshHandle},
     state::{Answer, SharedState},
-    supervision::Supervision,
+    task_group::TaskGroup,
     unidentified::Unidentified,
 };
 pub use self::{events::Subscriber, observer::OnReading};
@@ -80,13 +80,13 @@ impl Default for EngineOptions {
 /// The running engine.
 pub struct Engine {
     state: Arc<SharedState>,
-    trigger: Arc<Trigger>,
+    refresh: Arc<RefreshHandle>,
     unidentified: Unidentified,
     ambiguous: Ambiguous,
     options: EngineOptions,
     tickets: AtomicU64,
     stop: CancellationToken,
-    tasks: Supervision,
+    tasks: TaskGroup,
 }
 
 impl fmt::Debug for Engine {
@@ -120,19 +120,19 @@ impl Engine {
                 options.timing.clone(),
                 Events::new(subscriber),
             )),
-            trigger: Arc::new(Trigger::new()),
+            refresh: Arc::new(RefreshHandle::new()),
             unidentified: Unidentified::default(),
             ambiguous: Ambiguous::default(),
             options: options.clone(),
             tickets: AtomicU64::new(1),
             stop: CancellationToken::new(),
-            tasks: Supervision::default(),
+            tasks: TaskGroup::default(),
         });
         let observer = Observer {
             cloud,
             on_reading,
             state: Arc::clone(&engine.state),
-            trigger: Arc::clone(&engine.trigger),
+            refresh: Arc::clone(&engine.refresh),
             options,
             tasks: engine.tasks.clone(),
         };
@@ -159,7 +159,7 @@ impl Engine {
     /// Why the last reading of the cloud failed, if it did.
     #[must_use]
     pub fn last_error(&self) -> Option<String> {
-        self.trigger.last_error()
+        self.refresh.last_error()
     }
 
     /// Triggers a reading of the cloud and waits for it, [`EngineOptions::refresh_patience`] at most.
@@ -167,7 +167,7 @@ impl Engine {
     /// # Errors
     /// [`RequestError::NoSnapshot`] or [`RequestError::SnapshotTooOld`]: there is nothing to go by.
     pub async fn refresh(&self, deadline: Instant) -> Result<(), RequestError> {
-        self.trigger.read(self.options.refresh_patience, deadline.into()).await;
+        self.refresh.read(self.options.refresh_patience, deadline.into()).await;
         let snapshot = self.snapshot()?;
         let age = snapshot.age(now());
         if age > self.options.max_snapshot_age {

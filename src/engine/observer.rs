@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{EngineOptions, resizer::Resizer, state::SharedState, supervision::Supervision};
+use super::{EngineOptions, resizer::Resizer, state::SharedState, task_group::TaskGroup};
 use crate::core::cloud::{Cloud, CloudError, Observation};
 
 /// How far the readings have come. Numbers count readings from 1.
@@ -25,12 +25,12 @@ pub(super) struct Readings {
 
 /// Lets others ask for a reading and wait for it.
 #[derive(Debug)]
-pub(super) struct Trigger {
+pub(super) struct RefreshHandle {
     asked: Notify,
     readings: watch::Sender<Readings>,
 }
 
-impl Trigger {
+impl RefreshHandle {
     pub(super) fn new() -> Self {
         Self { asked: Notify::new(), readings: watch::Sender::new(Readings::default()) }
     }
@@ -72,9 +72,9 @@ pub(super) struct Observer {
     pub(super) cloud: Arc<dyn Cloud>,
     pub(super) on_reading: OnReading,
     pub(super) state: Arc<SharedState>,
-    pub(super) trigger: Arc<Trigger>,
+    pub(super) refresh: Arc<RefreshHandle>,
     pub(super) options: EngineOptions,
-    pub(super) tasks: Supervision,
+    pub(super) tasks: TaskGroup,
 }
 
 impl Observer {
@@ -93,7 +93,7 @@ impl Observer {
                     }
                 }
                 tokio::select! {
-                    () = self.trigger.asked.notified() => {}
+                    () = self.refresh.asked.notified() => {}
                     () = sleep(self.options.refresh_interval) => {}
                 }
             }
@@ -108,7 +108,7 @@ impl Observer {
         stop: &CancellationToken,
     ) -> Result<(), CloudError> {
         let begun = Instant::now();
-        self.trigger.readings.send_modify(|readings| {
+        self.refresh.readings.send_modify(|readings| {
             readings.begun += 1;
             readings.begun_at = Some(begun);
         });
@@ -125,7 +125,7 @@ impl Observer {
             }
             Err(error) => (Some(error.clone()), Err(error)),
         };
-        self.trigger.readings.send_modify(|readings| {
+        self.refresh.readings.send_modify(|readings| {
             match (&readings.error, &error) {
                 (Some(known), Some(error)) if known.is_like(error) => {}
                 (_, Some(error)) => tracing::warn!("OpenStack cannot be read: {error}"),

@@ -271,7 +271,7 @@ impl SharedState {
             .collect();
         let unread = state.groups.values().filter(|group| group.view.is_none()).map(|group| &group.lifecycle);
         let unread =
-            unread.map(|group| (group.id().to_owned(), group.trouble().unwrap_or_default())).collect();
+            unread.map(|group| (group.id().to_owned(), group.read_error().unwrap_or_default())).collect();
         let snapshot = Snapshot::new(observed_at, groups).with_unread(unread);
         self.snapshot.store(Some(Arc::new(snapshot)));
     }

@@ -20,7 +20,7 @@ use crate::core::{
 };
 
 /// How many names of a group are remembered; the callers invent as many as they like.
-const MOST_NAMES: usize = 1000;
+const MAX_NAMES: usize = 1000;
 
 /// The names of such nodes by their group.
 #[derive(Debug, Default)]
@@ -52,7 +52,7 @@ impl Unidentified {
                 named(node)
             );
         }
-        if names.len() < MOST_NAMES {
+        if names.len() < MAX_NAMES {
             names.insert(named(node));
         }
         self.any.store(true, Ordering::Relaxed);

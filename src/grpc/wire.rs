@@ -4,7 +4,7 @@ use super::externalgrpc::{
     self as proto, ExternalGrpcNode, InstanceErrorInfo, InstanceStatus, instance_status::InstanceState,
 };
 use crate::core::{
-    instance::{self, Instance, InstanceError, InstanceErrorClass, Tally},
+    instance::{self, Instance, InstanceError, InstanceErrorClass, StateCounts},
     request::NodeReference,
     snapshot::GroupView,
 };
@@ -74,15 +74,16 @@ pub fn node_reference(node: ExternalGrpcNode) -> NodeReference {
 
 /// `UPDATE_COMPLETE, target 3 of 1–6: 2 running, 1 creating`, and the trouble if there is any.
 fn summary(group: &GroupView) -> String {
-    let tally = Tally::of(&group.instances);
-    let states: Vec<String> = tally
+    let counts = StateCounts::of(&group.instances);
+    let states: Vec<String> = counts
         .by_state()
         .into_iter()
         .filter(|(_, count)| *count > 0)
         .map(|(state, count)| format!("{count} {state}"))
         .collect();
     let states = if states.is_empty() { "no instance".to_owned() } else { states.join(", ") };
-    let trouble = group.trouble.as_ref().map(|trouble| format!("; {trouble}")).unwrap_or_default();
+    let read_error =
+        group.read_error.as_ref().map(|read_error| format!("; {read_error}")).unwrap_or_default();
     let guess =
         group.template.guess().map(|reason| format!("; template guessed: {reason}")).unwrap_or_default();
     let driver = match group.capabilities.summary.as_str() {
@@ -90,7 +91,7 @@ fn summary(group: &GroupView) -> String {
         summary => format!("; {summary}"),
     };
     format!(
-        "{}, target {} of {}: {states}{trouble}{guess}{driver}",
+        "{}, target {} of {}: {states}{read_error}{guess}{driver}",
         group.status, group.target_size, group.bounds
     )
 }
@@ -136,14 +137,14 @@ mod tests {
         }
     }
 
-    fn view(instances: Vec<Instance>, trouble: Option<&str>) -> GroupView {
+    fn view(instances: Vec<Instance>, read_error: Option<&str>) -> GroupView {
         GroupView {
             uuid: UUID.parse().unwrap(),
             id: "default-worker-ca5b234b".to_owned(),
             bounds: Bounds { min: 1, max: u32::MAX },
             target_size: 2,
             instances,
-            trouble: trouble.map(str::to_owned),
+            read_error: read_error.map(str::to_owned),
             ..sample::view()
         }
     }

@@ -9,7 +9,7 @@ use kube::{
 use thiserror::Error;
 
 /// How long a connection may be silent. A watch hears something every few minutes: the server ends it after 290 s.
-const LONGEST_SILENCE: Duration = Duration::from_secs(400);
+const MAX_SILENCE: Duration = Duration::from_secs(400);
 /// How long it may take to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -67,7 +67,7 @@ impl Access {
             None => Config::incluster().map_err(|error| AccessError::NoServiceAccount(in_cluster(&error)))?,
         };
         config.connect_timeout = Some(CONNECT_TIMEOUT);
-        config.read_timeout = Some(LONGEST_SILENCE);
+        config.read_timeout = Some(MAX_SILENCE);
         // The watch has a pace of its own.
         config.default_retry = false;
         let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();

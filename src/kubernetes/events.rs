@@ -16,14 +16,14 @@ use super::{access::Access, error::KubernetesError};
 /// How the events name their source.
 const CONTROLLER: &str = "cluster-autoscaler-provider-magnum";
 /// How many may wait to be written.
-const MOST_WAITING: usize = 256;
+const MAX_WAITING: usize = 256;
 /// The pause between two of them; the API server has better things to do when a hundred nodes fail.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long one may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest note and longest reason (`k8s.io/api/events/v1`).
-const LONGEST_NOTE: usize = 1024;
-const LONGEST_REASON: usize = 128;
+const MAX_NOTE: usize = 1024;
+const MAX_REASON: usize = 128;
 
 /// What happened to a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl EventWriter {
     /// Writes what it is told until `stop`.
     #[must_use]
     pub fn start(access: Access, stop: CancellationToken) -> Self {
-        let (waiting, told) = mpsc::channel(MOST_WAITING);
+        let (waiting, told) = mpsc::channel(MAX_WAITING);
         tokio::spawn(async move { stop.run_until_cancelled(write(access, told)).await });
         Self { waiting }
     }
@@ -105,8 +105,8 @@ async fn write(access: Access, mut told: mpsc::Receiver<NodeEvent>) {
 fn published(event: &NodeEvent) -> Event {
     Event {
         type_: if event.warning { EventType::Warning } else { EventType::Normal },
-        reason: cut(&event.reason, LONGEST_REASON),
-        note: Some(cut(&event.message, LONGEST_NOTE)),
+        reason: cut(&event.reason, MAX_REASON),
+        note: Some(cut(&event.message, MAX_NOTE)),
         action: event.action.to_owned(),
         secondary: None,
     }
@@ -140,10 +140,10 @@ mod tests {
 
     #[test]
     fn a_note_is_never_longer_than_kubernetes_takes() {
-        assert_eq!(cut("short", LONGEST_NOTE), "short");
+        assert_eq!(cut("short", MAX_NOTE), "short");
         for letter in ["a", "ü", "…", "🚀"] {
-            let note = cut(&letter.repeat(2000), LONGEST_NOTE);
-            assert!(note.len() <= LONGEST_NOTE && note.len() > LONGEST_NOTE - 8, "{letter}: {}", note.len());
+            let note = cut(&letter.repeat(2000), MAX_NOTE);
+            assert!(note.len() <= MAX_NOTE && note.len() > MAX_NOTE - 8, "{letter}: {}", note.len());
             assert!(note.ends_with('…'));
         }
     }

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 
 use super::{
+    cache::Cache,
     driver::{Asked, DriverOptions, Drivers, only},
     magnum::{ClusterRecord, Magnum, NodeGroupList, NodeGroupRecord},
-    memory::Memory,
     reading::Records,
     session::Session,
     template_sources::TemplateSources,
@@ -30,7 +30,7 @@ use crate::{
 /// How many answers one after the other an observation may wait for, each as long as a request may take. Then it is given
 /// up and begun anew: a cloud that answers on and on without an end would hold it for ever otherwise, and nobody would be
 /// told.
-const MOST_WAITS: u32 = 12;
+const MAX_WAITS: u32 = 12;
 
 /// One cluster and those of its node groups that are scaled.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub struct MagnumCluster {
     pub(super) sources: TemplateSources,
     pub(super) magnum: Arc<Magnum>,
     pub(super) drivers: Drivers,
-    pub(super) memory: Memory,
+    pub(super) cache: Cache,
     /// How long an observation may take.
     most_time: Duration,
 }
@@ -54,7 +54,7 @@ impl MagnumCluster {
     pub fn new(session: Arc<Session>, name_or_uuid: String, selection: GroupSelection) -> Self {
         let magnum = Arc::new(Magnum::new(Arc::clone(&session)));
         Self {
-            most_time: session.read_timeout().saturating_mul(MOST_WAITS),
+            most_time: session.read_timeout().saturating_mul(MAX_WAITS),
             name_or_uuid,
             selection,
             settings: Arc::default(),
@@ -63,7 +63,7 @@ impl MagnumCluster {
             drivers: Drivers::new(Arc::clone(&session), Arc::clone(&magnum), DriverOptions::default()),
             magnum,
             session,
-            memory: Memory::default(),
+            cache: Cache::default(),
         }
     }
 
@@ -111,17 +111,17 @@ impl MagnumCluster {
     ) -> Result<(ClusterRecord, bool, NodeGroupList), CloudError> {
         // Before anything goes in parallel: else each would fail at the login by itself.
         self.magnum.microversion().await?;
-        if let Some(known) = self.memory.cluster() {
+        if let Some(known) = self.cache.cluster() {
             let read_cluster = read_cluster || !is_complete(&known);
             let (groups, cluster) = tokio::join!(self.magnum.node_groups(&known.uuid), async {
                 if read_cluster { Some(self.magnum.cluster(&known.uuid).await) } else { None }
             });
             match groups {
-                Err(error) if error.not_found() => self.memory.set_cluster(None),
+                Err(error) if error.not_found() => self.cache.set_cluster(None),
                 groups => {
                     let cluster = cluster.transpose()?;
                     if let Some(cluster) = &cluster {
-                        self.memory.set_cluster(Some(cluster.clone()));
+                        self.cache.set_cluster(Some(cluster.clone()));
                     }
                     return Ok((cluster.unwrap_or(known), read_cluster, groups?));
                 }
@@ -132,7 +132,7 @@ impl MagnumCluster {
             self.magnum.node_groups(&self.name_or_uuid)
         );
         let cluster = cluster?;
-        self.memory.set_cluster(Some(cluster.clone()));
+        self.cache.set_cluster(Some(cluster.clone()));
         Ok((cluster, true, groups?))
     }
 
@@ -140,19 +140,19 @@ impl MagnumCluster {
     pub(super) async fn cluster(&self) -> Result<ClusterRecord, CloudError> {
         let cluster = self.magnum.cluster(&self.cluster_uuid().await?).await;
         if matches!(cluster, Err(CloudError::Unsuitable(_))) {
-            self.memory.set_cluster(None);
+            self.cache.set_cluster(None);
         }
         let cluster = cluster?;
-        self.memory.set_cluster(Some(cluster.clone()));
+        self.cache.set_cluster(Some(cluster.clone()));
         Ok(cluster)
     }
 
     async fn cluster_uuid(&self) -> Result<String, CloudError> {
-        if let Some(known) = self.memory.cluster() {
+        if let Some(known) = self.cache.cluster() {
             return Ok(known.uuid);
         }
         let cluster = self.magnum.cluster(&self.name_or_uuid).await?;
-        self.memory.set_cluster(Some(cluster.clone()));
+        self.cache.set_cluster(Some(cluster.clone()));
         Ok(cluster.uuid)
     }
 
@@ -183,18 +183,18 @@ impl Cloud for MagnumCluster {
     }
 
     async fn read_group(&self, group: NodeGroupUuid) -> Result<Reading, CloudError> {
-        let ticket = self.memory.ticket();
-        let memory = self.memory.group(group);
+        let ticket = self.cache.ticket();
+        let cached = self.cache.group(group);
         let uuid = self.cluster_uuid().await?;
         let driver = self.drivers.of_last_reading();
-        let (cluster, detail, looks) = match memory.as_ref().filter(|memory| memory.reading.is_some()) {
+        let (cluster, detail, looks) = match cached.as_ref().filter(|cached| cached.reading.is_some()) {
             // The group's stack is the one of before nearly always; whether it is shows the detail read beside.
-            Some(memory) => {
-                let asked = [Asked { record: &memory.record, reuse: false }];
+            Some(cached) => {
+                let asked = [Asked { record: &cached.record, reuse: false }];
                 let (cluster, detail, looks) =
                     tokio::join!(self.cluster(), self.read_selected(&uuid, group), driver.look(&asked));
                 let detail = detail?;
-                let same = detail.stack_id == memory.record.stack_id;
+                let same = detail.stack_id == cached.record.stack_id;
                 (cluster?, detail, same.then_some(looks))
             }
             None => {
@@ -211,7 +211,7 @@ impl Cloud for MagnumCluster {
             }
         };
         let records = Records { cluster: &cluster, detail, bounds };
-        let reading = self.complete(driver, ticket, records, only(looks)?, memory.as_deref()).await?;
+        let reading = self.complete(driver, ticket, records, only(looks)?, cached.as_deref()).await?;
         Ok(Reading::clone(&reading))
     }
 

@@ -6,6 +6,7 @@
 //! services link to is never followed: a URL is always made from the catalog's endpoint, since links may point to
 //! hosts that only the cloud itself reaches.
 
+mod cache;
 pub mod catalog;
 pub mod cluster;
 mod diagnosis;
@@ -15,7 +16,6 @@ pub mod failures;
 mod flavors;
 pub mod keystone;
 pub mod magnum;
-mod memory;
 mod node_labels;
 pub mod nova;
 mod observation;

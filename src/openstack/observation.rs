@@ -8,10 +8,10 @@ use std::{collections::VecDeque, sync::Arc};
 use futures_util::future::{OptionFuture, join_all};
 
 use super::{
+    cache::{CachedGroup, Ticket},
     cluster::{MagnumCluster, is_complete},
     driver::{Asked, Driver, Look, only},
     magnum::{BrokenRecord, ClusterRecord, NodeGroupList, NodeGroupRecord},
-    memory::{GroupMemory, Ticket},
     reading::Records,
 };
 use crate::{
@@ -25,21 +25,21 @@ use crate::{
 /// A group within an observation.
 struct Work<'a> {
     group: &'a NodeGroupRecord,
-    memory: Option<Arc<GroupMemory>>,
+    cached: Option<Arc<CachedGroup>>,
 }
 
 impl Work<'_> {
     /// A group that was found not to be scaled; only its detail tells when that changes.
     fn is_left_alone(&self) -> bool {
-        self.memory.as_ref().is_some_and(|memory| memory.reading.is_none())
+        self.cached.as_ref().is_some_and(|cached| cached.reading.is_none())
     }
 
     fn is_at_rest(&self) -> bool {
-        self.memory.as_ref().is_some_and(|memory| memory.is_at_rest(self.group))
+        self.cached.as_ref().is_some_and(|cached| cached.is_at_rest(self.group))
     }
 
     fn asked(&self) -> Asked<'_> {
-        Asked { record: self.group, reuse: self.memory.is_some() }
+        Asked { record: self.group, reuse: self.cached.is_some() }
     }
 }
 
@@ -60,7 +60,7 @@ impl MagnumCluster {
         &self,
         previous: Option<&Observation>,
     ) -> Result<Observation, CloudError> {
-        let ticket = self.memory.ticket();
+        let ticket = self.cache.ticket();
         let (mut cluster, cluster_is_fresh, list) = self.list(previous.is_none()).await?;
         let NodeGroupList { groups: all, broken } = list;
         self.note_broken(&broken);
@@ -73,14 +73,14 @@ impl MagnumCluster {
                 || unreadable.iter().any(|group| group.uuid == uuid)
                 || broken.iter().any(|record| record.uuid == Some(uuid))
         };
-        self.memory.retain(exists);
+        self.cache.retain(exists);
         let driver = self.drivers.of_groups(&all);
         self.note_version(driver).await?;
         driver.retain(&exists);
         let work: Vec<_> = all
             .iter()
             .filter(|group| self.selection.may_include(group))
-            .map(|group| Work { group, memory: previous.and_then(|_| self.memory.group(group.uuid)) })
+            .map(|group| Work { group, cached: previous.and_then(|_| self.cache.group(group.uuid)) })
             .collect();
         let at_rest = is_complete(&cluster) && work.iter().all(Work::is_at_rest);
         let uuid = cluster.uuid.clone();
@@ -93,11 +93,10 @@ impl MagnumCluster {
         if let Some(record) = record {
             cluster = record?;
         }
-        let groups =
-            join_all(work.iter().zip(details).zip(looks).map(|((work, detail), looked)| {
-                self.conclude(work, driver, ticket, &cluster, detail, looked)
-            }))
-            .await;
+        let groups = join_all(work.iter().zip(details).zip(looks).map(|((work, detail), looked)| {
+            self.finish_group(work, driver, ticket, &cluster, detail, looked)
+        }))
+        .await;
         let mut observation = Observation {
             cluster_name: cluster.name.unwrap_or(cluster.uuid),
             groups: Vec::new(),
@@ -119,7 +118,7 @@ impl MagnumCluster {
         let version = self.magnum.microversion().await?;
         let sizes = if version.least_size() == 0 { "may be empty" } else { "have one node at least" };
         let told = format!("Magnum API {version}, driver {}; node groups {sizes}", driver.describe().await?);
-        if self.memory.newly_found(&told) {
+        if self.cache.newly_found(&told) {
             tracing::info!("{told}");
         }
         Ok(())
@@ -127,7 +126,7 @@ impl MagnumCluster {
 
     fn note_broken(&self, broken: &[BrokenRecord]) {
         let told = broken.iter().map(|record| format!("{}: {}", record.label(), record.reason)).collect();
-        for record in self.memory.newly_broken(told).into_iter().flatten() {
+        for record in self.cache.newly_broken(told).into_iter().flatten() {
             tracing::warn!(
                 "Magnum's record of a node group cannot be read; the group is left as it is: {record}"
             );
@@ -145,19 +144,19 @@ impl MagnumCluster {
         let mut unreadable: Vec<GroupObservation> = Vec::new();
         for record in broken {
             let Some(uuid) = record.uuid else { continue };
-            let memory = self.memory.group(uuid);
-            let is_left_alone = memory.as_ref().is_some_and(|memory| memory.reading.is_none());
+            let cached = self.cache.group(uuid);
+            let is_left_alone = cached.as_ref().is_some_and(|cached| cached.reading.is_none());
             let known = all.iter().any(|group| group.uuid == uuid);
-            if known || is_left_alone || (memory.is_none() && !self.selection.may_include_broken(record)) {
+            if known || is_left_alone || (cached.is_none() && !self.selection.may_include_broken(record)) {
                 continue;
             }
-            let name = memory.map_or_else(|| record.label(), |memory| memory.record.name.clone());
+            let name = cached.map_or_else(|| record.label(), |cached| cached.record.name.clone());
             unreadable.push(GroupObservation { uuid, reading: Err(error(record, &name)), name });
         }
         // Whose record does not even tell its UUID may be any of those that are missed.
         if let Some(anonymous) = broken.iter().find(|record| record.uuid.is_none()) {
-            for memory in self.memory.scaled() {
-                let (uuid, name) = (memory.record.uuid, memory.record.name.clone());
+            for cached in self.cache.scaled() {
+                let (uuid, name) = (cached.record.uuid, cached.record.name.clone());
                 let is_there = all.iter().any(|group| group.uuid == uuid)
                     || unreadable.iter().any(|group| group.uuid == uuid);
                 if !is_there {
@@ -169,7 +168,7 @@ impl MagnumCluster {
     }
 
     fn note_missing(&self, all: &[NodeGroupRecord]) {
-        if let Some(missing) = self.memory.newly_missing(self.selection.missing(all))
+        if let Some(missing) = self.cache.newly_missing(self.selection.missing(all))
             && !missing.is_empty()
         {
             let missing = missing.into_iter().collect::<Vec<_>>().join(", ");
@@ -180,7 +179,7 @@ impl MagnumCluster {
             .filter(|group| group.role.as_deref() != Some(MASTER_ROLE))
             .map(|group| group.name.as_str())
             .collect();
-        for idle in self.memory.newly_idle(self.settings.idle_patterns(&workers)).into_iter().flatten() {
+        for idle in self.cache.newly_idle(self.settings.idle_patterns(&workers)).into_iter().flatten() {
             let workers = workers.join(", ");
             tracing::warn!("{idle:?} in the settings file is the name of no node group; there is: {workers}");
         }
@@ -199,7 +198,7 @@ impl MagnumCluster {
     }
 
     /// What came of one group.
-    async fn conclude(
+    async fn finish_group(
         &self,
         work: &Work<'_>,
         driver: &dyn Driver,
@@ -218,7 +217,7 @@ impl MagnumCluster {
         let bounds = match self.bounds(&detail).await {
             Ok(Some(bounds)) => bounds,
             Ok(None) => {
-                self.memory.remember(GroupMemory { ticket, record: detail, reading: None });
+                self.cache.remember(CachedGroup { ticket, record: detail, reading: None });
                 let remedy = self.remedy(cluster, &name).await;
                 return Outcome::Unscaled(UnscaledGroup { uuid, name, remedy });
             }
@@ -231,7 +230,7 @@ impl MagnumCluster {
         };
         let records = Records { cluster, detail, bounds };
         observation(match looked {
-            Ok(look) => self.complete(driver, ticket, records, look, work.memory.as_deref()).await,
+            Ok(look) => self.complete(driver, ticket, records, look, work.cached.as_deref()).await,
             Err(error) => Err(error),
         })
     }

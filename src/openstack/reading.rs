@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
+    cache::{CachedGroup, Ticket},
     cluster::MagnumCluster,
     driver::{Driver, Look, Members, Progress},
     failures,
     magnum::{ClusterRecord, NodeGroupRecord},
-    memory::{GroupMemory, Ticket},
 };
 use crate::core::{
     capabilities::MemberSource,
@@ -33,10 +33,10 @@ impl MagnumCluster {
         ticket: Ticket,
         records: Records<'_>,
         look: Box<dyn Look>,
-        before: Option<&GroupMemory>,
+        before: Option<&CachedGroup>,
     ) -> Result<Arc<Reading>, CloudError> {
         let Records { cluster, detail, bounds } = records;
-        let before = before.and_then(|memory| memory.reading.as_ref());
+        let before = before.and_then(|cached| cached.reading.as_ref());
         let Members { members, servers, capabilities, progress } =
             look.members(cluster, &detail, before.map(Arc::as_ref)).await?;
         driver.finish(&cluster.uuid, &detail).await;
@@ -59,7 +59,7 @@ impl MagnumCluster {
             _ => Arc::new(reading),
         };
         let known = Some(Arc::clone(&reading));
-        self.memory.remember(GroupMemory { ticket, record: detail, reading: known });
+        self.cache.remember(CachedGroup { ticket, record: detail, reading: known });
         Ok(reading)
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     core::{
         cloud::Service,
         decision::Decision,
-        instance::Tally,
+        instance::StateCounts,
         nodes::NodeSource,
         snapshot::{GroupView, Snapshot},
     },
@@ -319,9 +319,9 @@ impl GroupMetrics {
         self.min_size.of([id]).set(group.bounds.min.into());
         self.max_size.of([id]).set(group.bounds.max.into());
         self.target_size.of([id]).set(group.target_size.into());
-        self.unreadable.of([id]).set(group.trouble.is_some().into());
+        self.unreadable.of([id]).set(group.read_error.is_some().into());
         self.template_guessed.of([id]).set(group.template.guess().is_some().into());
-        for (state, count) in Tally::of(&group.instances).by_state() {
+        for (state, count) in StateCounts::of(&group.instances).by_state() {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.instances.of([id, state]).set(count);
         }

@@ -31,7 +31,7 @@ fn group(id: &str) -> Arc<GroupView> {
         bounds: Bounds { min: 1, max: 6 },
         target_size: 2,
         instances: vec![instance],
-        trouble: Some("heat is down".to_owned()),
+        read_error: Some("heat is down".to_owned()),
         ..sample::view()
     })
 }

@@ -165,7 +165,7 @@ async fn apply(world: &mut World, step: &Step, seed: u64) {
     }
 }
 
-/// All faults, but reads no older than what the engine distrusts (`Patience::doubt`).
+/// All faults, but reads no older than what the engine distrusts (`SettleTimeouts::stale_read_guard`).
 fn storm(seed: u64, probability: f64) -> FaultPlan {
     let mut plan = FaultPlan::storm(seed, probability);
     for FaultRule { fault, .. } in &mut plan.rules {

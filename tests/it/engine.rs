@@ -57,7 +57,7 @@ impl Scene {
         let scene = Self { simulator, engine, failures };
         scene.until_read().await;
         // It has run for a while.
-        sleep(EngineOptions::default().timing.patience.after_start).await;
+        sleep(EngineOptions::default().timing.timeouts.after_start).await;
         scene
     }
 
@@ -153,8 +153,8 @@ async fn a_group_that_hangs_is_waited_for_once() {
     scene.delete(scene.server(2).unwrap()).await.unwrap();
     scene.until("the removal is sent", |scene| scene.resizes().len() == 2).await;
     // What it takes until the node counts as hanging, and not twice that.
-    let patience = EngineOptions::default().timing.patience.hanging_removal;
-    assert!(asked.elapsed() < patience + Duration::from_secs(10), "{:?}", asked.elapsed());
+    let timeouts = EngineOptions::default().timing.timeouts.hanging_removal;
+    assert!(asked.elapsed() < timeouts + Duration::from_secs(10), "{:?}", asked.elapsed());
     assert_eq!(scene.resizes()[1], (2, vec!["2".to_owned()]));
     scene.ends_well_with(2).await;
 }

@@ -80,7 +80,7 @@ impl Scene {
 
     /// Waits for the service's first reading and finds the group; what it says where there is none.
     async fn begin(&mut self) -> Result<(), Status> {
-        sleep(EngineOptions::default().timing.patience.after_start).await;
+        sleep(EngineOptions::default().timing.timeouts.after_start).await;
         self.client.refresh(RefreshRequest {}).await?;
         let answer = self.client.node_groups(NodeGroupsRequest {}).await?.into_inner();
         match answer.node_groups.first() {

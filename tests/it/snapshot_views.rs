@@ -14,7 +14,7 @@ use cluster_autoscaler_provider_magnum::core::{
     request::{NodeReference, RequestError},
     resize::InFlightResize,
     sample,
-    settle::{Patience, settled},
+    settle::{SettleTimeouts, settled},
     snapshot::{GroupView, Snapshot},
     status::Status,
     verify::{Effect, Verdict},
@@ -313,7 +313,7 @@ fn nodes_are_found_by_provider_id_and_by_name_only_where_nodes_have_no_provider_
 
 #[test]
 fn a_group_is_left_to_settle() {
-    let patience = Patience::default();
+    let timeouts = SettleTimeouts::default();
     let seconds = Duration::from_secs;
     let first = [MemberKey::Index(0)];
     let creating = |index| member(index, true, "CREATE_IN_PROGRESS", "");
@@ -332,7 +332,7 @@ fn a_group_is_left_to_settle() {
     for (description, status, members, quiet, expected) in cases {
         let reading = reading(status, 2, members);
         assert_eq!(
-            settled(&reading, &first, seconds(quiet), &patience),
+            settled(&reading, &first, seconds(quiet), &timeouts),
             expected,
             "{description}, {quiet} s"
         );

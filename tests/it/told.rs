@@ -44,7 +44,7 @@ impl Scene {
         let engine = Engine::start(simulated::cloud(&simulator), EngineOptions::default(), Arc::new(()));
         let scene = Self { simulator, engine, log, _capture: capture };
         scene.until("the cloud is read", |scene| scene.engine.snapshot().is_ok()).await;
-        sleep(EngineOptions::default().timing.patience.after_start).await;
+        sleep(EngineOptions::default().timing.timeouts.after_start).await;
         scene
     }
 

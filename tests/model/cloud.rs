@@ -156,7 +156,7 @@ pub(crate) struct Update {
 }
 
 /// Longest way of an update to `kube_minions`, in turns: shorter than the time after which a resize counts as lost.
-pub(crate) const LONGEST_WALK: u8 = 2;
+pub(crate) const MAX_WALK: u8 = 2;
 
 /// The whole of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

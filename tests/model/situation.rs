@@ -17,11 +17,11 @@ use cluster_autoscaler_provider_magnum::core::{
     request::RequestError,
     resize::Resize,
     sample,
-    settle::Patience,
+    settle::SettleTimeouts,
 };
 
 use crate::{
-    cloud::{Cast, Cloud, LONGEST_WALK, Set, Stage, State, Witness, Witnesses, machine},
+    cloud::{Cast, Cloud, MAX_WALK, Set, Stage, State, Witness, Witnesses, machine},
     fingerprint::Folding,
     planted::{self, Bug},
     promises::{Author, Call, Exception, Fate, Promises, Wish},
@@ -45,11 +45,11 @@ pub(crate) fn timing() -> Timing {
         max_backoff: TURN,
         effect_timeout: 5 * TURN,
         max_attempts: 2,
-        patience: Patience {
+        timeouts: SettleTimeouts {
             after_failure: 3 * TURN,
             hanging_removal: 3 * TURN,
             in_progress: 6 * TURN,
-            doubt: 2 * TURN,
+            stale_read_guard: 2 * TURN,
             after_repetition: 3 * TURN,
             after_start: 2 * TURN,
         },
@@ -292,7 +292,7 @@ impl Situation {
     fn is_urgent(&self) -> bool {
         let Cloud { casts, conductor_stopped, update, .. } = &self.cloud;
         let is_cast_due = !conductor_stopped && casts.first().is_some_and(|cast| cast.is_due);
-        is_cast_due || update.walking.is_some_and(|turns| turns >= LONGEST_WALK)
+        is_cast_due || update.walking.is_some_and(|turns| turns >= MAX_WALK)
     }
 
     fn magnum(&self, actions: &mut Vec<Action>) {
@@ -587,7 +587,7 @@ impl Situation {
             cast.is_due = true;
         }
         if let Some(turns) = &mut self.cloud.update.walking {
-            *turns = (*turns + 1).min(LONGEST_WALK);
+            *turns = (*turns + 1).min(MAX_WALK);
         }
         if self.machine.work() != Work::Nothing {
             self.feed(Event::Tick, outcome);

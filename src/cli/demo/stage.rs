@@ -88,7 +88,7 @@ impl RunningService {
         let address = server.address();
         let mut options = EngineOptions::default();
         // No process before this one has sent anything to the cloud.
-        options.timing.patience.after_start = Duration::ZERO;
+        options.timing.timeouts.after_start = Duration::ZERO;
         let subscriber: Arc<dyn Subscriber> = metrics.clone();
         let engine = Engine::start(Arc::new(cluster), options, subscriber);
         let observer: Arc<dyn CallObserver> = metrics;

@@ -40,21 +40,21 @@ impl Lifecycle {
     }
 
     fn is_clear(&self, effect: &Effect, reading: &Reading, took: Duration, now: Instant) -> bool {
-        let (patience, unchanged_for) = (&self.timing.patience, self.stability.unchanged_for(now));
+        let (timeouts, unchanged_for) = (&self.timing.timeouts, self.stability.unchanged_for(now));
         // What the services do not agree on says nothing of what became of the resize.
-        if unchanged_for < patience.in_progress && self.contradiction_in(reading).is_some() {
+        if unchanged_for < timeouts.in_progress && self.contradiction_in(reading).is_some() {
             return false;
         }
         if !effect.seen {
             // Heat may still be on the update before and begin with this one later: its nodes must not come twice.
-            let busy = reading.group.status.in_progress() && unchanged_for < patience.in_progress;
+            let busy = reading.group.status.in_progress() && unchanged_for < timeouts.in_progress;
             return !busy && took >= self.timing.effect_timeout;
         }
         // While another group is updated, Magnum's sync writes Heat's status of before over ours until Heat has begun:
         // such an end says nothing, and a resize sent into it would meet this one in Heat.
         let not_begun = effect.untouched && took < self.timing.effect_timeout;
-        let doubtful = !effect.complete() && unchanged_for < patience.doubt;
-        !not_begun && !doubtful && settled(reading, &self.named(reading, None), unchanged_for, patience)
+        let doubtful = !effect.complete() && unchanged_for < timeouts.stale_read_guard;
+        !not_begun && !doubtful && settled(reading, &self.named(reading, None), unchanged_for, timeouts)
     }
 
     /// Tells what happened, and puts what is left undone back into the queue; or keeps the resize, where nothing happened, to

@@ -33,7 +33,7 @@ use super::{
     registration::Registrations,
     request::RequestError,
     resize::{InFlightResize, Removal},
-    settle::Patience,
+    settle::SettleTimeouts,
     snapshot::GroupView,
     witnesses::Contradiction,
 };
@@ -52,7 +52,7 @@ pub struct Timing {
     /// How often a request that Magnum acts upon without its having an effect is sent before it is given up.
     pub max_attempts: u32,
     /// When a group counts as settled.
-    pub patience: Patience,
+    pub timeouts: SettleTimeouts,
 }
 
 impl Default for Timing {
@@ -63,7 +63,7 @@ impl Default for Timing {
             max_backoff: Duration::from_secs(30),
             effect_timeout: Duration::from_secs(60),
             max_attempts: 5,
-            patience: Patience::default(),
+            timeouts: SettleTimeouts::default(),
         }
     }
 }
@@ -228,7 +228,7 @@ impl Lifecycle {
 
     /// Why it cannot be read now, in words.
     #[must_use]
-    pub fn trouble(&self) -> Option<String> {
+    pub fn read_error(&self) -> Option<String> {
         self.unreadable.as_ref().map(|(error, _)| error.to_string())
     }
 
@@ -237,7 +237,7 @@ impl Lifecycle {
     pub fn view(&mut self, registrations: &Registrations, now: Instant) -> (Option<GroupView>, Vec<Effect>) {
         let Some((reading, _)) = &self.known else { return (None, Vec::new()) };
         let mut view = GroupView::new(reading, &self.pending, self.flight(), registrations, now);
-        view.trouble = self.trouble();
+        view.read_error = self.read_error();
         let news = self.history.failures(reading, &view);
         self.tell_all(news);
         (Some(view), std::mem::take(&mut self.effects))

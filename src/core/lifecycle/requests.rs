@@ -44,7 +44,7 @@ impl Lifecycle {
             return Err(RequestError::Busy { group: self.id.clone(), waiting });
         }
         let Some((reading, _)) = &self.known else {
-            let reason = self.trouble().unwrap_or_default();
+            let reason = self.read_error().unwrap_or_default();
             return Err(RequestError::UnreadGroup { id: self.id.clone(), reason });
         };
         plan::accept(reading, &self.pending, self.flight(), ask, now)

@@ -54,7 +54,7 @@ impl Lifecycle {
     fn wait_for_agreement(&mut self, reading: &Arc<Reading>, contradiction: Contradiction, now: Instant) {
         match &self.contradiction {
             Some((before, since)) if *before == contradiction => {
-                if now.saturating_duration_since(*since) >= self.timing.patience.in_progress {
+                if now.saturating_duration_since(*since) >= self.timing.timeouts.in_progress {
                     self.decide(reading, now);
                 } else {
                     let group = self.id.clone();
@@ -84,23 +84,23 @@ impl Lifecycle {
 
     /// Why the group may not be resized by this reading.
     fn blocked_by(&self, reading: &Reading, now: Instant) -> Option<BlockedBy> {
-        let patience = &self.timing.patience;
+        let timeouts = &self.timing.timeouts;
         let unchanged_for = self.stability.unchanged_for(now);
         let since = |at: Instant| now.saturating_duration_since(at);
-        if since(self.known_since) < patience.after_start {
+        if since(self.known_since) < timeouts.after_start {
             return Some(BlockedBy::JustStarted);
         }
         // As long as nothing of a lost resize shows, nothing but the same is sent again.
-        if self.repeated && self.flight().is_none() && unchanged_for < patience.after_repetition {
+        if self.repeated && self.flight().is_none() && unchanged_for < timeouts.after_repetition {
             return Some(BlockedBy::Repetition);
         }
-        let shrunk = self.shrunk_at.is_some_and(|at| since(at) < patience.doubt);
-        if shrunk && unchanged_for < patience.doubt {
+        let shrunk = self.shrunk_at.is_some_and(|at| since(at) < timeouts.stale_read_guard);
+        if shrunk && unchanged_for < timeouts.stale_read_guard {
             return Some(BlockedBy::UnexpectedLoss);
         }
         // What a lost resize removes is to be removed still.
         let lost = self.flight().map(|flight| &flight.resize);
-        if !settled(reading, &self.named(reading, lost), unchanged_for, patience) {
+        if !settled(reading, &self.named(reading, lost), unchanged_for, timeouts) {
             return Some(BlockedBy::Change { status: reading.group.status.clone(), moving: moving(reading) });
         }
         self.contradiction_in(reading).map(BlockedBy::Contradiction)

@@ -34,20 +34,20 @@ impl Lifecycle {
             history: _,
             effects: _,
         } = self;
-        let Timing { patience, .. } = timing;
-        age(*known_since, now, patience.after_start).hash(hasher);
+        let Timing { timeouts, .. } = timing;
+        age(*known_since, now, timeouts.after_start).hash(hasher);
         // When it was begun only tells whether another one is older, of two made at once.
         known.as_ref().map(|(reading, _)| reading).hash(hasher);
         unreadable.as_ref().map(|(error, _)| error).hash(hasher);
         (read_took, shared, repeated).hash(hasher);
         pending.hash_at(now, hasher);
         phase.hash_at(now, timing, hasher);
-        stability.hash_at(now, patience.longest(), hasher);
+        stability.hash_at(now, timeouts.longest(), hasher);
         contradiction
             .as_ref()
-            .map(|(what, since)| (what, age(*since, now, patience.in_progress)))
+            .map(|(what, since)| (what, age(*since, now, timeouts.in_progress)))
             .hash(hasher);
-        shrunk_at.map(|at| age(at, now, patience.doubt)).hash(hasher);
+        shrunk_at.map(|at| age(at, now, timeouts.stale_read_guard)).hash(hasher);
     }
 }
 

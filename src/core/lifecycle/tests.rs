@@ -167,7 +167,7 @@ fn members_that_no_server_comes_for_are_failures_in_the_end() {
     let hanging = growing(&before, 5, |number| sample::serverless_member(number, "CREATE_IN_PROGRESS"));
     let sent_at = scene.now;
     let told = scene.read_to_the_end(&hanging);
-    assert!(scene.now - sent_at >= Timing::default().patience.in_progress, "a node may take minutes to boot");
+    assert!(scene.now - sent_at >= Timing::default().timeouts.in_progress, "a node may take minutes to boot");
     let ends = ends(&told);
     let [ended] = &ends[..] else { panic!("{told:?}") };
     assert_eq!((ended.verdict, ended.nodes), (Verdict::Failed, 1), "nodes are told, not members");

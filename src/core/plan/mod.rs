@@ -234,7 +234,7 @@ impl<'a> Draft<'a> {
     fn resolve_server(&self, machine: MachineId, id: InstanceId) -> Result<Resolved, RequestError> {
         let mut members = self.reading.members.iter().filter(|member| member.server == Some(machine));
         match members.next() {
-            Some(member) if !member.counted => Ok(going(member)),
+            Some(member) if !member.counted => Ok(already_leaving(member)),
             Some(member) if self.is_in_flight(member) => Ok(Resolved::Gone),
             Some(member) => Ok(Resolved::Member(Removal::of(member))),
             None if self.pending.has_departed(id) => Ok(Resolved::Gone),
@@ -251,7 +251,7 @@ impl<'a> Draft<'a> {
             return Err(self.not_a_member(&placeholder.to_string()));
         }
         match self.reading.member(key) {
-            Some(member) if !member.counted => Ok(going(member)),
+            Some(member) if !member.counted => Ok(already_leaving(member)),
             Some(member) if self.is_in_flight(member) => Ok(Resolved::Gone),
             Some(member) if member.is_serverless() && !key.names_a_member() => {
                 Err(RequestError::BeingRequested { node: placeholder.to_string(), group: self.group.clone() })
@@ -379,6 +379,6 @@ pub(super) fn coming_nodes(reading: &Reading, flight: Option<&InFlightResize>, s
     }
 }
 
-fn going(member: &Member) -> Resolved {
+fn already_leaving(member: &Member) -> Resolved {
     if member.status.failed() { Resolved::StuckDeletion } else { Resolved::Gone }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::core::flavor::Flavor;
 
 /// Most devices of a kind that are believed; a machine has at most some dozens.
-const MOST_DEVICES: u64 = 256;
+const MAX_DEVICES: u64 = 256;
 
 /// How Kubernetes names a cloud's devices.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +74,7 @@ fn pci_devices(alias: &str, names: &DeviceNames) -> Option<Devices> {
 }
 
 fn number(text: &str) -> Option<u64> {
-    text.trim().parse().ok().filter(|number| (1..=MOST_DEVICES).contains(number))
+    text.trim().parse().ok().filter(|number| (1..=MAX_DEVICES).contains(number))
 }
 
 /// Extra specs that tell the architecture, by the part behind their last `:` (nova's `hw:` and the capabilities filter).

@@ -5,9 +5,9 @@ use std::{fmt, str::FromStr};
 use thiserror::Error;
 
 /// Longest value of a label, and longest name in a key.
-const LONGEST_NAME: usize = 63;
+const MAX_NAME: usize = 63;
 /// Longest prefix of a key.
-const LONGEST_PREFIX: usize = 253;
+const MAX_PREFIX: usize = 253;
 
 /// A text that is no label or no taint.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -33,7 +33,7 @@ pub enum LabelError {
 /// Whether the text is made as names in keys and values are.
 fn is_name(text: &str) -> bool {
     let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    text.len() <= LONGEST_NAME
+    text.len() <= MAX_NAME
         && ends(text.chars().next())
         && ends(text.chars().next_back())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
@@ -46,7 +46,7 @@ fn is_domain(text: &str) -> bool {
             && !part.ends_with('-')
             && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
     };
-    text.len() <= LONGEST_PREFIX && text.split('.').all(part)
+    text.len() <= MAX_PREFIX && text.split('.').all(part)
 }
 
 /// Checks the key of a label, a taint or an extended resource.

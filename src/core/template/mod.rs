@@ -37,12 +37,12 @@ const SMALLEST: Flavor = Flavor {
     extra_specs: BTreeMap::new(),
 };
 /// More of it than any machine has; a flavor that says so is not believed.
-const MOST_VCPUS: u64 = 8192;
-const MOST_RAM_MIB: u64 = 1 << 26;
-const MOST_DISK_GIB: u64 = 1 << 20;
-const MOST_PODS: u64 = 10_000;
+const MAX_VCPUS: u64 = 8192;
+const MAX_RAM_MIB: u64 = 1 << 26;
+const MAX_DISK_GIB: u64 = 1 << 20;
+const MAX_PODS: u64 = 10_000;
 /// Longest name that a label's value can hold, less what is appended.
-const LONGEST_NAME: usize = 63 - NAME_SUFFIX.len();
+const MAX_NAME: usize = 63 - NAME_SUFFIX.len();
 const NAME_SUFFIX: &str = "-template";
 
 /// What Magnum's API tells of a group's nodes from 1.14 on.
@@ -177,7 +177,7 @@ impl NodeTemplate {
                 .or(live.map(|live| live.pods))
                 .or(kubelet.max_pods)
                 .unwrap_or(DEFAULT_PODS)
-                .min(MOST_PODS),
+                .min(MAX_PODS),
             extended,
         };
         let allocatable = reservation.allocatable(&capacity);
@@ -238,10 +238,10 @@ fn size(facts: &Facts<'_>, told: &Amounts) -> (Flavor, Origin) {
     let mut size = SMALLEST.clone();
     // A server that boots from a volume has that for a disk (magnum 22.0.0 `kubeminion.yaml`, kube-minion-bfv).
     let volume = facts.magnum_labels.get("boot_volume_size").and_then(|size| size.trim().parse().ok());
-    if let Some(volume) = volume.filter(|size| (1..=MOST_DISK_GIB).contains(size)) {
+    if let Some(volume) = volume.filter(|size| (1..=MAX_DISK_GIB).contains(size)) {
         size.disk_gib = volume;
     } else if let Ok(flavor) = facts.flavor
-        && (1..=MOST_DISK_GIB).contains(&flavor.disk_gib)
+        && (1..=MAX_DISK_GIB).contains(&flavor.disk_gib)
     {
         size.disk_gib = flavor.disk_gib;
     }
@@ -251,12 +251,12 @@ fn size(facts: &Facts<'_>, told: &Amounts) -> (Flavor, Origin) {
         Err(reason) => return (size, Origin::Guess(reason.to_owned())),
     };
     let mut doubts = Vec::new();
-    if (1..=MOST_VCPUS).contains(&flavor.vcpus) {
+    if (1..=MAX_VCPUS).contains(&flavor.vcpus) {
         size.vcpus = flavor.vcpus;
     } else if told.cpu_millis.is_none() {
         doubts.push(format!("{} vCPUs", flavor.vcpus));
     }
-    if (1..=MOST_RAM_MIB).contains(&flavor.ram_mib) {
+    if (1..=MAX_RAM_MIB).contains(&flavor.ram_mib) {
         size.ram_mib = flavor.ram_mib;
     } else if told.memory.is_none() {
         doubts.push(format!("{} MiB of memory", flavor.ram_mib));
@@ -337,7 +337,7 @@ fn node_name(id: &str) -> String {
         .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' { c } else { '-' })
         .collect();
     // The end has the part of the id that is unique.
-    let begin = name.len().saturating_sub(LONGEST_NAME);
+    let begin = name.len().saturating_sub(MAX_NAME);
     let name = name.get(begin..).unwrap_or_default().trim_matches(['-', '.']);
     format!("{}{NAME_SUFFIX}", if name.is_empty() { "node" } else { name })
 }

@@ -252,10 +252,10 @@ proptest! {
         };
         let template = build(&facts, &settings);
         let (capacity, allocatable) = (&template.capacity, &template.allocatable);
-        prop_assert!((1000..=MOST_VCPUS * 1000).contains(&capacity.cpu_millis));
-        prop_assert!(capacity.memory <= MOST_RAM_MIB * MIB);
-        prop_assert!((GIB..=MOST_DISK_GIB * GIB).contains(&capacity.ephemeral_storage));
-        prop_assert!(capacity.pods <= MOST_PODS);
+        prop_assert!((1000..=MAX_VCPUS * 1000).contains(&capacity.cpu_millis));
+        prop_assert!(capacity.memory <= MAX_RAM_MIB * MIB);
+        prop_assert!((GIB..=MAX_DISK_GIB * GIB).contains(&capacity.ephemeral_storage));
+        prop_assert!(capacity.pods <= MAX_PODS);
         prop_assert!(allocatable.cpu_millis <= capacity.cpu_millis);
         prop_assert!(allocatable.memory <= capacity.memory);
         prop_assert!(allocatable.ephemeral_storage <= capacity.ephemeral_storage);
@@ -265,7 +265,7 @@ proptest! {
         }
         prop_assert!(!template.name.is_empty() && template.labels.contains_key("kubernetes.io/hostname"));
         prop_assert_eq!(template.guess().is_some(), flavor.map_or(true, |flavor| {
-            !(1..=MOST_VCPUS).contains(&flavor.vcpus) || !(1..=MOST_RAM_MIB).contains(&flavor.ram_mib)
+            !(1..=MAX_VCPUS).contains(&flavor.vcpus) || !(1..=MAX_RAM_MIB).contains(&flavor.ram_mib)
         }));
     }
 }

@@ -117,7 +117,7 @@ impl Scene {
             lost: HashSet::new(),
         };
         // The service has run for a while.
-        sleep(EngineOptions::default().timing.patience.after_start).await;
+        sleep(EngineOptions::default().timing.timeouts.after_start).await;
         scene.begun = Instant::now();
         scene.join();
         scene.fill_nodes();

@@ -21,7 +21,7 @@ use cluster_autoscaler_provider_magnum::{
         resize::Resize,
         sample,
         settings::{GroupSettings, Settings},
-        settle::Patience,
+        settle::SettleTimeouts,
         template::{Facts, NodeTemplate, devices::DeviceNames},
     },
     engine::{Engine, EngineOptions, Subscriber},
@@ -255,7 +255,7 @@ impl Fixture {
             timing: Timing {
                 coalesce_window: Duration::from_millis(20),
                 poll_interval: (Duration::from_millis(10), Duration::from_millis(30)),
-                patience: Patience { after_start: Duration::ZERO, ..Patience::default() },
+                timeouts: SettleTimeouts { after_start: Duration::ZERO, ..SettleTimeouts::default() },
                 ..Timing::default()
             },
             nodes,

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How many servers that are missing in Nova's list are asked for at once.
-const MOST_ASKED: usize = 20;
+const MAX_ASKED: usize = 20;
 
 /// The members: a server each, those that a list lacked, and as many that have not shown as Magnum counts more. Those exist
 /// as machines or are still to be made; nothing names them.
@@ -76,7 +76,7 @@ pub(super) async fn find_reasons(nova: &Nova, members: &mut [Member]) {
     let failed = members.iter_mut().filter(|member| {
         member.status.failed() && member.status.action == Action::Create && member.reason.text.is_empty()
     });
-    join_all(failed.take(MOST_ASKED).map(async |member| {
+    join_all(failed.take(MAX_ASKED).map(async |member| {
         if let Some(server) = member.server
             && let Ok(Some(reason)) = nova.fault(server).await
         {
@@ -95,7 +95,7 @@ pub(super) async fn find_missing(nova: &Nova, before: &Reading, listed: &[Listed
         .filter(|(_, server)| !listed.iter().any(|listed| listed.id == *server));
     let asked = missing.enumerate().map(async |(number, (member, server))| {
         let presence = match number {
-            ..MOST_ASKED => match nova.server_exists(server).await {
+            ..MAX_ASKED => match nova.server_exists(server).await {
                 Ok(true) => ServerPresence::Present,
                 Ok(false) => return None,
                 Err(_) => ServerPresence::Unknown,

@@ -8,7 +8,7 @@ use super::{
     BY_HEAT, BY_MAGNUM, Shared,
     api::StackState,
     members::{assemble, known},
-    reading::{Trace, believed, confirm_losses},
+    reading::{Trace, accept_or_reject, confirm_losses},
     servers::Servers,
     two_steps::{Evidence, Request, Standing, foreign_template},
 };
@@ -47,13 +47,13 @@ impl Look for HeatLook {
     ) -> Result<Members, CloudError> {
         let Self { trace, state, servers, shared } = *self;
         let Trace { stacks, listing, anatomy } = trace;
-        let listing = believed(listing, detail)?;
+        let listing = accept_or_reject(listing, detail)?;
         let (stack, servers) = (&stacks.stack.name, servers.as_deref());
         let known = before.map(known).unwrap_or_default();
         let in_progress = detail.parsed_status().in_progress()
             || state.as_ref().is_some_and(|state| state.status.in_progress());
         let mut members = assemble(&listing, stack, servers, &known, in_progress);
-        if servers.is_none() && members.iter().any(|member| listing.hides(member)) {
+        if servers.is_none() && members.iter().any(|member| listing.has_unknown_server(member)) {
             return Err(CloudError::Incomplete(format!(
                 "the servers of node group {} are known to Nova only, and Nova does not list them",
                 detail.name

@@ -44,7 +44,7 @@ impl Listing {
     /// update leaves its record of the members behind its definition of the group until the next update. What
     /// `refs_map` lacks is on its way out, and what it has besides is still to be made.
     #[must_use]
-    pub fn by_definition(mut self) -> Self {
+    pub fn from_refs_map(mut self) -> Self {
         let unlisted = |index: &MemberIndex| !self.members.iter().any(|member| member.index == *index);
         let to_come: Vec<ListedMember> = self
             .refs_map
@@ -86,7 +86,7 @@ impl Listing {
 
     /// Whether the member has a server that Heat does not tell, and none was found for it otherwise.
     #[must_use]
-    pub fn hides(&self, member: &Member) -> bool {
+    pub fn has_unknown_server(&self, member: &Member) -> bool {
         let listed = self.members.iter().find(|listed| listed.index.key() == member.key);
         member.counted
             && member.server.is_none()
@@ -285,16 +285,16 @@ mod tests {
         assert_eq!(members[0].server, Some(A.parse().unwrap()));
         assert_eq!(members[0].presence, ServerPresence::Present);
         assert_eq!(members[0].name, "s-minion-3");
-        assert!(!old.hides(&members[0]));
+        assert!(!old.has_unknown_server(&members[0]));
         let untold = assemble(&old, "s", None, &KnownMembers::new(), false);
-        assert!(untold[0].server.is_none() && old.hides(&untold[0]));
+        assert!(untold[0].server.is_none() && old.has_unknown_server(&untold[0]));
         let told_by_heat = Listing { servers: [(index(3), B.parse().unwrap())].into(), ..old.clone() };
         let members = assemble(&told_by_heat, "s", None, &KnownMembers::new(), false);
         assert_eq!(members[0].server, Some(B.parse().unwrap()));
         assert!(told_by_heat.still_describes(&told_by_heat.members));
         let unborn = listing(&[(3, "CREATE_FAILED")], &[(3, STACK)]);
         let members = assemble(&unborn, "s", None, &KnownMembers::new(), false);
-        assert!(!unborn.hides(&members[0]));
+        assert!(!unborn.has_unknown_server(&members[0]));
     }
 
     #[test]
@@ -324,7 +324,7 @@ mod tests {
         let left = listing(&[(15, "UPDATE_IN_PROGRESS"), (20, "CREATE_COMPLETE")], &[(20, B), (21, "21")]);
         assert!(!left.is_consistent());
         let before = known_as(15, A, ServerPresence::Present);
-        let members = assemble(&left.by_definition(), "s", None, &before, true);
+        let members = assemble(&left.from_refs_map(), "s", None, &before, true);
         let told: Vec<_> = members.iter().map(|member| (member.key, member.server, member.counted)).collect();
         let server = |text: &str| Some(text.parse().unwrap());
         assert_eq!(

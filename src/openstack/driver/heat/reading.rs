@@ -27,7 +27,7 @@ const READS: u32 = 3;
 /// The pause between two such reads.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How many suspected losses of servers are looked into at once; the others wait for the next time.
-const MOST_SUSPECTS: usize = 20;
+const MAX_ASKED: usize = 20;
 
 /// What was read of a group's stacks, and may still hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl GroupReader<'_> {
         }
     }
 
-    /// The members of the group with this stack. A contradiction that persists is returned as it is, for [`believed`].
+    /// The members of the group with this stack. A contradiction that persists is returned as it is, for [`accept_or_reject`].
     pub(super) async fn trace(&self, stack: &StackRef) -> Result<Trace, CloudError> {
         if let Some(before) = self.before.as_ref().filter(|before| before.stacks.stack == *stack)
             && let Some(minions) = &before.stacks.minions
@@ -152,14 +152,14 @@ impl GroupReader<'_> {
 
 /// The listing, where it is free of contradictions; or else where Magnum agrees with `refs_map` on the size in the middle of
 /// an update: an engine of Heat that died there leaves a contradiction for an hour, the stack's time-out.
-pub(super) fn believed(listing: Listing, group: &NodeGroupRecord) -> Result<Listing, CloudError> {
+pub(super) fn accept_or_reject(listing: Listing, group: &NodeGroupRecord) -> Result<Listing, CloudError> {
     let status = group.parsed_status();
     let interrupted = status.in_progress() || status.failed();
     let agreed = u32::try_from(listing.refs_map.len()).ok() == group.node_count;
     if listing.is_consistent() {
         Ok(listing)
     } else if interrupted && agreed {
-        Ok(listing.by_definition())
+        Ok(listing.from_refs_map())
     } else {
         Err(inconsistent(group))
     }
@@ -190,7 +190,7 @@ fn listing(
 /// Asks for each server by its id before it is called gone: the list goes by names, and a server may have been
 /// renamed.
 pub(super) async fn confirm_losses(nova: &Nova, members: &mut [Member], known: &KnownMembers) {
-    let suspects = members.iter_mut().filter_map(|member| {
+    let unconfirmed_losses = members.iter_mut().filter_map(|member| {
         let server = member.server.filter(|_| member.presence == ServerPresence::Gone)?;
         let confirmed = known
             .get(&member.key)
@@ -198,8 +198,8 @@ pub(super) async fn confirm_losses(nova: &Nova, members: &mut [Member], known: &
         (!confirmed).then_some((member, server))
     });
     let (mut asked, mut waiting) = (Vec::new(), Vec::new());
-    for (number, suspect) in suspects.enumerate() {
-        if number < MOST_SUSPECTS { asked.push(suspect) } else { waiting.push(suspect) }
+    for (number, loss) in unconfirmed_losses.enumerate() {
+        if number < MAX_ASKED { asked.push(loss) } else { waiting.push(loss) }
     }
     for (member, _) in waiting {
         member.presence = ServerPresence::Unknown;

@@ -8,12 +8,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 /// Runs tasks and notices when one of them panics: the group or snapshot that it cares for would stand still from then
 /// on while calls are acknowledged.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Supervision {
+pub(super) struct TaskGroup {
     tasks: TaskTracker,
     failed: CancellationToken,
 }
 
-impl Supervision {
+impl TaskGroup {
     /// Runs a task.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let failed = self.failed.clone();
@@ -42,7 +42,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_noticed_and_an_end_is_not() {
-        let tasks = Supervision::default();
+        let tasks = TaskGroup::default();
         tasks.spawn(async {});
         tasks.finish().await;
         assert!(tasks.failure().now_or_never().is_none());

@@ -18,9 +18,9 @@ use crate::core::{
 
 /// The cluster and its groups as last read.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct Cache {
     cluster: Mutex<Option<ClusterRecord>>,
-    groups: Mutex<BTreeMap<NodeGroupUuid, Arc<GroupMemory>>>,
+    groups: Mutex<BTreeMap<NodeGroupUuid, Arc<CachedGroup>>>,
     missing: Mutex<BTreeSet<String>>,
     broken: Mutex<BTreeSet<String>>,
     idle: Mutex<BTreeSet<String>>,
@@ -34,7 +34,7 @@ pub(super) struct Ticket(u64);
 
 /// A group as last read.
 #[derive(Debug)]
-pub(super) struct GroupMemory {
+pub(super) struct CachedGroup {
     pub(super) ticket: Ticket,
     /// Magnum's record, with its detail.
     pub(super) record: NodeGroupRecord,
@@ -47,7 +47,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Memory {
+impl Cache {
     pub(super) fn ticket(&self) -> Ticket {
         Ticket(self.tickets.fetch_add(1, Ordering::Relaxed))
     }
@@ -60,22 +60,22 @@ impl Memory {
         *lock(&self.cluster) = record;
     }
 
-    pub(super) fn group(&self, uuid: NodeGroupUuid) -> Option<Arc<GroupMemory>> {
+    pub(super) fn group(&self, uuid: NodeGroupUuid) -> Option<Arc<CachedGroup>> {
         lock(&self.groups).get(&uuid).cloned()
     }
 
-    pub(super) fn remember(&self, memory: GroupMemory) {
+    pub(super) fn remember(&self, cached: CachedGroup) {
         let mut groups = lock(&self.groups);
         let newer_is_there =
-            groups.get(&memory.record.uuid).is_some_and(|existing| existing.ticket > memory.ticket);
+            groups.get(&cached.record.uuid).is_some_and(|existing| existing.ticket > cached.ticket);
         if !newer_is_there {
-            groups.insert(memory.record.uuid, Arc::new(memory));
+            groups.insert(cached.record.uuid, Arc::new(cached));
         }
     }
 
     /// The groups that are scaled, as last read.
-    pub(super) fn scaled(&self) -> Vec<Arc<GroupMemory>> {
-        lock(&self.groups).values().filter(|memory| memory.reading.is_some()).cloned().collect()
+    pub(super) fn scaled(&self) -> Vec<Arc<CachedGroup>> {
+        lock(&self.groups).values().filter(|cached| cached.reading.is_some()).cloned().collect()
     }
 
     /// Forgets the groups that do not exist.
@@ -118,7 +118,7 @@ fn changed(noted: &Mutex<BTreeSet<String>>, now: BTreeSet<String>) -> Option<BTr
     Some(now)
 }
 
-impl GroupMemory {
+impl CachedGroup {
     /// Whether nothing about the group seems to be going on, by the record in the list, which has no detail.
     pub(super) fn is_at_rest(&self, listed: &NodeGroupRecord) -> bool {
         let Some(reading) = &self.reading else { return true };

@@ -44,11 +44,12 @@ macro_rules! live {
 }
 
 /// All tests, in the order in which they run. With `true` one that lacks its site fails.
-const TESTS: [fn(bool) -> Trial; 11] = [
+const TESTS: [fn(bool) -> Trial; 12] = [
     live!(Site::from_environment, removal::exactly_the_oldest_goes_and_only_once),
     live!(Site::from_environment, removal::two_removals_at_once_are_one_resize),
     live!(Site::from_environment, removal::what_names_no_member_removes_nothing),
     live!(Site::from_environment, restart::what_was_sent_before_a_crash_happens_once),
+    live!(Site::from_environment, restart::a_removal_by_an_update_of_the_stack_is_finished_after_a_crash),
     live!(Site::with_lab, operator::a_resize_and_a_new_maximum_show_with_the_next_refresh),
     live!(Site::with_lab, failures::a_quota_that_is_exceeded),
     live!(Site::with_lab, failures::a_node_whose_deployment_fails),

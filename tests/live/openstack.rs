@@ -9,7 +9,10 @@ use std::{
 use bytes::Bytes;
 use cluster_autoscaler_provider_magnum::{
     config::CloudConfig,
-    core::{cloud::Service, node_group::NodeGroupUuid},
+    core::{
+        cloud::{CloudError, Service},
+        node_group::NodeGroupUuid,
+    },
     openstack::{
         HttpTransport, Session, Transport as _,
         driver::heat::api::Heat,
@@ -107,6 +110,20 @@ impl OpenStack {
             groups.push(Group { id: id.clone(), uuid: record.uuid, stack });
         }
         groups
+    }
+
+    /// How many members Heat was last told that the group has; an error while Heat is at it.
+    pub(crate) async fn count_in_heat(&self, group: &Group) -> Result<u32, String> {
+        let record = self.record(group).await?;
+        let heat = Heat::new(Arc::clone(&self.session));
+        let said = |error: CloudError| error.to_string();
+        let stack = heat.stack(record.stack_id.as_deref().ok_or("no stack")?).await.map_err(said)?;
+        let state = heat.state(&stack).await.map_err(said)?;
+        if state.status.in_progress() {
+            return Err(format!("the stack of {} is {:?}", group.id, state.status));
+        }
+        let count = state.parameters.get("number_of_minions").and_then(Value::as_str);
+        count.and_then(|count| count.parse().ok()).ok_or_else(|| format!("{:?}", state.parameters))
     }
 
     /// The group as Magnum has it now.

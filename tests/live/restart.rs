@@ -1,12 +1,13 @@
 //! The service dies the moment it has sent something.
 
+use tonic::Code;
+
 use crate::{
     autoscaler::provider_id,
     openstack::{by_age, ids},
-    scene::play,
+    scene::{CHANGE, eventually, play},
     site::Site,
 };
-use tonic::Code;
 
 pub(crate) async fn what_was_sent_before_a_crash_happens_once(site: Site) {
     play("what_was_sent_before_a_crash_happens_once", site, async |scene| {
@@ -39,6 +40,49 @@ pub(crate) async fn what_was_sent_before_a_crash_happens_once(site: Site) {
         assert_eq!(again.unwrap_err().code(), Code::NotFound);
         scene.settle(&group, &stay, 0).await;
         assert_eq!(scene.service().resizes_sent().await, 0);
+    })
+    .await;
+}
+
+pub(crate) async fn a_removal_by_an_update_of_the_stack_is_finished_after_a_crash(site: Site) {
+    let site = Site { resize_method: Some("heat".to_owned()), ..site };
+    play("a_removal_by_an_update_of_the_stack_is_finished_after_a_crash", site, async |scene| {
+        let group = scene.group_with_room(2, None).await;
+        scene.grow(&group, 2).await;
+        let start = scene.servers(&group).await;
+        let oldest = by_age(&start).remove(0);
+        let (before, after) = (u32::try_from(start.len()).unwrap(), u32::try_from(start.len() - 1).unwrap());
+
+        scene.autoscaler().delete_nodes(&group.id, &[&provider_id(&oldest)]).await.expect("DeleteNodes");
+        eventually("the first step", CHANGE, async || match scene.service().heat_updates_sent().await {
+            1 => Ok(()),
+            number => Err(format!("{number} updates of a stack")),
+        })
+        .await;
+        scene.kill().await;
+        eventually("Heat to be done with the first step", CHANGE, async || {
+            match scene.openstack.count_in_heat(&group).await? {
+                count if count == after => Ok(()),
+                count => Err(format!("Heat was told {count} nodes")),
+            }
+        })
+        .await;
+        let mut stay = ids(&start);
+        stay.remove(&oldest);
+        assert_eq!(ids(&scene.servers(&group).await), stay);
+        let record = scene.openstack.record(&group).await.unwrap();
+        println!("between the two steps: Heat counts {after}, Magnum {:?}", record.node_count);
+        assert_eq!(record.node_count, Some(before), "nobody has told Magnum");
+
+        scene.start_again().await;
+        scene.settle(&group, &stay, 0).await;
+        assert_eq!(scene.openstack.count_in_heat(&group).await, Ok(after));
+        assert_eq!(scene.openstack.record(&group).await.unwrap().node_count, Some(after));
+        assert_eq!(scene.service().heat_updates_sent().await, 0, "the first step is not repeated");
+        assert_eq!(scene.service().resizes_sent().await, 1, "the second step");
+
+        let surplus = by_age(&scene.servers(&group).await).into_iter().take(1).collect();
+        scene.remove(&group, &surplus).await;
     })
     .await;
 }

@@ -147,7 +147,17 @@ impl Scene {
 
     /// Kills the service as a crash would, and starts another one.
     pub(crate) async fn crash(&mut self) {
+        self.kill().await;
+        self.start_again().await;
+    }
+
+    /// Kills the service as a crash would.
+    pub(crate) async fn kill(&mut self) {
         self.service.take().expect("the service runs").kill().await;
+    }
+
+    /// Starts another service after the one that was killed.
+    pub(crate) async fn start_again(&mut self) {
         self.service = Some(Service::start(&self.site, &self.log).await);
     }
 
@@ -223,9 +233,12 @@ impl Scene {
 
     /// Waits until the service that runs now has sent its first resize: just after its start it accepts and holds back.
     pub(crate) async fn await_resize(&self) {
-        eventually("the service's resize", CHANGE, async || match self.service().resizes_sent().await {
-            0 => Err("none".to_owned()),
-            _ => Ok(()),
+        eventually("the service's resize", CHANGE, async || {
+            let service = self.service();
+            match service.resizes_sent().await + service.heat_updates_sent().await {
+                0 => Err("none".to_owned()),
+                _ => Ok(()),
+            }
         })
         .await;
     }

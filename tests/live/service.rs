@@ -37,6 +37,9 @@ impl Service {
         if let Some(file) = &site.cloud_config {
             command.arg("--cloud-config").arg(file);
         }
+        if let Some(method) = &site.resize_method {
+            command.args(["--resize-method", method]);
+        }
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::from(output.try_clone().expect("the log file once more")))
@@ -71,9 +74,15 @@ impl Service {
         self.child.kill().await.expect("kill -9 of the service");
     }
 
-    /// How many requests to resize it has sent, whatever was answered.
+    /// How many requests to resize it has sent to Magnum, whatever was answered. The second step of a removal by an
+    /// update of the Heat stack is one of them, so that a removal that is done counts once with either method.
     pub(crate) async fn resizes_sent(&self) -> u64 {
         self.sum("openstack_api_requests_total", &["service=\"magnum\"", "method=\"POST\""]).await
+    }
+
+    /// How many updates of a Heat stack it has sent, whatever was answered.
+    pub(crate) async fn heat_updates_sent(&self) -> u64 {
+        self.sum("openstack_api_requests_total", &["service=\"heat\"", "method=\"PATCH\""]).await
     }
 
     /// How many nodes it has found gone that nobody named.

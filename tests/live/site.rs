@@ -12,6 +12,8 @@ pub(crate) struct Site {
     pub(crate) cluster: String,
     /// `LIVE_CLOUD_CONFIG`; without it `OS_CLOUD` counts.
     pub(crate) cloud_config: Option<PathBuf>,
+    /// `--resize-method` of the service, `LIVE_RESIZE_METHOD`; without it the service's default.
+    pub(crate) resize_method: Option<String>,
     /// The lab, where `LIVE_LAB` names one: a cloud whose services may be broken.
     pub(crate) lab: Option<Lab>,
 }
@@ -30,8 +32,9 @@ impl Site {
         let Some(cluster) = cluster.filter(|_| has_cloud) else {
             return Err("needs LIVE_CLUSTER, and LIVE_CLOUD_CONFIG or OS_CLOUD; CONTRIBUTING.md, Live tests");
         };
+        let resize_method = variable("LIVE_RESIZE_METHOD");
         let lab = variable("LIVE_LAB").map(|script| Lab::at(script.into()));
-        Ok(Self { cluster, cloud_config, lab })
+        Ok(Self { cluster, cloud_config, resize_method, lab })
     }
 
     /// As [`Site::from_environment`], for tests that break the cloud.

@@ -37,6 +37,24 @@ args:
   {{- range .Values.nodeGroupAutoDiscovery }}
   - {{ printf "--node-group-auto-discovery=%s" . | quote }}
   {{- end }}
+  {{- if .Values.settings }}
+  - --config=/etc/magnum-settings/settings.yaml
+  {{- end }}
+  {{- if ne .Values.driver.resizeMethod "auto" }}
+  - --resize-method={{ .Values.driver.resizeMethod }}
+  {{- end }}
+  {{- if .Values.driver.allowUntargetedRemoval }}
+  - --allow-untargeted-removal
+  {{- end }}
+  {{- if .Values.driver.ignoreAutoScaling }}
+  - --ignore-auto-scaling
+  {{- end }}
+  {{- if .Values.identity.byName }}
+  - --identify-by-name
+  {{- end }}
+  {{- with .Values.identity.providerIdPrefix }}
+  - {{ printf "--provider-id-prefix=%s" . | quote }}
+  {{- end }}
   {{- if .Values.kubeLookup.enabled }}
   - --kube-lookup
   {{- end }}
@@ -87,6 +105,11 @@ volumeMounts:
     subPath: ca-bundle.crt
     readOnly: true
   {{- end }}
+  {{- if .Values.settings }}
+  - name: settings
+    mountPath: /etc/magnum-settings
+    readOnly: true
+  {{- end }}
   {{- if eq .Values.topology "separate" }}
   - name: server-tls
     mountPath: /etc/magnum/tls
@@ -126,6 +149,11 @@ volumeMounts:
     items:
       - key: {{ empty $config.caBundle.existingSecret | ternary "ca-bundle.crt" $config.caBundle.key }}
         path: ca-bundle.crt
+{{- end }}
+{{- if .Values.settings }}
+- name: settings
+  configMap:
+    name: {{ include "magnum.settingsConfigMap" . }}
 {{- end }}
 {{- if eq .Values.topology "separate" }}
 - name: server-tls

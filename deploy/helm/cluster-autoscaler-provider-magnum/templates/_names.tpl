@@ -66,6 +66,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{- define "magnum.settingsConfigMap" -}}
+{{- printf "%s-settings" (include "magnum.fullname" .) }}
+{{- end }}
+
 {{- /* What the key of the credentials is in the Secret. */}}
 {{- define "magnum.cloudConfigKey" -}}
 {{- if .Values.cloudConfig.existingSecret }}{{ .Values.cloudConfig.key }}{{ else }}cloud-config{{ end }}

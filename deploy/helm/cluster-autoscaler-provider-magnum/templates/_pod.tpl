@@ -1,3 +1,9 @@
+{{- /* Templates with what the service reads at its start: a change of them restarts its pod. */}}
+{{- define "magnum.providerRestartOn" -}}
+{{- if or .Values.cloudConfig.content .Values.cloudConfig.caBundle.content }}cloud-config-secret {{ end }}
+{{- if .Values.settings }}settings {{ end }}
+{{- end }}
+
 {{- define "magnum.podMetadata" -}}
 annotations:
   {{- with .root.Values.podAnnotations }}

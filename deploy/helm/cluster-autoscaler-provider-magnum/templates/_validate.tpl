@@ -46,7 +46,7 @@
 {{- fail "tls is set and topology is sidecar, where both containers talk over the pod's loopback without TLS: set topology to separate, or leave tls out" }}
 {{- end }}
 
-{{- $own := list "address" "admin-address" "cloud-config" "cluster-name" "nodes" "node-group-auto-discovery" "tls-cert" "tls-key" "tls-client-ca" "insecure" "log-format" "log-level" "simulate" "kube-lookup" "kube-events" }}
+{{- $own := list "address" "admin-address" "cloud-config" "cluster-name" "nodes" "node-group-auto-discovery" "tls-cert" "tls-key" "tls-client-ca" "insecure" "log-format" "log-level" "simulate" "config" "resize-method" "allow-untargeted-removal" "ignore-auto-scaling" "identify-by-name" "provider-id-prefix" "kube-lookup" "kube-events" }}
 {{- range $name, $value := .Values.provider.extraArgs }}
 {{- if has $name $own }}
 {{- fail (printf "provider.extraArgs.%s: the chart sets this option itself, from a value of its own; see values.yaml" $name) }}

@@ -9,6 +9,7 @@ use super::{
     instance::{Instance, InstanceId, InstanceState},
     machine_id::{MachineId, ProviderIdPrefix},
     node_group::NodeGroup,
+    template::NodeTemplate,
 };
 
 /// How long the cloud provider takes at most to give a node its provider ID, where it works.
@@ -110,6 +111,13 @@ impl Registrations {
         !self.by_name && self.provider_ids_seen
     }
 
+    /// The provider ID of a group's template: in the form of nodes that are not registered yet, and empty where nodes have
+    /// none.
+    #[must_use]
+    pub fn template_provider_id(&self, group: &NodeGroup, template: &NodeTemplate) -> String {
+        if self.gives_provider_ids(group) { self.prefix.provider_id(template.server) } else { String::new() }
+    }
+
     /// Whether this registered node has been without a provider ID for so long that a person should look why.
     #[must_use]
     pub fn waits_for_long(&self, machine: MachineId, now: Instant) -> bool {
@@ -155,6 +163,7 @@ mod tests {
         instance::{InstanceError, InstanceErrorClass, SERVER_GONE},
         member::MemberKey,
         node_group::Bounds,
+        sample,
         status::Status,
     };
 
@@ -231,6 +240,28 @@ mod tests {
             (id(&nodes, A), id(&nodes, B)),
             (format!("openstack:///{A}"), format!("openstack://RegionOne/{B}"))
         );
+    }
+
+    #[test]
+    fn a_template_has_the_form_of_nodes_that_are_not_registered() {
+        let template = NodeTemplate::default();
+        let labelled = NodeGroup {
+            labels: [("cloud_provider_enabled".to_owned(), "true".to_owned())].into(),
+            ..sample::reading(Vec::new()).group
+        };
+        let plain = NodeGroup { labels: [].into(), ..labelled.clone() };
+        let fixed = Registrations::new(false).with_prefix(Some("openstack://RegionOne/".parse().unwrap()));
+        let expected = |prefix: &str| format!("{prefix}{}", template.server);
+        assert_eq!(fixed.template_provider_id(&labelled, &template), expected("openstack://RegionOne/"));
+        assert_eq!(fixed.template_provider_id(&plain, &template), "", "its nodes have none");
+        let mut seen = Registrations::default();
+        assert_eq!(seen.template_provider_id(&labelled, &template), expected("openstack:///"));
+        learn(&mut seen, machine(A), &format!("ovh:///{A}"));
+        seen.note_provider_id();
+        for group in [&labelled, &plain] {
+            assert_eq!(seen.template_provider_id(group, &template), expected("ovh:///"));
+        }
+        assert_eq!(Registrations::new(true).template_provider_id(&labelled, &template), "");
     }
 
     #[test]

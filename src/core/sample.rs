@@ -97,6 +97,7 @@ pub fn view() -> GroupView {
         status: group.status.to_string(),
         read_error: None,
         template,
+        template_provider_id: String::new(),
     }
 }
 

@@ -49,6 +49,8 @@ pub struct GroupView {
     pub read_error: Option<String>,
     /// What a new node of the group will be.
     pub template: Arc<NodeTemplate>,
+    /// What that node shows as its provider ID.
+    pub template_provider_id: String,
 }
 
 impl GroupView {
@@ -101,6 +103,7 @@ impl GroupView {
             status: group.status.to_string(),
             read_error: None,
             template: Arc::clone(&reading.template),
+            template_provider_id: registrations.template_provider_id(group, &reading.template),
         }
     }
 

@@ -34,6 +34,7 @@ pub(super) struct EncodedTemplates(Mutex<HashMap<String, Encoded>>);
 #[derive(Debug)]
 struct Encoded {
     template: Arc<NodeTemplate>,
+    provider_id: String,
     bytes: Arc<Vec<u8>>,
 }
 
@@ -48,18 +49,23 @@ impl EncodedTemplates {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(encoded) = known.get(&group.id)
             && Arc::ptr_eq(&encoded.template, &group.template)
+            && encoded.provider_id == group.template_provider_id
         {
             return Arc::clone(&encoded.bytes);
         }
-        let bytes = Arc::new(node(&group.template).encode_to_vec());
+        let bytes = Arc::new(node(&group.template, &group.template_provider_id).encode_to_vec());
         known.retain(|id, _| snapshot.group(id).is_ok());
-        let encoded = Encoded { template: Arc::clone(&group.template), bytes: Arc::clone(&bytes) };
+        let encoded = Encoded {
+            template: Arc::clone(&group.template),
+            provider_id: group.template_provider_id.clone(),
+            bytes: Arc::clone(&bytes),
+        };
         known.insert(group.id.clone(), encoded);
         bytes
     }
 }
 
-fn node(template: &NodeTemplate) -> Node {
+fn node(template: &NodeTemplate, provider_id: &str) -> Node {
     let text = |text: &str| Some(text.to_owned());
     Node {
         metadata: Some(ObjectMeta {
@@ -68,7 +74,7 @@ fn node(template: &NodeTemplate) -> Node {
             ..ObjectMeta::default()
         }),
         spec: Some(NodeSpec {
-            provider_id: text(&template.provider_id),
+            provider_id: text(provider_id),
             taints: template
                 .taints
                 .iter()

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use cluster_autoscaler_provider_magnum::cli::arguments::Arguments;
 use regex_lite::Regex;
 use serde_json::Value;
 
@@ -83,6 +84,42 @@ fn every_alert_has_a_runbook_and_tests() {
         for case in ["is raised", "is not raised"] {
             assert!(tests.contains(&format!("- name: {name} {case}")), "no test that {name} {case}");
         }
+    }
+}
+
+/// The command lines of this service in a manifest.
+fn command_lines(manifest: &str) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for text in manifest.split("\n---\n") {
+        let object: Value = serde_saphyr::from_str(text).unwrap();
+        let Some(containers) = object["spec"]["template"]["spec"]["containers"].as_array() else { continue };
+        for container in containers.iter().filter(|container| container["name"] == "provider") {
+            let arguments = container["args"].as_array().unwrap();
+            found.push(arguments.iter().map(|argument| argument.as_str().unwrap().to_owned()).collect());
+        }
+    }
+    found
+}
+
+#[test]
+fn the_chart_starts_the_service_with_options_that_it_has() {
+    let renders = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/helm/tests");
+    let mut tried = BTreeSet::new();
+    for file in fs::read_dir(renders).unwrap().map(|entry| entry.unwrap().path()) {
+        if file.to_str().is_none_or(|name| !name.ends_with(".golden.yaml")) {
+            continue;
+        }
+        let lines = command_lines(&fs::read_to_string(&file).unwrap());
+        assert_eq!(lines.len(), 1, "{}", file.display());
+        for line in lines {
+            let words = ["cluster-autoscaler-provider-magnum".to_owned()].into_iter().chain(line.clone());
+            let parsed = Arguments::definition().try_get_matches_from(words);
+            assert!(parsed.is_ok(), "{}: {}", file.display(), parsed.unwrap_err());
+            tried.extend(line.iter().map(|word| word.split('=').next().unwrap_or_default().to_owned()));
+        }
+    }
+    for option in ["--resize-method", "--provider-id-prefix", "--config", "--kube-events", "--tls-cert"] {
+        assert!(tried.contains(option), "no render has {option}");
     }
 }
 

@@ -8,7 +8,7 @@ use cluster_autoscaler_provider_magnum::{
     grpc::{
         externalgrpc::{
             ExternalGrpcNode, GpuLabelRequest, KubernetesDuration, KubernetesTime,
-            NodeGroupAutoscalingOptions, NodeGroupAutoscalingOptionsRequest,
+            NodeGroupAutoscalingOptions, NodeGroupAutoscalingOptionsRequest, NodeGroupForNodeRequest,
             NodeGroupTemplateNodeInfoRequest, PricingNodePriceRequest, PricingPodPriceRequest,
         },
         tls::Security,
@@ -34,6 +34,29 @@ async fn with_settings(yaml: &str) -> Fixture {
 
 fn map(pairs: &BTreeMap<String, Quantity>) -> BTreeMap<&str, &str> {
     pairs.iter().map(|(name, amount)| (name.as_str(), amount.string.as_deref().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn a_template_has_a_provider_id_in_the_form_of_the_nodes() {
+    let fixture = Fixture::start().await;
+    let mut client = fixture.client().await;
+    let server = &fixture.cloud.servers(WORKERS)[0];
+    for prefix in ["openstack:///", "openstack://RegionOne/"] {
+        let node = ExternalGrpcNode {
+            provider_id: format!("{prefix}{server}"),
+            name: "worker".to_owned(),
+            ..ExternalGrpcNode::default()
+        };
+        client.node_group_for_node(NodeGroupForNodeRequest { node: Some(node) }).await.unwrap();
+        for id in [WORKERS, POOL] {
+            let request = NodeGroupTemplateNodeInfoRequest { id: id.to_owned() };
+            let answer = client.node_group_template_node_info(request).await.unwrap().into_inner();
+            let node = Node::decode(answer.node_bytes.as_slice()).unwrap();
+            let shown = node.spec.unwrap().provider_id.unwrap();
+            let uuid = shown.strip_prefix(prefix).unwrap_or_else(|| panic!("{id} has {shown}"));
+            assert!(uuid.parse::<uuid::Uuid>().is_ok() && uuid != server, "{shown}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use self::{
 };
 use super::{
     flavor::Flavor,
+    machine_id::MachineId,
     quantity::{GIB, MIB},
     settings::GroupSettings,
 };
@@ -65,7 +66,7 @@ pub struct Facts<'a> {
     pub role: &'a str,
     /// Magnum's labels of the group: options of its driver.
     pub magnum_labels: &'a BTreeMap<String, String>,
-    /// Whether the OpenStack cloud provider labels the nodes and gives them their provider ID.
+    /// Whether the OpenStack cloud provider labels the nodes.
     pub has_cloud_provider: bool,
     /// The region, where it is known.
     pub region: Option<&'a str>,
@@ -97,8 +98,8 @@ pub struct NodeTemplate {
     pub node_group: String,
     /// The node's name.
     pub name: String,
-    /// Its provider ID, of a server that does not exist; empty where nodes have none.
-    pub provider_id: String,
+    /// Its server, which does not exist: the UUID is made of the group's id and thus no server's.
+    pub server: MachineId,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// Its taints.
@@ -206,7 +207,7 @@ impl NodeTemplate {
         };
         Self {
             node_group: facts.name.to_owned(),
-            provider_id: provider_id(facts),
+            server: MachineId::from_uuid(Uuid::new_v5(&Uuid::NAMESPACE_OID, facts.id.as_bytes())),
             allocatable,
             gpus: gpus(&capacity, names),
             capacity,
@@ -340,14 +341,6 @@ fn node_name(id: &str) -> String {
     let begin = name.len().saturating_sub(MAX_NAME);
     let name = name.get(begin..).unwrap_or_default().trim_matches(['-', '.']);
     format!("{}{NAME_SUFFIX}", if name.is_empty() { "node" } else { name })
-}
-
-/// A provider ID in the nodes' form. Its UUID is made of the group's id and thus no server's.
-fn provider_id(facts: &Facts<'_>) -> String {
-    if !facts.has_cloud_provider {
-        return String::new();
-    }
-    format!("openstack:///{}", Uuid::new_v5(&Uuid::NAMESPACE_OID, facts.id.as_bytes()))
 }
 
 /// How many of the devices are GPUs: by the configured name, or by a vendor's, which all end alike.

@@ -72,8 +72,8 @@ fn a_flavor_becomes_a_complete_node() {
         Resources { memory: memory - 100 * MIB, ephemeral_storage: 18 * GIB, ..capacity.clone() };
     assert_eq!((template.capacity, template.allocatable), (capacity, allocatable));
     assert_eq!((template.origin, template.kubelet_version.as_str()), (Origin::Flavor, "v1.27.8"));
-    let uuid = template.provider_id.strip_prefix("openstack:///").unwrap();
-    assert_eq!(uuid.parse::<Uuid>().unwrap().get_version_num(), 5, "no server's: those are of version 4");
+    let uuid: Uuid = template.server.to_string().parse().unwrap();
+    assert_eq!(uuid.get_version_num(), 5, "no server's: those are of version 4");
 }
 
 #[test]
@@ -81,7 +81,6 @@ fn nodes_without_a_cloud_provider_do_not_have_what_it_gives_them() {
     let (flavor, labels) = (flavor(), map(&[("availability_zone", "az1")]));
     let facts = Facts { has_cloud_provider: false, ..facts(Ok(&flavor), &labels) };
     let template = build(&facts, &GroupSettings::default());
-    assert_eq!(template.provider_id, "");
     for key in
         ["node.kubernetes.io/instance-type", "topology.kubernetes.io/zone", "topology.kubernetes.io/region"]
     {

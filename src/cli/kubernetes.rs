@@ -6,12 +6,12 @@ use clap::{Args, builder::BoolishValueParser};
 use tokio_util::sync::CancellationToken;
 
 use super::error::StartError;
+use crate::{core::nodes::NodeSource, engine::Subscriber};
 #[cfg(feature = "kubernetes")]
 use crate::{
-    core::decision::Decision,
-    kubernetes::{Access, AccessError, EventWriter, NodeEvent, NodeWatch},
+    core::{decision::Decision, registration::Registrations},
+    kubernetes::{Access, AccessError, EventWriter, NodeEvent, NodeNames, NodeWatch},
 };
-use crate::{core::nodes::NodeSource, engine::Subscriber};
 
 /// What Kubernetes is asked for.
 #[derive(Debug, Clone, Args)]
@@ -77,16 +77,29 @@ impl KubernetesArguments {
             started.nodes = Some(NodeWatch::start(access.clone(), stop.clone()));
         }
         if self.kube_events {
-            started.events = Some(Arc::new(EventWriter::start(access, stop.clone())));
+            let writer = EventWriter::start(access, stop.clone());
+            started.events = Some(Arc::new(NodeEvents { writer, nodes: started.nodes.clone() }));
         }
         Ok(started)
     }
 }
 
+/// Makes events of decisions.
 #[cfg(feature = "kubernetes")]
-impl Subscriber for EventWriter {
-    fn decided(&self, decision: &Decision) {
-        NodeEvent::of(decision).into_iter().for_each(|event| self.tell(event));
+#[derive(Debug)]
+pub struct NodeEvents {
+    /// Who writes them.
+    pub writer: EventWriter,
+    /// Who knows the nodes' names, with `--kube-lookup`.
+    pub nodes: Option<Arc<dyn NodeSource>>,
+}
+
+#[cfg(feature = "kubernetes")]
+impl Subscriber for NodeEvents {
+    fn decided(&self, decision: &Decision, registrations: &Registrations) {
+        let nodes = self.nodes.as_ref().and_then(|source| source.nodes());
+        let names = NodeNames { nodes: nodes.as_deref(), registrations };
+        NodeEvent::of(decision, names).into_iter().for_each(|event| self.writer.tell(event));
     }
 }
 

@@ -124,6 +124,19 @@ impl NodeIndex {
         self.stated.get(&id).unwrap_or(&NONE).iter().map(String::as_str)
     }
 
+    /// The one node that is called as this server, or as it with the domain of its network, and whose provider ID names no
+    /// other server. For what needs no certainty; goes through all nodes.
+    #[must_use]
+    pub fn named_as(&self, server: &str) -> Option<&Arc<NodeObject>> {
+        let fits = |node: &&Arc<NodeObject>| node.provided_server().is_none();
+        if let Some(node) = self.get(server).filter(fits) {
+            return Some(node);
+        }
+        let has_domain = |name: &str| name.strip_prefix(server).is_some_and(|rest| rest.starts_with('.'));
+        let mut found = self.nodes.values().filter(|node| has_domain(&node.name)).filter(fits);
+        found.next().filter(|_| found.next().is_none())
+    }
+
     /// The one node that is on this server, for what needs no certainty.
     #[must_use]
     pub fn on_server(&self, server: MachineId) -> Option<&Arc<NodeObject>> {
@@ -174,6 +187,27 @@ mod tests {
         assert_eq!(name(&[by_machine_id.clone(), by_system_uuid.clone()]), None);
         assert_eq!(name(&[by_machine_id, by_system_uuid, by_provider_id]), Some("c".into()));
         assert_eq!(name(&[node("e", "aws:///x", "", "")]), None);
+    }
+
+    #[test]
+    fn a_node_may_be_called_as_its_server_with_a_domain() {
+        let elsewhere = format!("openstack:///{A}");
+        let name = |nodes: &[(&str, &str)]| {
+            let index: NodeIndex =
+                nodes.iter().map(|(name, provider_id)| node(name, provider_id, "", "")).collect();
+            index.named_as("pool-node-1").map(|node| node.name.clone())
+        };
+        for (nodes, expected) in [
+            (&[("pool-node-1", ""), ("pool-node-1.novalocal", "")][..], Some("pool-node-1")),
+            (&[("pool-node-1.novalocal", ""), ("pool-node-11", "")], Some("pool-node-1.novalocal")),
+            (&[("pool-node-1.novalocal", "k3s://pool-node-1")], Some("pool-node-1.novalocal")),
+            (&[("pool-node-1.a", ""), ("pool-node-1.b", "")], None),
+            (&[("pool-node-1", &elsewhere)], None),
+            (&[("pool-node-1.a", &elsewhere), ("pool-node-1.b", "")], Some("pool-node-1.b")),
+            (&[("pool-node-11", ""), ("a.pool-node-1", "")], None),
+        ] {
+            assert_eq!(name(nodes).as_deref(), expected, "{nodes:?}");
+        }
     }
 
     #[test]

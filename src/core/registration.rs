@@ -38,6 +38,8 @@ pub struct Registrations {
 #[derive(Debug)]
 struct Registration {
     provider_id: Box<str>,
+    /// The node's name, where it is certain that it is this server's node.
+    name: Option<Box<str>>,
     /// Since when it has shown this provider ID.
     since: Instant,
 }
@@ -61,8 +63,16 @@ impl Registrations {
 
     /// Whether [`Registrations::record`] would change anything.
     #[must_use]
-    pub fn is_news(&self, machine: MachineId, provider_id: &str) -> bool {
-        self.nodes.get(&machine).is_none_or(|known| *known.provider_id != *provider_id)
+    pub fn is_news(&self, machine: MachineId, provider_id: &str, name: Option<&str>) -> bool {
+        self.nodes
+            .get(&machine)
+            .is_none_or(|known| *known.provider_id != *provider_id || known.name.as_deref() != name)
+    }
+
+    /// The name of this server's node, if cluster-autoscaler has shown it and it is certain.
+    #[must_use]
+    pub fn node_name(&self, machine: MachineId) -> Option<&str> {
+        self.nodes.get(&machine)?.name.as_deref()
     }
 
     /// Whether a node of this server is known.
@@ -71,15 +81,20 @@ impl Registrations {
         self.nodes.contains_key(&machine)
     }
 
-    /// Remembers that this server's node is registered and what it shows.
-    pub fn record(&mut self, machine: MachineId, provider_id: &str, now: Instant) {
+    /// Remembers that this server's node is registered and what it shows; its name if it is certain that it is this
+    /// server's node.
+    pub fn record(&mut self, machine: MachineId, provider_id: &str, name: Option<&str>, now: Instant) {
         if !self.prefix_is_fixed
             && let Some(prefix) =
                 ProviderIdPrefix::of(provider_id).filter(|prefix| prefix.provider_id(machine) == provider_id)
         {
             self.prefix = prefix;
         }
-        self.nodes.insert(machine, Registration { provider_id: provider_id.into(), since: now });
+        let known = self.nodes.get(&machine).filter(|known| *known.provider_id == *provider_id);
+        let since = known.map_or(now, |known| known.since);
+        let registration =
+            Registration { provider_id: provider_id.into(), name: name.map(Into::into), since };
+        self.nodes.insert(machine, registration);
     }
 
     /// Whether a node has shown a provider ID that the OpenStack cloud provider gives.
@@ -202,7 +217,25 @@ mod tests {
     }
 
     fn learn(nodes: &mut Registrations, machine: MachineId, provider_id: &str) {
-        nodes.record(machine, provider_id, Instant::now());
+        nodes.record(machine, provider_id, None, Instant::now());
+    }
+
+    #[test]
+    fn a_node_has_the_name_that_was_last_shown_for_certain() {
+        let (mut nodes, now) = (Registrations::default(), Instant::now());
+        let record = |nodes: &mut Registrations, name: Option<&str>| {
+            let is_news = nodes.is_news(machine(A), "", name);
+            nodes.record(machine(A), "", name, now);
+            (is_news, nodes.node_name(machine(A)).map(str::to_owned))
+        };
+        assert_eq!(nodes.node_name(machine(A)), None);
+        assert_eq!(record(&mut nodes, None), (true, None));
+        assert_eq!(record(&mut nodes, Some("worker.novalocal")), (true, Some("worker.novalocal".to_owned())));
+        assert_eq!(
+            record(&mut nodes, Some("worker.novalocal")),
+            (false, Some("worker.novalocal".to_owned()))
+        );
+        assert_eq!(nodes.node_name(machine(B)), None);
     }
 
     #[test]
@@ -335,11 +368,12 @@ mod tests {
     fn a_node_waits_for_its_provider_id_for_long_only_after_a_while() {
         let (mut nodes, now) = (Registrations::default(), Instant::now());
         let later = now + PROVIDER_ID_USUAL;
-        nodes.record(machine(A), "", now);
+        nodes.record(machine(A), "", None, now);
         assert!(!nodes.waits_for_long(machine(A), later - Duration::from_secs(1)));
+        nodes.record(machine(A), "", Some("worker"), later);
         assert!(nodes.waits_for_long(machine(A), later));
         assert!(!nodes.waits_for_long(machine(B), later));
-        nodes.record(machine(A), &format!("openstack:///{A}"), now);
+        nodes.record(machine(A), &format!("openstack:///{A}"), None, now);
         assert!(!nodes.waits_for_long(machine(A), later));
     }
 }

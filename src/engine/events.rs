@@ -2,24 +2,28 @@
 
 use std::sync::Arc;
 
-use crate::core::decision::{Decision, Severity};
+use crate::core::{
+    decision::{Decision, Severity},
+    registration::Registrations,
+};
 
 /// Is told what the engine decided and saw.
 pub trait Subscriber: Send + Sync + 'static {
-    /// Called for each decision in turn, with the engine's lock held: must not wait for anything.
-    fn decided(&self, decision: &Decision);
+    /// Called for each decision in turn, with the engine's lock held: must not wait for anything. The registrations are
+    /// those of this moment.
+    fn decided(&self, decision: &Decision, registrations: &Registrations);
 }
 
 /// Nobody but the log.
 impl Subscriber for () {
-    fn decided(&self, _: &Decision) {}
+    fn decided(&self, _: &Decision, _: &Registrations) {}
 }
 
 /// Each of them in turn.
 impl Subscriber for Vec<Arc<dyn Subscriber>> {
-    fn decided(&self, decision: &Decision) {
+    fn decided(&self, decision: &Decision, registrations: &Registrations) {
         for subscriber in self {
-            subscriber.decided(decision);
+            subscriber.decided(decision, registrations);
         }
     }
 }
@@ -42,7 +46,7 @@ impl Events {
     }
 
     /// Tells a decision.
-    pub(crate) fn tell(&self, decision: &Decision) {
+    pub(crate) fn tell(&self, decision: &Decision, registrations: &Registrations) {
         match decision.severity() {
             Severity::Info => tracing::info!("{decision}"),
             Severity::Warning => tracing::warn!("{decision}"),
@@ -51,6 +55,6 @@ impl Events {
         for particular in decision.particulars() {
             tracing::debug!("{particular}");
         }
-        self.subscriber.decided(decision);
+        self.subscriber.decided(decision, registrations);
     }
 }

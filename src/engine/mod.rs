@@ -281,7 +281,10 @@ impl Engine {
             self.register_as_one_of(&found.servers, node);
             self.ambiguous.tell(&node.name, ambiguity);
         } else {
-            found.servers.iter().for_each(|server| self.state.register(*server, &node.provider_id, now()));
+            // One of them at most, if there is no doubt.
+            for server in &found.servers {
+                self.state.register(*server, &node.provider_id, Some(&node.name), now());
+            }
             self.ambiguous.settled(&node.name);
         }
         // Its group now would make cluster-autoscaler take the node for ready, while the cloud provider's taint still
@@ -301,7 +304,7 @@ impl Engine {
     /// cluster-autoscaler would delete an instance of which no node shows the id.
     fn register_as_one_of(&self, servers: &[MachineId], node: &NodeReference) {
         for server in servers.iter().filter(|server| !self.state.is_registered(**server)) {
-            self.state.register(*server, &node.provider_id, now());
+            self.state.register(*server, &node.provider_id, None, now());
         }
     }
 

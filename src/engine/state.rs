@@ -54,14 +54,14 @@ impl Group {
             self.callers.remove(caller);
         }
         let effects = self.lifecycle.step(event, now());
-        self.carry_out(effects, events);
+        self.carry_out(effects, registrations, events);
         self.rebuild(registrations, events);
     }
 
-    fn carry_out(&mut self, effects: Vec<Effect>, events: &Events) {
+    fn carry_out(&mut self, effects: Vec<Effect>, registrations: &Registrations, events: &Events) {
         for effect in effects {
             match effect {
-                Effect::Tell(decision) => events.tell(&decision),
+                Effect::Tell(decision) => events.tell(&decision, registrations),
                 Effect::Answer(caller, answer) => {
                     if let Some(sender) = self.callers.remove(&caller) {
                         // Whoever does not listen any more has said so, or will.
@@ -74,7 +74,7 @@ impl Group {
 
     fn rebuild(&mut self, registrations: &Registrations, events: &Events) {
         let (view, effects) = self.lifecycle.view(registrations, now());
-        self.carry_out(effects, events);
+        self.carry_out(effects, registrations, events);
         self.view = view.map(Arc::new);
     }
 }
@@ -125,10 +125,10 @@ impl SharedState {
         self.registrations_changed.store(true, Ordering::Release);
     }
 
-    /// Remembers that this server's node is registered and what it shows.
-    pub(crate) fn register(&self, machine: MachineId, provider_id: &str, now: Instant) {
-        if self.registrations().is_news(machine, provider_id) {
-            self.change_registrations(|known| known.record(machine, provider_id, now));
+    /// Remembers that this server's node is registered and what it shows; its name if it certainly is this server's node.
+    pub(crate) fn register(&self, machine: MachineId, provider_id: &str, name: Option<&str>, now: Instant) {
+        if self.registrations().is_news(machine, provider_id, name) {
+            self.change_registrations(|known| known.record(machine, provider_id, name, now));
         }
     }
 
@@ -201,7 +201,7 @@ impl SharedState {
     pub(crate) fn tick(&self, group: NodeGroupUuid) {
         if let Some(group) = self.lock().groups.get_mut(&group) {
             let effects = group.lifecycle.step(Event::Tick, now());
-            group.carry_out(effects, &self.events);
+            group.carry_out(effects, &self.registrations(), &self.events);
         }
     }
 
@@ -248,7 +248,7 @@ impl SharedState {
             let event = observed_event(observed, shared.remove(&observed.uuid), begun);
             group.step(event, &registrations, &self.events);
         }
-        state.end_missing_groups(&observation.unscaled, &self.events);
+        state.end_missing_groups(&observation.unscaled, &registrations, &self.events);
         self.publish(&state);
         new
     }
@@ -292,7 +292,12 @@ fn observed_event(observed: &GroupObservation, shared: Option<Contradiction>, be
 }
 
 impl State {
-    fn end_missing_groups(&mut self, unscaled: &[UnscaledGroup], events: &Events) {
+    fn end_missing_groups(
+        &mut self,
+        unscaled: &[UnscaledGroup],
+        registrations: &Registrations,
+        events: &Events,
+    ) {
         let is_unscaled = |uuid: &NodeGroupUuid| unscaled.iter().any(|group| group.uuid == *uuid);
         for (uuid, mut group) in self.groups.extract_if(|uuid, _| !self.order.contains(uuid)) {
             let is_there = is_unscaled(&uuid);
@@ -300,7 +305,7 @@ impl State {
                 self.unscaled.insert(uuid);
             }
             let effects = group.lifecycle.step(Event::Ended { is_there }, now());
-            group.carry_out(effects, events);
+            group.carry_out(effects, registrations, events);
             group.gone.cancel();
         }
         self.unscaled.retain(is_unscaled);

@@ -3,8 +3,31 @@
 use super::events::NodeEvent;
 use crate::core::{
     decision::{Decision, DecisionKind, RequestedChange},
-    instance::{DELETE_FAILED, SERVER_GONE, advice},
+    instance::{DELETE_FAILED, InstanceId, SERVER_GONE, advice},
+    machine_id::MachineId,
+    nodes::NodeIndex,
+    registration::Registrations,
 };
+
+/// What tells how the node of a server is called in Kubernetes.
+#[derive(Debug, Clone, Copy)]
+pub struct NodeNames<'a> {
+    /// The Node objects, while they are known (`--kube-lookup`).
+    pub nodes: Option<&'a NodeIndex>,
+    /// What cluster-autoscaler has shown.
+    pub registrations: &'a Registrations,
+}
+
+impl NodeNames<'_> {
+    /// The name of the node of this server, as Kubernetes has it as far as it can be known: kubectl shows an event with the
+    /// node of that name alone. A node that has not registered is called as its server.
+    fn of(&self, server_name: Option<&str>, server: Option<MachineId>) -> Option<String> {
+        let on_server = || Some(self.nodes?.on_server(server?)?.name.clone());
+        let registered = || Some(self.registrations.node_name(server?)?.to_owned());
+        let named = || Some(self.nodes?.named_as(server_name?)?.name.clone());
+        on_server().or_else(registered).or_else(named).or_else(|| server_name.map(str::to_owned))
+    }
+}
 
 /// What was done to a node of which the cloud tells a failure with this code.
 fn action(code: &str) -> &'static str {
@@ -18,9 +41,9 @@ fn action(code: &str) -> &'static str {
 impl NodeEvent {
     /// The events that a decision is; none for most. A node that was only asked for has no name to tell of.
     #[must_use]
-    pub fn of(decision: &Decision) -> Vec<Self> {
-        let event = |node: &str, action, reason: &str, message: String| Self {
-            node: node.to_owned(),
+    pub fn of(decision: &Decision, names: NodeNames<'_>) -> Vec<Self> {
+        let event = |node: String, action, reason: &str, message: String| Self {
+            node,
             action,
             reason: reason.to_owned(),
             message: format!("node group {}: {message}", decision.group),
@@ -28,18 +51,22 @@ impl NodeEvent {
         };
         let not_removed = |request: &RequestedChange, reason: &str, message: &str| {
             let RequestedChange::Delete(nodes) = request else { return Vec::new() };
-            let names = nodes.iter().filter_map(|(name, _)| name.as_deref());
-            names.map(|name| event(name, "DeleteNode", reason, message.to_owned())).collect()
+            let nodes = nodes.iter().filter_map(|(name, id)| match id {
+                InstanceId::Server(server) => names.of(name.as_deref(), Some(*server)),
+                InstanceId::Placeholder(_) => names.of(name.as_deref(), None),
+            });
+            nodes.map(|node| event(node, "DeleteNode", reason, message.to_owned())).collect()
         };
         match &decision.kind {
             DecisionKind::MembersFailed { code, members, has_reason } => members
                 .iter()
-                .map(|(node, reason)| {
+                .filter_map(|(node, reason)| {
                     let message = match (*has_reason, reason.as_str()) {
                         (false, _) | (true, "") => advice(code).to_owned(),
                         (true, reason) => format!("{reason}; {}", advice(code)),
                     };
-                    event(&node.name, action(code), code, message)
+                    let name = names.of(Some(&node.name), node.server)?;
+                    Some(event(name, action(code), code, message))
                 })
                 .collect(),
             DecisionKind::NotCarriedOut { request, error } => not_removed(
@@ -60,10 +87,17 @@ impl NodeEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{decision::NodeName, request::RequestError, sample};
+    use std::{sync::Arc, time::Instant};
+
+    use crate::core::{decision::NodeName, nodes::NodeObject, request::RequestError, sample};
 
     fn decided(kind: DecisionKind) -> Vec<NodeEvent> {
-        NodeEvent::of(&Decision { group: "pool-b-ca5b234b".to_owned(), kind })
+        let registrations = Registrations::default();
+        told(kind, NodeNames { nodes: None, registrations: &registrations })
+    }
+
+    fn told(kind: DecisionKind, names: NodeNames<'_>) -> Vec<NodeEvent> {
+        NodeEvent::of(&Decision { group: "pool-b-ca5b234b".to_owned(), kind }, names)
     }
 
     fn failed(code: &'static str, reasons: &[&str], has_reason: bool) -> DecisionKind {
@@ -102,11 +136,47 @@ mod tests {
     }
 
     #[test]
+    fn an_event_is_on_the_node_object_of_the_server() {
+        let names_of = |nodes: &[(&str, &str)], shown: Option<&str>| {
+            let node = |(name, system_uuid): &(&str, &str)| {
+                let (name, system_uuid) = ((*name).to_owned(), (*system_uuid).to_owned());
+                Arc::new(NodeObject { name, system_uuid, ..NodeObject::default() })
+            };
+            let index: NodeIndex = nodes.iter().map(node).collect();
+            let mut registrations = Registrations::default();
+            registrations.record(sample::server(1), "", shown, Instant::now());
+            let names = NodeNames {
+                nodes: Some(&index).filter(|nodes| !nodes.is_empty()),
+                registrations: &registrations,
+            };
+            let request = RequestedChange::Delete(vec![(
+                Some(sample::member(1).name),
+                InstanceId::Server(sample::server(1)),
+            )]);
+            let [created, removed] =
+                [failed("QuotaExceeded", &[""], true), DecisionKind::GivenUp { request }].map(|kind| {
+                    let [event] = &told(kind, names)[..] else { panic!("one event") };
+                    event.node.clone()
+                });
+            assert_eq!(created, removed);
+            created
+        };
+        let (server, uuid) = (sample::member(1).name, sample::server(1).to_string());
+        let with_domain = format!("{server}.novalocal");
+        assert_eq!(names_of(&[], None), server);
+        assert_eq!(names_of(&[], Some("worker-1")), "worker-1", "as cluster-autoscaler has shown it");
+        assert_eq!(names_of(&[("worker-1", &uuid), (&server, "")], Some("old")), "worker-1");
+        assert_eq!(names_of(&[(&with_domain, "")], None), with_domain);
+        assert_eq!(names_of(&[(&with_domain, "")], Some("worker-1")), "worker-1");
+        assert_eq!(names_of(&[("other", "")], None), server);
+    }
+
+    #[test]
     fn a_removal_that_comes_to_nothing_is_an_event_on_each_of_its_nodes() {
         let request = RequestedChange::Delete(vec![
-            (Some("a".to_owned()), "openstack:///a".to_owned()),
-            (None, "fake:///x/requested-1".to_owned()),
-            (Some("b".to_owned()), "openstack:///b".to_owned()),
+            (Some("a".to_owned()), InstanceId::Server(sample::server(1))),
+            (None, InstanceId::Server(sample::server(2))),
+            (Some("b".to_owned()), InstanceId::Server(sample::server(3))),
         ]);
         let error = RequestError::GroupDeleted { id: "pool-b-ca5b234b".to_owned() };
         let refused = DecisionKind::NotCarriedOut { request: request.clone(), error: error.clone() };

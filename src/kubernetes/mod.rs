@@ -14,5 +14,6 @@ pub use self::{
     access::{Access, AccessError},
     error::KubernetesError,
     events::{EventWriter, NodeEvent},
+    failures::NodeNames,
     watch::NodeWatch,
 };

@@ -23,6 +23,7 @@ use crate::{
         decision::Decision,
         instance::StateCounts,
         nodes::NodeSource,
+        registration::Registrations,
         snapshot::{GroupView, Snapshot},
     },
     engine::Subscriber,
@@ -168,7 +169,7 @@ impl CallObserver for Metrics {
 }
 
 impl Subscriber for Metrics {
-    fn decided(&self, decision: &Decision) {
+    fn decided(&self, decision: &Decision, _: &Registrations) {
         self.groups.counters.count(decision);
     }
 }

@@ -114,7 +114,8 @@ fn the_process_is_measured() {
 fn what_the_engine_tells_is_counted() {
     let metrics = with_samples();
     for kind in [sample::ended(Verdict::Done, 0), sample::ended(Verdict::WrongRemoval, 2)] {
-        metrics.decided(&Decision { group: "pool-b-ca5b234b".to_owned(), kind });
+        let decision = Decision { group: "pool-b-ca5b234b".to_owned(), kind };
+        metrics.decided(&decision, &Registrations::default());
     }
     metrics.call_panicked(Method::UNKNOWN);
     let text = metrics.render().unwrap();

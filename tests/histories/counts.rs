@@ -9,7 +9,10 @@ use std::{
 };
 
 use cluster_autoscaler_provider_magnum::{
-    core::decision::{Decision, Dropped, ResizeOutcome},
+    core::{
+        decision::{Decision, Dropped, ResizeOutcome},
+        registration::Registrations,
+    },
     engine::Subscriber,
 };
 
@@ -26,7 +29,7 @@ pub(crate) struct Counts {
 }
 
 impl Subscriber for Counts {
-    fn decided(&self, decision: &Decision) {
+    fn decided(&self, decision: &Decision, _: &Registrations) {
         let kind = &decision.kind;
         if let Some(outcome) = kind.resize_outcome() {
             self.resizes.fetch_add(1, Ordering::Relaxed);

@@ -13,6 +13,7 @@ use cluster_autoscaler_provider_magnum::{
         machine_id::MachineId,
         member::MemberKey,
         node_group::NodeGroupUuid,
+        registration::Registrations,
         request::{NodeReference, RequestError},
         resize::Resize,
         snapshot::GroupView,
@@ -31,7 +32,7 @@ use crate::simulated;
 struct Failures(Mutex<Vec<String>>);
 
 impl Subscriber for Failures {
-    fn decided(&self, decision: &Decision) {
+    fn decided(&self, decision: &Decision, _: &Registrations) {
         if decision.kind.dropped().is_some() || decision.kind.wrong_removals() > 0 {
             self.0.lock().unwrap().push(decision.to_string());
         }

@@ -4,6 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use cluster_autoscaler_provider_magnum::core::{
     cloud::Reading,
+    instance::InstanceId,
     node_group::Bounds,
     resize::{InFlightResize, Removal, Resize},
 };
@@ -209,11 +210,11 @@ impl Promises {
         Ok(())
     }
 
-    /// Takes note that a removal that was acknowledged will not be carried out, as `ids` names the nodes in the log.
-    pub(crate) fn drop(&mut self, ids: &[(Option<String>, String)]) {
+    /// Takes note that a removal that was acknowledged will not be carried out,.
+    pub(crate) fn drop(&mut self, ids: &[(Option<String>, InstanceId)]) {
         for server in 0..32 {
-            let name = machine(server).to_string();
-            if ids.iter().any(|(_, id)| *id == name) {
+            let named = InstanceId::Server(machine(server));
+            if ids.iter().any(|(_, id)| *id == named) {
                 self.dropped.insert(server);
             }
         }

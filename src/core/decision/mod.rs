@@ -11,8 +11,8 @@ use std::time::Duration;
 pub use self::outcome::{Dropped, ResizeOutcome};
 
 use super::{
-    cloud::CloudError, machine_id::MachineId, node_group::Bounds, request::RequestError, status::Status,
-    verify::Verdict, witnesses::Contradiction,
+    cloud::CloudError, instance::InstanceId, machine_id::MachineId, node_group::Bounds,
+    request::RequestError, status::Status, verify::Verdict, witnesses::Contradiction,
 };
 
 /// How much a decision concerns a person.
@@ -49,8 +49,8 @@ pub struct NodeName {
 pub enum RequestedChange {
     /// That many nodes more.
     Increase(u32),
-    /// These go: a node's name as far as it is known, and its id.
-    Delete(Vec<(Option<String>, String)>),
+    /// These go: the name of the server as far as it is known, and the instance's id.
+    Delete(Vec<(Option<String>, InstanceId)>),
     /// That many requested nodes are called off.
     Decrease(u32),
 }

@@ -227,7 +227,7 @@ impl Display for RequestedChange {
                     f.write_str(if position == 0 { "" } else { ", " })?;
                     match name {
                         Some(name) => write!(f, "{name} ({id})")?,
-                        None => f.write_str(id)?,
+                        None => id.fmt(f)?,
                     }
                 }
                 Ok(())

@@ -349,7 +349,7 @@ impl Lifecycle {
                     let member = reading.members.iter().find(|member| self.instance_id(member) == *id)?;
                     Some(member.name.clone())
                 };
-                RequestedChange::Delete(ids.iter().map(|id| (name(id), id.to_string())).collect())
+                RequestedChange::Delete(ids.iter().map(|id| (name(id), *id)).collect())
             }
         }
     }

@@ -33,4 +33,4 @@ pub mod transport;
 pub use cluster::MagnumCluster;
 pub use request::{RequestObserver, Timeouts};
 pub use session::Session;
-pub use transport::{HttpTransport, RouterTransport, Transport};
+pub use transport::{HttpTransport, Transport, TransportError};

@@ -1,14 +1,11 @@
-//! How requests travel: over the network with [`HttpTransport`], or to a router in the same process with
-//! [`RouterTransport`].
+//! How requests travel over the network.
 
-use std::{convert::Infallible, error::Error, fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{error::Error, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::{Extensions, Request, Response, StatusCode, Uri};
+use http::{Request, Response, StatusCode, Uri};
 use thiserror::Error;
-use tower::{Service, ServiceExt};
 use url::Url;
 
 pub use super::tls::TlsError;
@@ -170,55 +167,5 @@ impl Transport for HttpTransport {
     fn proxy(&self, uri: &Uri) -> Option<String> {
         let url = uri.to_string().parse().ok()?;
         self.proxies.of(&url).map(ToString::to_string)
-    }
-}
-
-/// A router in the same process, for tests and for the built-in simulator: no sockets, so that a paused clock
-/// stays exact.
-///
-/// `cut` tells by a response's extensions whether to lose it, as a connection cut after the request was heard.
-#[derive(Clone)]
-pub struct RouterTransport<S> {
-    router: S,
-    cut: fn(&Extensions) -> bool,
-}
-
-impl<S> RouterTransport<S> {
-    /// Sends to `router`; nothing is ever lost.
-    pub const fn new(router: S) -> Self {
-        Self { router, cut: |_| false }
-    }
-
-    /// Loses the responses whose extensions `cut` picks.
-    #[must_use]
-    pub const fn with_cut(mut self, cut: fn(&Extensions) -> bool) -> Self {
-        self.cut = cut;
-        self
-    }
-}
-
-impl<S> fmt::Debug for RouterTransport<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RouterTransport").finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl<S> Transport for RouterTransport<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
-    S::Future: Send,
-{
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        let answer = match self.router.clone().oneshot(request.map(Body::from)).await {
-            Ok(answer) => answer,
-            Err(never) => match never {},
-        };
-        let (parts, body) = answer.into_parts();
-        if (self.cut)(&parts.extensions) {
-            return Err(TransportError::Lost("connection reset".to_owned()));
-        }
-        let body = axum::body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| TransportError::TooLarge)?;
-        Ok(Response::from_parts(parts, body))
     }
 }

@@ -19,6 +19,8 @@
 
 mod counts;
 mod planted;
+#[path = "../it/router_transport/mod.rs"]
+mod router_transport;
 #[allow(dead_code, reason = "the tests of one process share it")]
 #[path = "../it/simulated/mod.rs"]
 mod simulated;

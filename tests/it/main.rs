@@ -45,6 +45,7 @@ mod openstack_templates;
 mod openstack_tls;
 mod plan_properties;
 mod repository;
+mod router_transport;
 mod scenarios;
 mod simulated;
 mod simulator;

@@ -15,10 +15,12 @@ use cluster_autoscaler_provider_magnum::{
         CloudConfig, Credentials,
         cloud::{EndpointOverrides, Identity, Interface, Scope},
     },
-    openstack::{RouterTransport, Session, Transport},
+    openstack::{Session, Transport},
 };
 use http::{HeaderMap, Request, Response};
 use serde_json::{Value, json};
+
+use crate::router_transport::RouterTransport;
 
 /// The password of [`Fake::config`].
 pub(crate) const PASSWORD: &str = "hunter2";
@@ -174,7 +176,7 @@ impl Fake {
     pub(crate) fn transport(&self) -> Arc<dyn Transport> {
         let fake = self.clone();
         let router = Router::new().fallback(move |request: Request<Body>| fake.clone().respond(request));
-        Arc::new(RouterTransport::new(router).with_cut(|extensions| extensions.get::<Cut>().is_some()))
+        Arc::new(RouterTransport::new(router, |extensions| extensions.get::<Cut>().is_some()))
     }
 
     pub(crate) fn config() -> CloudConfig {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use cluster_autoscaler_provider_magnum::{
     config::{self, CloudChoice, node_groups::GroupSelection},
     core::cloud::Cloud,
-    openstack::{MagnumCluster, RouterTransport, Session, Transport},
+    openstack::{MagnumCluster, Session, Transport},
     simulator::{ConnectionCut, Simulator},
 };
+
+use crate::router_transport::RouterTransport;
 
 /// All worker groups of the simulated cluster, reached with its password.
 pub(crate) fn cloud(simulator: &Simulator) -> Arc<dyn Cloud> {
@@ -37,8 +39,8 @@ pub(crate) fn cluster_through(
     ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
     let config = config::load(&CloudChoice::default(), &environment).unwrap().config;
-    let transport = RouterTransport::new(simulator.router(BASE_URL))
-        .with_cut(|extensions| extensions.get::<ConnectionCut>().is_some());
+    let is_cut = |extensions: &http::Extensions| extensions.get::<ConnectionCut>().is_some();
+    let transport = RouterTransport::new(simulator.router(BASE_URL), is_cut);
     let session = Session::new(config, wrap(Arc::new(transport))).with_jitter_seed(0);
     MagnumCluster::new(Arc::new(session), simulator.cluster_name(), selection)
 }

@@ -2,23 +2,25 @@
 //!
 //! Each option is an environment variable too: `MAGNUM_AUTOSCALER_` and its name in capitals, `OS_CLOUD` apart.
 
-use std::{
-    net::{Ipv6Addr, SocketAddr},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{
-    Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+    Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
     builder::{BoolishValueParser, NonEmptyStringValueParser},
 };
 
-use super::{driver_arguments::DriverArguments, kubernetes::KubernetesArguments};
+#[cfg(feature = "simulator")]
+use super::simulator_arguments::{DemoArguments, SIMULATOR_OPTIONS, SimulateArguments, SimulatorArguments};
+use super::{
+    argument_values::{parse_address, parse_positive_duration},
+    driver_arguments::DriverArguments,
+    kubernetes::KubernetesArguments,
+    log_arguments::LogArguments,
+};
 use crate::{
-    core::{lifecycle::Timing, machine_id::ProviderIdPrefix, template::labels::check_key},
+    core::{lifecycle::Timing, provider_id::ProviderIdPrefix, template::labels::check_key},
     engine::EngineOptions,
     grpc::tls::SecurityOptions,
-    telemetry::logs::{self, LogFormat},
 };
 
 /// A call waits for the window and then for Magnum, and cluster-autoscaler gives it 5 s by default.
@@ -286,130 +288,6 @@ impl TlsArguments {
     }
 }
 
-/// What is logged, on standard error.
-#[derive(Debug, Clone, Args)]
-pub struct LogArguments {
-    /// Text for people, or one JSON object in a line
-    #[arg(long, env = "MAGNUM_AUTOSCALER_LOG_FORMAT", default_value = "text")]
-    pub log_format: LogFormatArgument,
-
-    /// error, warn, info, debug or trace of this service, or a filter like "info,h2=debug"
-    /// [default: $RUST_LOG, else info]
-    #[arg(long, env = "MAGNUM_AUTOSCALER_LOG_LEVEL", value_name = "LEVEL", value_parser = parse_log_level)]
-    pub log_level: Option<String>,
-}
-
-/// The values of `--log-format`.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum LogFormatArgument {
-    /// Time, level and message
-    Text,
-    /// One object in a line
-    Json,
-}
-
-impl From<LogFormatArgument> for LogFormat {
-    fn from(argument: LogFormatArgument) -> Self {
-        match argument {
-            LogFormatArgument::Text => Self::Text,
-            LogFormatArgument::Json => Self::Json,
-        }
-    }
-}
-
-#[cfg(feature = "simulator")]
-/// The options of `simulate`.
-#[derive(Debug, Args)]
-pub struct SimulateArguments {
-    /// Where the simulated services listen, IP:PORT
-    #[arg(
-        long,
-        env = "MAGNUM_AUTOSCALER_ADDRESS",
-        default_value = "127.0.0.1:8088",
-        value_name = "IP:PORT",
-        value_parser = parse_address
-    )]
-    pub address: SocketAddr,
-
-    /// What is simulated.
-    #[command(flatten)]
-    pub simulator: SimulatorArguments,
-
-    /// What is logged.
-    #[command(flatten, next_help_heading = "Log")]
-    pub log: LogArguments,
-}
-
-#[cfg(feature = "simulator")]
-/// What is simulated.
-#[derive(Debug, Clone, Args)]
-pub struct SimulatorArguments {
-    /// Releases and driver to behave as; docs/simulator-profiles.md tells what differs
-    #[arg(long, env = "MAGNUM_AUTOSCALER_PROFILE", default_value = "zed", value_name = "NAME")]
-    pub profile: crate::simulator::Profile,
-
-    /// How long each simulated request takes, like 50ms
-    #[arg(
-        long,
-        env = "MAGNUM_AUTOSCALER_LATENCY",
-        default_value = "0ms",
-        value_name = "DURATION",
-        value_parser = humantime::parse_duration
-    )]
-    pub latency: Duration,
-
-    /// How long a simulated node takes to boot, like 3s
-    #[arg(
-        long,
-        env = "MAGNUM_AUTOSCALER_NODE_BOOT_TIME",
-        default_value = "3s",
-        value_name = "DURATION",
-        value_parser = humantime::parse_duration
-    )]
-    pub node_boot_time: Duration,
-
-    /// Simulate this many equal groups instead of default-worker (1 node, 1–6) and pool-b (0 nodes, 0–10)
-    #[arg(long, env = "MAGNUM_AUTOSCALER_GROUPS", value_name = "NUMBER")]
-    pub groups: Option<usize>,
-
-    /// Nodes in each of the simulated --groups
-    #[arg(long, env = "MAGNUM_AUTOSCALER_NODES_PER_GROUP", value_name = "NUMBER", requires = "groups")]
-    pub nodes_per_group: Option<u32>,
-}
-
-#[cfg(feature = "simulator")]
-/// The options of `demo`.
-#[derive(Debug, Args)]
-pub struct DemoArguments {
-    /// How long a simulated node takes to boot, like 2s
-    #[arg(
-        long,
-        env = "MAGNUM_AUTOSCALER_NODE_BOOT_TIME",
-        default_value = "2s",
-        value_name = "DURATION",
-        value_parser = humantime::parse_duration
-    )]
-    pub node_boot_time: Duration,
-
-    /// How long all of it may take
-    #[arg(
-        long,
-        env = "MAGNUM_AUTOSCALER_TIME_LIMIT",
-        default_value = "60s",
-        value_name = "DURATION",
-        value_parser = parse_positive_duration
-    )]
-    pub time_limit: Duration,
-
-    /// Show the service's log as well, on standard error: error, warn, info, debug, trace or a filter
-    #[arg(long, env = "MAGNUM_AUTOSCALER_LOG_LEVEL", value_name = "LEVEL", value_parser = parse_log_level)]
-    pub log_level: Option<String>,
-}
-
-#[cfg(feature = "simulator")]
-/// The options of [`SimulatorArguments`], which mean nothing to `serve` without `--simulate`.
-const SIMULATOR_OPTIONS: [&str; 5] = ["profile", "latency", "node_boot_time", "groups", "nodes_per_group"];
-
 impl Arguments {
     /// Parses the command line of the process; prints help, version or what is wrong, and exits, where that is
     /// due.
@@ -444,23 +322,8 @@ impl Arguments {
     }
 }
 
-fn parse_address(text: &str) -> Result<SocketAddr, String> {
-    if let Some(port) = text.strip_prefix(':') {
-        let port = port.parse().map_err(|error| format!("{port:?} is not a port number: {error}"))?;
-        return Ok(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)));
-    }
-    let text =
-        text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
-    text.parse().map_err(|_| "expected IP:PORT, like 127.0.0.1:8086, [::]:8086 or :8086".to_owned())
-}
-
 fn parse_label_key(text: &str) -> Result<String, String> {
     check_key(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
-}
-
-fn parse_positive_duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if duration.is_zero() { Err("must be longer than 0".to_owned()) } else { Ok(duration) }
 }
 
 fn parse_coalesce_window(text: &str) -> Result<Duration, String> {
@@ -469,10 +332,6 @@ fn parse_coalesce_window(text: &str) -> Result<Duration, String> {
         return Err(format!("must not be longer than {} s", MAX_COALESCE_WINDOW.as_secs()));
     }
     Ok(window)
-}
-
-fn parse_log_level(text: &str) -> Result<String, String> {
-    logs::filter(Some(text)).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The commands; the only module that uses all others.
 //!
 //! - [`arguments`]: the command line
+//! - [`driver_arguments`], [`log_arguments`], `simulator_arguments`: parts of it
 //! - [`serve`]: the service, wired together
 //! - `simulate`: the simulator, alone or under the service (feature `simulator`)
 //! - `demo`: the simulator, the service and a story played on them (feature `simulator`)
@@ -11,6 +12,7 @@
 //! - [`error`]: why a command ended, and its exit code
 //! - [`terminal`]: what is written to the terminal besides the log
 
+mod argument_values;
 pub mod arguments;
 pub mod connect;
 #[cfg(feature = "simulator")]
@@ -19,10 +21,13 @@ pub mod driver_arguments;
 pub mod error;
 pub mod first_reading;
 pub mod kubernetes;
+pub mod log_arguments;
 pub mod serve;
 pub mod signals;
 #[cfg(feature = "simulator")]
 pub mod simulate;
+#[cfg(feature = "simulator")]
+pub mod simulator_arguments;
 pub mod terminal;
 
 use std::{process::ExitCode, thread, time::Duration};
@@ -30,8 +35,9 @@ use std::{process::ExitCode, thread, time::Duration};
 use tokio::runtime::{Builder, Runtime};
 
 use self::{
-    arguments::{Arguments, Command, LogArguments},
+    arguments::{Arguments, Command},
     error::StartError,
+    log_arguments::LogArguments,
 };
 use crate::telemetry::{logs, standard_error};
 

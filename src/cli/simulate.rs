@@ -5,10 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tracing::info;
 
 use super::{
-    arguments::{ServeArguments, SimulateArguments, SimulatorArguments},
+    arguments::ServeArguments,
     connect::OwnCloud,
     error::StartError,
     signals::StopSignals,
+    simulator_arguments::{SimulateArguments, SimulatorArguments},
     terminal,
 };
 use crate::simulator::{RunningSimulator, Simulator, SimulatorOptions};

@@ -26,6 +26,7 @@ mod precedence;
 mod resolve;
 pub mod settings;
 pub mod settings_file;
+mod unknown_keys;
 pub mod warning;
 mod yaml;
 

@@ -11,8 +11,9 @@ use thiserror::Error;
 
 use super::{
     instance::{InstanceId, InstanceState},
-    machine_id::{MachineId, has_foreign_scheme, is_of_openstack},
+    machine_id::MachineId,
     nodes::{NodeIndex, NodeObject},
+    provider_id::{has_foreign_scheme, is_of_openstack},
     quote::named,
     request::{NodeReference, RequestError},
     snapshot::{GroupView, Snapshot},

@@ -19,7 +19,7 @@ pub mod stage;
 pub mod story;
 
 use self::{error::DemoError, screen::Screen, stage::Stage, story::Story};
-use super::{arguments::DemoArguments, error::StartError, signals::StopSignals};
+use super::{error::StartError, signals::StopSignals, simulator_arguments::DemoArguments};
 
 /// Plays the story to its end.
 ///

@@ -14,9 +14,9 @@ use super::{
 };
 use crate::{
     cli::{
-        arguments::SimulatorArguments,
         error::StartError,
         simulate::{StartedSimulator, start_simulator},
+        simulator_arguments::SimulatorArguments,
     },
     config::{self, CloudChoice, CloudConfig, node_groups::GroupSelection},
     engine::{Engine, EngineOptions, Subscriber},

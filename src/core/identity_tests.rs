@@ -7,7 +7,7 @@ use crate::core::{
     instance::Instance, member::MemberKey, node_group::NodeGroupUuid, nodes::UNINITIALIZED_TAINT, sample,
 };
 
-#[path = "identity_properties.rs"]
+#[path = "identity_properties_tests.rs"]
 mod properties;
 
 /// Members of each of the two groups.

@@ -6,7 +6,11 @@
 
 use std::time::Duration;
 
-use super::{cloud::Reading, member::MemberKey, status::Progress};
+use super::{
+    cloud::Reading,
+    member::{Member, MemberKey},
+    status::Progress,
+};
 
 /// How long a group must have shown no change before it counts as settled although something is still marked as
 /// in progress.
@@ -71,14 +75,24 @@ pub fn settled(
     unchanged_for: Duration,
     timeouts: &SettleTimeouts,
 ) -> bool {
-    let mut moving = reading.members.iter().filter(|member| member.status.in_progress()).peekable();
+    let nothing_moves = moving(reading).next().is_none();
     if reading.group.status.failed() {
-        return moving.peek().is_none() || unchanged_for >= timeouts.after_failure;
+        return nothing_moves || unchanged_for >= timeouts.after_failure;
     }
-    if reading.group.status.progress == Progress::Complete && moving.peek().is_none() {
+    if reading.group.status.progress == Progress::Complete && nothing_moves {
         return true;
     }
-    let only_named =
-        moving.peek().is_some() && moving.all(|member| member.counted && named.contains(&member.key));
+    let only_named = only_named_move(reading, named);
     unchanged_for >= if only_named { timeouts.hanging_removal } else { timeouts.in_progress }
+}
+
+/// Whether members are being changed, and all of them are `named` and not being removed yet.
+#[must_use]
+pub fn only_named_move(reading: &Reading, named: &[MemberKey]) -> bool {
+    let mut moving = moving(reading).peekable();
+    moving.peek().is_some() && moving.all(|member| member.counted && named.contains(&member.key))
+}
+
+fn moving(reading: &Reading) -> impl Iterator<Item = &Member> {
+    reading.members.iter().filter(|member| member.status.in_progress())
 }

@@ -273,22 +273,28 @@ fn group_record(number: GroupNumber, group: &Group, stack: &Stack) -> GroupRecor
         reason: member.shown.reason.clone(),
     });
     GroupRecord {
-        uuid: group.uuid.to_string(),
-        name: group.name.clone(),
-        node_count: group.node_count,
-        status: group.state.status(),
-        status_reason: group.state.reason.clone(),
-        min: group.min,
-        max: group.max,
         number_of_minions: stack.number_of_minions,
         minions_to_remove: stack.minions_to_remove.clone(),
         stack_name: stack.name.clone(),
         stack_status: stack.state.status(),
         members: if number == MASTER { Vec::new() } else { members.collect() },
+        ..magnum_record(group)
     }
 }
 
 fn deployment_record(group: &Group, deployment: &MachineDeployment) -> GroupRecord {
+    GroupRecord {
+        number_of_minions: deployment.replicas,
+        stack_name: deployment.machine_set.clone(),
+        stack_status: if deployment.observed && deployment.running { "Running" } else { "Scaling" }
+            .to_owned(),
+        members: deployment.machines.values().map(machine_record).collect(),
+        ..magnum_record(group)
+    }
+}
+
+/// What Magnum has of a group, whatever its driver.
+fn magnum_record(group: &Group) -> GroupRecord {
     GroupRecord {
         uuid: group.uuid.to_string(),
         name: group.name.clone(),
@@ -297,12 +303,7 @@ fn deployment_record(group: &Group, deployment: &MachineDeployment) -> GroupReco
         status_reason: group.state.reason.clone(),
         min: group.min,
         max: group.max,
-        number_of_minions: deployment.replicas,
-        minions_to_remove: Vec::new(),
-        stack_name: deployment.machine_set.clone(),
-        stack_status: if deployment.observed && deployment.running { "Running" } else { "Scaling" }
-            .to_owned(),
-        members: deployment.machines.values().map(machine_record).collect(),
+        ..GroupRecord::default()
     }
 }
 

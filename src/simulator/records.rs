@@ -49,7 +49,7 @@ pub struct MemberRecord {
 }
 
 /// A node group as Magnum and Heat have it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GroupRecord {
     /// Magnum's UUID.
     pub uuid: String,

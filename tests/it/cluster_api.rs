@@ -6,12 +6,15 @@ use std::{
     time::Instant,
 };
 
-use crate::openstack_fake::{Fake, answer, ok};
+use crate::{
+    openstack_fake::{Fake, answer, ok},
+    scripted_cluster::{ScriptedCluster, answer_by},
+};
 use cluster_autoscaler_provider_magnum::{
     config::node_groups::GroupSelection,
     core::{
         capabilities::NamedRemoval,
-        cloud::{Cloud as _, CloudError, Observation, Reading},
+        cloud::{Cloud as _, CloudError, Reading},
         instance::InstanceId,
         machine_id::PlaceholderId,
         member::MemberKey,
@@ -48,11 +51,7 @@ struct World {
     servers: BTreeMap<u32, Value>,
 }
 
-struct Scene {
-    fake: Fake,
-    world: Arc<Mutex<World>>,
-    cluster: MagnumCluster,
-}
+type Scene = ScriptedCluster<World>;
 
 impl Scene {
     fn new(stack_id: &'static str, options: DriverOptions) -> Self {
@@ -63,8 +62,7 @@ impl Scene {
             servers: (1..=3).map(|number| (number, json!({}))).collect(),
         }));
         let on = |what: &str, respond: Box<dyn Fn(&World) -> Value + Send + Sync>| {
-            let world = Arc::clone(&world);
-            fake.on(what, move |_| ok(respond(&world.lock().unwrap())));
+            answer_by(&fake, &world, what, respond);
         };
         let record = |world: &World| {
             json!({"uuid": GROUP, "name": "pool", "role": "worker", "status": world.group.0, "node_count": world.group.1,
@@ -100,23 +98,11 @@ impl Scene {
         fake.on(RESIZE, |_| answer(202, json!({"uuid": "c1"})));
         let cluster = MagnumCluster::new(fake.session(), "k8s".to_owned(), GroupSelection::All)
             .with_driver_options(options);
-        Self { fake, world, cluster }
+        Self { fake, world, cluster, group: group() }
     }
 
     fn cluster_api() -> Self {
         Self::new("kube-x7k2p", DriverOptions::default())
-    }
-
-    fn change(&self, change: impl FnOnce(&mut World)) {
-        change(&mut self.world.lock().unwrap());
-    }
-
-    async fn observe(&self, previous: Option<&Observation>) -> Observation {
-        self.cluster.observe(previous).await.unwrap()
-    }
-
-    async fn read(&self) -> Reading {
-        self.cluster.read_group(group()).await.unwrap()
     }
 
     fn resizes(&self) -> Vec<Value> {

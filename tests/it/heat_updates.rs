@@ -7,11 +7,14 @@ use std::{
     time::Duration,
 };
 
-use crate::openstack_fake::{Fake, answer, ok};
+use crate::{
+    openstack_fake::{Fake, answer, ok},
+    scripted_cluster::{ScriptedCluster, answer_by},
+};
 use cluster_autoscaler_provider_magnum::{
     config::node_groups::GroupSelection,
     core::{
-        cloud::{Cloud as _, CloudError, Observation, Reading},
+        cloud::{Cloud as _, CloudError},
         member::MemberKey,
         node_group::{Bounds, NodeGroupUuid},
         pending::{PendingRequests, Queued, Request, Ticket},
@@ -87,11 +90,7 @@ impl World {
     }
 }
 
-struct Scene {
-    fake: Fake,
-    world: Arc<Mutex<World>>,
-    cluster: MagnumCluster,
-}
+type Scene = ScriptedCluster<World>;
 
 impl Scene {
     fn new(world: World) -> Self {
@@ -102,10 +101,7 @@ impl Scene {
         let fake = Fake::new();
         fake.magnum_version(version);
         let world = Arc::new(Mutex::new(world));
-        let on = |what: &str, respond: fn(&World) -> Value| {
-            let world = Arc::clone(&world);
-            fake.on(what, move |_| ok(respond(&world.lock().unwrap())));
-        };
+        let on = |what: &str, respond: fn(&World) -> Value| answer_by(&fake, &world, what, respond);
         for name in ["k8s", CLUSTER] {
             on(&format!("GET /magnum/v1/clusters/{name}"), World::cluster);
         }
@@ -157,19 +153,7 @@ impl Scene {
         let options = DriverOptions { resize_method, ..DriverOptions::default() };
         let cluster =
             MagnumCluster::new(fake.session(), "k8s".to_owned(), selection).with_driver_options(options);
-        Self { fake, world, cluster }
-    }
-
-    fn change(&self, change: impl FnOnce(&mut World)) {
-        change(&mut self.world.lock().unwrap());
-    }
-
-    async fn observe(&self, previous: Option<&Observation>) -> Observation {
-        self.cluster.observe(previous).await.unwrap()
-    }
-
-    async fn read(&self) -> Reading {
-        self.cluster.read_group(group()).await.unwrap()
+        Self { fake, world, cluster, group: group() }
     }
 
     /// The requests that change something, since this was last asked, each with its body.

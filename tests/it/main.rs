@@ -47,6 +47,7 @@ mod plan_properties;
 mod repository;
 mod router_transport;
 mod scenarios;
+mod scripted_cluster;
 mod simulated;
 mod simulator;
 mod snapshot_views;

@@ -14,7 +14,7 @@ use crate::core::{
     member::Member,
     pending::Request,
     resize::InFlightResize,
-    settle::settled,
+    settle::{only_named_move, settled},
     verify::{Effect, Verdict},
 };
 
@@ -134,9 +134,6 @@ impl Lifecycle {
                 None
             }
         });
-        let mut is_moving = reading.members.iter().filter(|member| member.status.in_progress()).peekable();
-        let moving_are_named =
-            is_moving.peek().is_some() && is_moving.all(|member| named.contains(&member.key));
         self.tell(DecisionKind::Ended(Box::new(Ended {
             verdict: effect.verdict(),
             asked: flight.resize.count,
@@ -150,7 +147,7 @@ impl Lifecycle {
             shortage: effect.shortage,
             magnum_count: reading.group.node_count,
             moving: moving(reading),
-            moving_are_named,
+            moving_are_named: only_named_move(reading, &named),
         })));
     }
 }

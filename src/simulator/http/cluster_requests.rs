@@ -14,7 +14,7 @@ use super::{
     Refusal, Site,
     answer::json_answer,
     json_patch, magnum_bodies,
-    magnum_common::{MinorVersion, bad_request, require_cluster},
+    magnum_common::{self, MinorVersion, bad_request},
 };
 
 /// What no patch may touch.
@@ -48,42 +48,34 @@ pub(super) async fn update(
     Path(cluster): Path<String>,
     body: Bytes,
 ) -> Response {
-    let operations = match json_patch::parse(&body, &INTERNAL) {
-        Ok(operations) => operations,
-        Err(detail) => return bad_request(&detail),
-    };
-    site.simulator
-        .change(|inner| {
-            let world = &mut inner.world;
-            require_cluster(world, &cluster)?;
-            let least = world.options.profile.least_size();
-            let before = magnum_bodies::cluster(world, version, &site.base);
-            let before = before.as_object().cloned().unwrap_or_default();
-            let refuse = |detail: String| -> Refusal { Box::new(bad_request(&detail)) };
-            let mut after = before.clone();
-            json_patch::apply(&operations, &mut after).map_err(refuse)?;
-            let node_count = json_patch::count(&after, "node_count", least).map_err(refuse)?;
-            let unchangeable: Vec<&str> = after
-                .iter()
-                .filter(|(field, value)| before.get(*field) != Some(value))
-                .map(|(field, _)| field.as_str())
-                .filter(|field| !CHANGEABLE.contains(field))
-                .collect();
-            if !unchangeable.is_empty() {
-                let fields = unchangeable.join(", ");
-                return Err(refuse(format!("cannot change cluster property(ies) {fields}.")));
+    magnum_common::patch(&site, &cluster, &body, &INTERNAL, |inner, operations| {
+        let world = &mut inner.world;
+        let least = world.options.profile.least_size();
+        let before = magnum_bodies::cluster(world, version, &site.base);
+        let before = before.as_object().cloned().unwrap_or_default();
+        let refuse = |detail: String| -> Refusal { Box::new(bad_request(&detail)) };
+        let mut after = before.clone();
+        json_patch::apply(operations, &mut after).map_err(refuse)?;
+        let node_count = json_patch::count(&after, "node_count", least).map_err(refuse)?;
+        let unchangeable: Vec<&str> = after
+            .iter()
+            .filter(|(field, value)| before.get(*field) != Some(value))
+            .map(|(field, _)| field.as_str())
+            .filter(|field| !CHANGEABLE.contains(field))
+            .collect();
+        if !unchangeable.is_empty() {
+            let fields = unchangeable.join(", ");
+            return Err(refuse(format!("cannot change cluster property(ies) {fields}.")));
+        }
+        // The cluster's own count is that of all groups; the patch means the default one's.
+        if operations.iter().any(|operation| operation.is_of("node_count")) {
+            let node_count = node_count.unwrap_or(1);
+            if node_count == 0 && version < MinorVersion(10) {
+                let detail = "Resizing a nodegroup to zero is not supported in the provided microversion.";
+                return Err(refuse(detail.to_owned()));
             }
-            // The cluster's own count is that of all groups; the patch means the default one's.
-            if operations.iter().any(|operation| operation.is_of("node_count")) {
-                let node_count = node_count.unwrap_or(1);
-                if node_count == 0 && version < MinorVersion(10) {
-                    let detail =
-                        "Resizing a nodegroup to zero is not supported in the provided microversion.";
-                    return Err(refuse(detail.to_owned()));
-                }
-                inner.update_cluster(node_count);
-            }
-            Ok(json_answer(StatusCode::ACCEPTED, &json!({"uuid": inner.world.cluster.uuid})))
-        })
-        .unwrap_or_else(|refusal: Refusal| *refusal)
+            inner.update_cluster(node_count);
+        }
+        Ok(json_answer(StatusCode::ACCEPTED, &json!({"uuid": inner.world.cluster.uuid})))
+    })
 }

@@ -16,7 +16,7 @@ use super::{
     answer::{json_answer, magnum_error, magnum_server_error},
     json_patch,
     magnum_bodies::{self, cluster_labels},
-    magnum_common::{MinorVersion, bad_request, no_group, require_cluster},
+    magnum_common::{self, MinorVersion, bad_request, no_group, require_cluster},
     wsme,
 };
 use crate::simulator::{
@@ -217,27 +217,20 @@ pub(super) async fn update(
     if let Err(refusal) = version.require(9, "patch") {
         return *refusal;
     }
-    let operations = match json_patch::parse(&body, &INTERNAL) {
-        Ok(operations) => operations,
-        Err(detail) => return bad_request(&detail),
-    };
-    site.simulator
-        .change(|inner| {
-            let world = &mut inner.world;
-            require_cluster(world, &cluster)?;
-            let Some((number, group)) = world.find_group(&nodegroup) else {
-                return Err(Box::new(no_group(&nodegroup)));
-            };
-            let mut changed = group.clone();
-            patch_bounds(&mut changed, &operations, world.options.profile.least_size())
-                .map_err(|detail| Box::new(bad_request(&detail)))?;
-            check_counts(&changed.name, changed.node_count, changed.min, changed.max)?;
-            let order = Order::SetBounds { min: changed.min, max: changed.max };
-            world.cast(Cast { group: number, order, refused: false }, Duration::ZERO);
-            let answer = magnum_bodies::group(world, version, number, &changed, &site.base);
-            Ok(json_answer(StatusCode::ACCEPTED, &answer))
-        })
-        .unwrap_or_else(|refusal: Refusal| *refusal)
+    magnum_common::patch(&site, &cluster, &body, &INTERNAL, |inner, operations| {
+        let world = &mut inner.world;
+        let Some((number, group)) = world.find_group(&nodegroup) else {
+            return Err(Box::new(no_group(&nodegroup)));
+        };
+        let mut changed = group.clone();
+        patch_bounds(&mut changed, operations, world.options.profile.least_size())
+            .map_err(|detail| Box::new(bad_request(&detail)))?;
+        check_counts(&changed.name, changed.node_count, changed.min, changed.max)?;
+        let order = Order::SetBounds { min: changed.min, max: changed.max };
+        world.cast(Cast { group: number, order, refused: false }, Duration::ZERO);
+        let answer = magnum_bodies::group(world, version, number, &changed, &site.base);
+        Ok(json_answer(StatusCode::ACCEPTED, &answer))
+    })
 }
 
 /// Sets the bounds that a patch names; one that is removed falls back to Magnum's default.

@@ -1,13 +1,14 @@
-//! What all of Magnum's routes share: the microversion asked for, and what is not there.
+//! What all of Magnum's routes share: the microversion asked for, what is not there, and how a patch begins.
 
 use axum::{body::Bytes, response::Response};
 use http::StatusCode;
 
 use super::{
-    Refusal,
+    Refusal, Site,
     answer::{magnum_error, magnum_not_acceptable},
+    json_patch,
 };
-use crate::simulator::world::World;
+use crate::simulator::{handle::Inner, world::World};
 
 /// The minor version that a request asks for; the major version is always 1 (docs/openstack-behaviour.md#api-versions).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +36,26 @@ pub(super) fn require_cluster(world: &World, name_or_uuid: &str) -> Result<(), R
     }
     let detail = format!("Cluster {name_or_uuid} could not be found.");
     Err(Box::new(magnum_error(StatusCode::NOT_FOUND, &detail)))
+}
+
+/// Answers a `PATCH` of something of this cluster, of which no patch may touch the attributes `internal`.
+pub(super) fn patch(
+    site: &Site,
+    cluster: &str,
+    body: &Bytes,
+    internal: &[&str],
+    change: impl FnOnce(&mut Inner, &[json_patch::Operation]) -> Result<Response, Refusal>,
+) -> Response {
+    let operations = match json_patch::parse(body, internal) {
+        Ok(operations) => operations,
+        Err(detail) => return bad_request(&detail),
+    };
+    site.simulator
+        .change(|inner| {
+            require_cluster(&inner.world, cluster)?;
+            change(inner, &operations)
+        })
+        .unwrap_or_else(|refusal: Refusal| *refusal)
 }
 
 /// 404 for a node group.

@@ -130,6 +130,18 @@ impl Scene {
         self.client.node_group_nodes(request).await.map(|answer| answer.into_inner().instances)
     }
 
+    /// Deletes the instances that have an error, as cluster-autoscaler does.
+    async fn take_back_what_failed(&mut self) -> Result<(), Status> {
+        let has_failed =
+            |instance: &Instance| instance.status.as_ref().is_some_and(|status| status.error_info.is_some());
+        let failed = self.instances().await?.into_iter().filter(has_failed);
+        let node =
+            |instance: Instance| ExternalGrpcNode { provider_id: instance.id, ..ExternalGrpcNode::default() };
+        let nodes = failed.map(node).collect();
+        let request = NodeGroupDeleteNodesRequest { nodes, id: self.group.clone() };
+        self.client.node_group_delete_nodes(request).await.map(drop)
+    }
+
     /// Waits in paused time, with a Refresh every ten seconds as cluster-autoscaler's loop has it. No server goes that
     /// was not named.
     async fn until(&mut self, what: &str, holds: impl AsyncFn(&mut Self) -> bool) {
@@ -234,6 +246,19 @@ async fn quota(scene: &mut Scene) -> Result<(), Status> {
         })
         .await;
     scene.check_the_unnamed();
+    if is_told {
+        scene.take_back_what_failed().await?;
+        scene.until_size(NODES + 1).await;
+        scene.stays_at(NODES + 1).await;
+        // Queens' Magnum takes no count for a cluster that failed.
+        if scene.cloud.profile != Profile::Queens {
+            scene
+                .until("Magnum counts the nodes that there are", async |scene| {
+                    scene.simulator.group(WORKERS).is_some_and(|group| group.node_count == NODES + 1)
+                })
+                .await;
+        }
+    }
     Ok(())
 }
 

@@ -61,11 +61,11 @@ impl Look for HeatLook {
         }
         confirm_losses(&shared.nova, &mut members, &known).await;
         let servers = servers.map(|servers| servers.of_stack(stack));
+        let version = shared.magnum.microversion().await?;
         let progress = match &state {
-            Some(state) => Some(progress(&shared, state, detail, &members, servers.as_ref())?),
+            Some(state) => Some(progress(&shared, version, state, detail, &members, servers.as_ref())?),
             None => None,
         };
-        let version = shared.magnum.microversion().await?;
         let summary = format!(
             "Magnum API {version}, driver {}, {}{}{}",
             DriverKind::Heat.name(),
@@ -97,6 +97,7 @@ fn obstacle_to_increase(detail: &NodeGroupRecord, version: Microversion) -> Opti
 /// How far the group is, by Magnum's record and the stack's, which Magnum does not follow.
 fn progress(
     shared: &Shared,
+    version: Microversion,
     state: &StackState,
     detail: &NodeGroupRecord,
     members: &[Member],
@@ -104,7 +105,15 @@ fn progress(
 ) -> Result<Progress, CloudError> {
     let request = Request::of(&state.parameters).ok_or_else(|| foreign_template(&detail.name))?;
     let ours = shared.updates.is_ours(detail.uuid, request.count);
-    let evidence = Evidence { stack: state, request: &request, magnum: detail, members, servers, ours };
+    let evidence = Evidence {
+        stack: state,
+        request: &request,
+        magnum: detail,
+        members,
+        servers,
+        magnum_has_resize: version.has_resize(),
+        ours,
+    };
     let standing = evidence.standing();
     let (id, magnum) = (detail.uuid.wire_id(&detail.name), detail.node_count.unwrap_or_default());
     if shared.updates.note(detail.uuid, standing, request.count) {

@@ -107,6 +107,8 @@ pub(super) struct Evidence<'a> {
     pub(super) magnum: &'a NodeGroupRecord,
     pub(super) members: &'a [Member],
     pub(super) servers: Option<&'a BTreeMap<MachineId, MemberKey>>,
+    /// Whether the second step is Magnum's resize. A change of the cluster is the other way.
+    pub(super) magnum_has_resize: bool,
     /// Whether this process asked Heat for this very count.
     pub(super) ours: bool,
 }
@@ -121,8 +123,10 @@ impl Evidence<'_> {
         if self.stack.status.in_progress() {
             return Standing::HeatWorks;
         }
-        // Magnum does nothing for a cluster in any other status.
-        if status.progress != Progress::Complete || !self.is_as_asked() {
+        // Of a cluster that failed Magnum takes a resize and no other change, and it does not look whether Heat has mended it.
+        let takes_count = status.progress == Progress::Complete
+            || (self.magnum_has_resize && status.failed() && status.allows_resize());
+        if !takes_count || !self.is_as_asked() {
             return Standing::Differs;
         }
         if self.ours || self.looks_like_a_removal() {
@@ -208,6 +212,7 @@ mod tests {
         heat: (&'static str, u32, &'static str),
         heat_at: &'static str,
         magnum: (&'static str, u32),
+        magnum_has_resize: bool,
         ours: bool,
     }
 
@@ -220,6 +225,7 @@ mod tests {
                 heat: ("UPDATE_COMPLETE", 3, "2"),
                 heat_at: "2026-11-22T07:28:33Z",
                 magnum: ("UPDATE_COMPLETE", 4),
+                magnum_has_resize: true,
                 ours: false,
             }
         }
@@ -247,6 +253,7 @@ mod tests {
                 magnum: &magnum,
                 members: &members,
                 servers: servers.as_ref(),
+                magnum_has_resize: self.magnum_has_resize,
                 ours: self.ours,
             }
             .standing()
@@ -265,6 +272,8 @@ mod tests {
             Case { heat: ("UPDATE_IN_PROGRESS", 3, "2"), ..Case::new() }.standing(),
             Standing::HeatWorks
         );
+        // Magnum never hears that Heat has mended what failed before.
+        assert_eq!(Case { magnum: ("UPDATE_FAILED", 4), ..Case::new() }.standing(), Standing::Unfinished(3));
         let ours = Case { heat: ("UPDATE_COMPLETE", 3, ""), ours: true, ..Case::new() };
         assert_eq!(ours.standing(), Standing::Unfinished(3));
     }
@@ -276,7 +285,10 @@ mod tests {
             ("more are missing than were named", Case { magnum: ("UPDATE_COMPLETE", 5), ..Case::new() }),
             ("Magnum has fewer", Case { magnum: ("UPDATE_COMPLETE", 2), ..Case::new() }),
             ("Magnum's record is newer", Case { heat_at: "2026-11-22T07:27:00", ..Case::new() }),
-            ("Magnum takes no count", Case { magnum: ("UPDATE_FAILED", 4), ..Case::new() }),
+            (
+                "Magnum takes no count",
+                Case { magnum: ("UPDATE_FAILED", 4), magnum_has_resize: false, ..Case::new() },
+            ),
             ("the named one is there", Case { heat: ("UPDATE_COMPLETE", 3, "1"), ..Case::new() }),
             ("Nova has one that Heat does not know", Case { nova: Some(vec![0, 1, 3, 4]), ..Case::new() }),
             ("Nova is silent", Case { nova: None, ours: true, ..Case::new() }),

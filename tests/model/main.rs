@@ -16,11 +16,19 @@
     reason = "a panic is how a test fails"
 )]
 
+mod action;
 mod cloud;
 mod fingerprint;
+mod happening;
+mod heat;
+mod magnum;
+mod numbers;
 mod planted;
+mod possible;
 mod promises;
+mod reading;
 mod search;
+mod service;
 mod situation;
 mod story;
 

@@ -8,7 +8,11 @@ use cluster_autoscaler_provider_magnum::core::{
     resize::{InFlightResize, Removal, Resize},
 };
 
-use crate::cloud::{Cloud, Set, Slot, machine};
+use crate::{
+    cloud::{Cloud, Slot},
+    numbers::Set,
+    reading::machine,
+};
 
 /// Whose resize it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

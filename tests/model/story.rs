@@ -3,9 +3,10 @@
 use cluster_autoscaler_provider_magnum::core::{lifecycle::Work, pending::Ticket, request::RequestError};
 
 use crate::{
+    action::Action,
     cloud::{Cast, Slot, Stage, Witness},
     promises::{Author, Wish},
-    situation::{Action, Situation},
+    situation::Situation,
 };
 
 /// What happens, before it does.

@@ -150,6 +150,8 @@ pub struct Lifecycle {
     contradiction: Option<(Contradiction, Instant)>,
     /// When members were last found missing that nobody named.
     shrunk_at: Option<Instant>,
+    /// When members were last found back that had gone.
+    returned_at: Option<Instant>,
     history: History,
     effects: Vec<Effect>,
 }
@@ -173,6 +175,7 @@ impl Lifecycle {
             repeated: false,
             contradiction: None,
             shrunk_at: None,
+            returned_at: None,
             history: History::default(),
             effects: Vec::new(),
         }

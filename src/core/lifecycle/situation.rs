@@ -30,6 +30,7 @@ impl Lifecycle {
             repeated,
             contradiction,
             shrunk_at,
+            returned_at,
             // It only tells.
             history: _,
             effects: _,
@@ -47,7 +48,9 @@ impl Lifecycle {
             .as_ref()
             .map(|(what, since)| (what, age(*since, now, timeouts.in_progress)))
             .hash(hasher);
-        shrunk_at.map(|at| age(at, now, timeouts.stale_read_guard)).hash(hasher);
+        for at in [shrunk_at, returned_at] {
+            at.map(|at| age(at, now, timeouts.stale_read_guard)).hash(hasher);
+        }
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) enum Action {
     SyncLate,
     /// A fault: one of the services answers as it did before the update.
     Lag(Witness),
+    /// All of them do.
+    AllLag,
     LagEnds,
     /// A fault.
     ConductorStops,
@@ -56,6 +58,8 @@ pub(crate) enum Action {
     OperatorGrows,
     /// A fault: or for one less, and names none.
     OperatorShrinks,
+    /// Somebody deletes a server in Nova.
+    ServerDeleted(u8),
 }
 
 impl Action {
@@ -91,8 +95,10 @@ impl Action {
             | Self::Make
             | Self::UpdateEnds
             | Self::Sync
+            | Self::AllLag
             | Self::LagEnds
-            | Self::ConductorReturns => false,
+            | Self::ConductorReturns
+            | Self::ServerDeleted(_) => false,
         }
     }
 }

@@ -81,6 +81,16 @@ pub(crate) enum Witness {
     Nova,
 }
 
+/// Who answers as before the last update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Lag {
+    One(Witness),
+    /// All three, for so many turns.
+    All {
+        turns: u8,
+    },
+}
+
 /// A resize that the conductor has not carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Cast {
@@ -114,6 +124,9 @@ pub(crate) struct Update {
 /// Longest way of an update to `kube_minions`, in turns: shorter than the time after which a resize counts as lost.
 pub(crate) const MAX_WALK: u8 = 2;
 
+/// For so many turns all services may give old answers at once, and nothing comes of it.
+pub(crate) const MAX_OLD: u8 = 2;
+
 /// The sizes that the group may have.
 pub(crate) const BOUNDS: Bounds = Bounds { min: 0, max: 5 };
 
@@ -123,7 +136,7 @@ pub(crate) struct Cloud {
     pub(crate) told: Witnesses,
     /// What they told before the last update; a lagging one tells it still.
     pub(crate) before: Option<Arc<Witnesses>>,
-    pub(crate) lagging: Option<Witness>,
+    pub(crate) lagging: Option<Lag>,
     pub(crate) update: Update,
     /// Indices that are never used again.
     pub(crate) skipped: Set,
@@ -169,14 +182,20 @@ impl Cloud {
         }
     }
 
+    /// Whether all services have been giving old answers for too long.
+    pub(crate) fn is_old_for_long(&self) -> bool {
+        self.lagging == Some(Lag::All { turns: MAX_OLD })
+    }
+
     /// What a reader is told now.
     pub(crate) fn shown(&self) -> Witnesses {
         let mut shown = self.told.clone();
         if let (Some(before), Some(lagging)) = (&self.before, self.lagging) {
             match lagging {
-                Witness::Heat => shown.heat = before.heat.clone(),
-                Witness::Magnum => shown.magnum = before.magnum,
-                Witness::Nova => shown.nova = before.nova,
+                Lag::One(Witness::Heat) => shown.heat = before.heat.clone(),
+                Lag::One(Witness::Magnum) => shown.magnum = before.magnum,
+                Lag::One(Witness::Nova) => shown.nova = before.nova,
+                Lag::All { .. } => shown = Witnesses::clone(before),
             }
         }
         shown

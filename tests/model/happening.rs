@@ -4,11 +4,11 @@ use cluster_autoscaler_provider_magnum::core::lifecycle::{Event, Work};
 
 use crate::{
     action::Action,
-    cloud::{BOUNDS, Cast, MAX_WALK, Stage, State},
+    cloud::{BOUNDS, Cast, Lag, MAX_OLD, MAX_WALK, Stage, State},
     numbers::Set,
     promises::{Author, Exception},
     reading::Readings,
-    service::LONG,
+    service::{LONG, TURN},
     situation::{Outcome, Scope, Situation},
     story,
 };
@@ -23,7 +23,7 @@ impl Situation {
         outcome: &mut Outcome,
     ) {
         outcome.tell(|| story::of(action, self));
-        self.faults -= u8::from(action.is_fault());
+        self.left.faults -= u8::from(action.is_fault());
         match action {
             Action::Ask(wish) => self.ask(wish, scope, outcome),
             Action::CallerOutOfTime | Action::CallerGone => self.caller(action, outcome),
@@ -59,8 +59,13 @@ impl Situation {
                     magnum.updated += 1;
                 }
             }
-            Action::Lag(witness) => self.cloud.lagging = Some(witness),
-            Action::LagEnds => self.cloud.lagging = None,
+            Action::Lag(witness) => self.cloud.lagging = Some(Lag::One(witness)),
+            Action::AllLag => {
+                self.left.old_answers -= 1;
+                self.cloud.lagging = Some(Lag::All { turns: 0 });
+                self.hide();
+            }
+            Action::LagEnds => (self.cloud.lagging, self.promises.hidden) = (None, None),
             Action::ConductorStops => self.cloud.conductor_stopped = true,
             Action::ConductorReturns => {
                 self.cloud.conductor_stopped = false;
@@ -69,19 +74,28 @@ impl Situation {
             Action::Restart => self.restart(),
             Action::OperatorGrows => self.operate(1),
             Action::OperatorShrinks => self.operate(-1),
+            Action::ServerDeleted(server) => {
+                self.left.deletions -= 1;
+                self.cloud.told.nova.remove(server);
+            }
         }
     }
 
     fn pass_time(&mut self, outcome: &mut Outcome) {
-        self.now += match self.machine.work() {
+        let time = match self.machine.work() {
             Work::WakeAt(at) => at.saturating_duration_since(self.now),
             _ => LONG,
         };
+        self.now += time;
         for cast in &mut self.cloud.casts {
             cast.is_due = true;
         }
         if let Some(turns) = &mut self.cloud.update.walking {
             *turns = (*turns + 1).min(MAX_WALK);
+        }
+        if let Some(Lag::All { turns }) = &mut self.cloud.lagging {
+            let passed = time.as_secs() / TURN.as_secs();
+            *turns = turns.saturating_add(u8::try_from(passed).unwrap_or(u8::MAX)).min(MAX_OLD);
         }
         if self.machine.work() != Work::Nothing {
             self.feed(Event::Tick, outcome);
@@ -99,8 +113,17 @@ impl Situation {
         for cast in &mut self.cloud.casts {
             cast.excuse = cast.excuse.or(Exception::between(author, cast.author));
         }
+        self.hide();
         self.promises.is_disturbed |= author != Author::Own;
         self.promises.basis = self.promises.basis.or(Exception::between(author, Author::Own));
+    }
+
+    /// What all services hide together is known only to who did it.
+    pub(crate) fn hide(&mut self) {
+        let is_hidden = matches!(self.cloud.lagging, Some(Lag::All { .. }));
+        if is_hidden && self.cloud.update.author != Author::Own {
+            self.promises.hidden = Some(Exception::OldAnswers);
+        }
     }
 
     fn reach(&mut self, outcome: &mut Outcome) {
@@ -116,7 +139,7 @@ impl Situation {
     }
 
     fn operate(&mut self, delta: i8) {
-        self.operators -= 1;
+        self.left.operators -= 1;
         let counted = self.cloud.told.heat.members.iter().filter(|slot| slot.counts()).count();
         let count = u8::try_from(counted).unwrap().saturating_add_signed(delta);
         self.cloud.casts.push(Cast {

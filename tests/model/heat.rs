@@ -13,6 +13,7 @@ impl Cloud {
     pub(crate) fn reach(&mut self) -> Gone {
         self.update.walking = None;
         self.late_sync = None;
+        let nova = self.told.nova;
         let listing = &mut self.told.heat;
         listing.updating = true;
         for index in self.update.remove.iter() {
@@ -33,8 +34,11 @@ impl Cloud {
                     gone.members.push(*slot);
                     slot.stage = Stage::Leaving;
                 }
-                // So is a creation.
-                Stage::Failed => slot.stage = if slot.server.is_some() { Stage::Made } else { Stage::Known },
+                // So is a creation, with another server where the first one is not there any more.
+                Stage::Failed => {
+                    slot.server = slot.server.filter(|server| nova.contains(*server));
+                    slot.stage = if slot.server.is_some() { Stage::Made } else { Stage::Known };
+                }
                 Stage::Known | Stage::Made | Stage::Complete => {}
             }
         }
@@ -81,6 +85,9 @@ impl Cloud {
                 self.indices.push(slot.index);
                 self.told.nova.insert(server);
                 *slot = Slot { server: Some(server), stage: Stage::Made, ..*slot };
+            }
+            _ if slot.server.is_some_and(|server| !self.told.nova.contains(server)) => {
+                return self.fail(&[Stage::Known, Stage::Made], Stage::Failed);
             }
             _ => slot.stage = Stage::Complete,
         }

@@ -27,7 +27,7 @@ impl Situation {
     }
 
     fn calls(&self, actions: &mut Vec<Action>) {
-        if self.requests > 0 && self.read.is_some() {
+        if self.left.requests > 0 && self.read.is_some() {
             let delete =
                 |servers| Action::Ask(Wish::Delete { servers: Set(servers), members: Set::default() });
             actions.extend([
@@ -40,7 +40,7 @@ impl Situation {
             ]);
             actions.extend(self.newest().map(Action::Ask));
         }
-        if self.faults > 0 && self.promises.calls.iter().any(|call| call.fate == Fate::Waiting) {
+        if self.left.faults > 0 && self.promises.calls.iter().any(|call| call.fate == Fate::Waiting) {
             actions.extend([Action::CallerOutOfTime, Action::CallerGone]);
         }
     }
@@ -59,7 +59,7 @@ impl Situation {
     }
 
     fn work(&self, actions: &mut Vec<Action>) {
-        let has_faults = self.faults > 0;
+        let has_faults = self.left.faults > 0;
         match self.machine.work() {
             Work::Read => {
                 actions.push(Action::Read);
@@ -98,7 +98,7 @@ impl Situation {
 
     fn magnum(&self, actions: &mut Vec<Action>) {
         let Cloud { told, before, lagging, update, late_sync, casts, conductor_stopped, .. } = &self.cloud;
-        let has_faults = self.faults > 0;
+        let has_faults = self.left.faults > 0;
         if !casts.is_empty() && !conductor_stopped {
             actions.push(Action::Conduct);
             if has_faults {
@@ -126,11 +126,14 @@ impl Situation {
         } else if has_faults && before.is_some() {
             actions.extend([Witness::Heat, Witness::Magnum, Witness::Nova].map(Action::Lag));
         }
+        if self.left.old_answers > 0 && lagging.is_none() && before.is_some() {
+            actions.push(Action::AllLag);
+        }
     }
 
     fn heat(&self, actions: &mut Vec<Action>) {
         let Cloud { update, .. } = &self.cloud;
-        let has_faults = self.faults > 0;
+        let has_faults = self.left.faults > 0;
         let is_leaving = self.cloud.first(&[Stage::Leaving]).is_some();
         let is_made = self.cloud.first(&[Stage::Known, Stage::Made]).is_some();
         let is_running = update.state == State::InProgress && update.walking.is_none();
@@ -160,11 +163,14 @@ impl Situation {
     }
 
     fn people(&self, actions: &mut Vec<Action>) {
-        if self.faults > 0 {
+        if self.left.faults > 0 {
             actions.push(Action::Restart);
-            if self.operators > 0 {
+            if self.left.operators > 0 {
                 actions.extend([Action::OperatorGrows, Action::OperatorShrinks]);
             }
+        }
+        if self.left.deletions > 0 {
+            actions.extend(self.cloud.told.nova.iter().map(Action::ServerDeleted));
         }
     }
 

@@ -22,7 +22,7 @@ use crate::{
     cloud::{BOUNDS, Cast},
     numbers::Set,
     planted,
-    promises::{Author, Call, Fate, Wish},
+    promises::{Author, Call, Exception, Fate, Wish},
     reading::{Readings, machine},
     situation::{Outcome, Scope, Situation},
     story,
@@ -32,7 +32,7 @@ use crate::{
 pub(crate) const STRANGER: u8 = 99;
 
 /// The unit of all times of the model.
-const TURN: Duration = Duration::from_secs(1);
+pub(crate) const TURN: Duration = Duration::from_secs(1);
 
 /// Longer than anything that is remembered for less than a day.
 pub(crate) const LONG: Duration = Duration::from_secs(3600);
@@ -58,7 +58,7 @@ pub(crate) fn timing() -> Timing {
 
 impl Situation {
     pub(crate) fn ask(&mut self, wish: Wish, scope: Scope, outcome: &mut Outcome) {
-        self.requests -= 1;
+        self.left.requests -= 1;
         let group = sample::group().uuid;
         let ask = match wish {
             Wish::Increase => Ask::Increase(1),
@@ -110,7 +110,11 @@ impl Situation {
             reading = planted::instead_of(bug, &mut self.memory, reading);
         }
         self.read = Some(Arc::clone(&reading));
-        self.promises.basis = None;
+        let members = self.cloud.shown().heat.members;
+        let shown = members.iter().filter_map(|slot| slot.server).map(Set::one);
+        let shown = shown.fold(Set::default(), Set::union);
+        let too_old = self.cloud.is_old_for_long().then_some(Exception::OldAnswers);
+        self.promises.note_reading(self.promises.hidden.or(too_old), shown);
         self.feed(Event::Read { reading: Ok(reading), begun }, outcome);
         if let (Phase::Sending(sent), Some(reading)) = (self.machine.phase(), &self.read)
             && let Err(violation) = self.promises.judge_resize(&sent.flight, reading, BOUNDS)
@@ -179,6 +183,7 @@ impl Situation {
         if self.cloud.update.author == Author::Own {
             self.cloud.update.author = Author::Before;
         }
+        self.hide();
         for call in &mut self.promises.calls {
             call.is_old = true;
             if call.fate == Fate::Waiting {

@@ -30,9 +30,7 @@ pub(crate) struct Situation {
     /// What a planted bug remembers.
     pub(crate) memory: Option<Arc<Reading>>,
     pub(crate) now: Instant,
-    pub(crate) requests: u8,
-    pub(crate) faults: u8,
-    pub(crate) operators: u8,
+    pub(crate) left: Allowance,
     pub(crate) started_with: u8,
 }
 
@@ -57,14 +55,24 @@ impl Outcome {
     }
 }
 
+/// How often what may happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Allowance {
+    pub(crate) requests: u8,
+    pub(crate) faults: u8,
+    /// How many of the faults may be a person's resize.
+    pub(crate) operators: u8,
+    /// How often, besides, somebody deletes a server in Nova.
+    pub(crate) deletions: u8,
+    /// How often, besides, all services at once answer as they did before the last update.
+    pub(crate) old_answers: u8,
+}
+
 /// What the search is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Scope {
     pub(crate) members: u8,
-    pub(crate) requests: u8,
-    pub(crate) faults: u8,
-    /// How many of them may be a person's resize.
-    pub(crate) operators: u8,
+    pub(crate) allowance: Allowance,
     pub(crate) bug: Option<Bug>,
 }
 
@@ -77,29 +85,16 @@ impl Situation {
             read: None,
             memory: None,
             now: base,
-            requests: scope.requests,
-            faults: scope.faults,
-            operators: scope.operators,
+            left: scope.allowance,
             started_with: scope.members,
         }
     }
 
     /// The same for all situations from which the same can come.
     pub(crate) fn fingerprint(&self) -> u64 {
-        let Self {
-            cloud,
-            machine,
-            promises,
-            read,
-            memory,
-            now,
-            requests,
-            faults,
-            operators,
-            started_with: _,
-        } = self;
+        let Self { cloud, machine, promises, read, memory, now, left, started_with: _ } = self;
         let mut hasher = Folding::default();
-        (cloud, promises, read, memory, requests, faults, operators).hash(&mut hasher);
+        (cloud, promises, read, memory, left).hash(&mut hasher);
         machine.hash_at(*now, &mut hasher);
         hasher.finish()
     }

@@ -1,7 +1,7 @@
 //! A provider ID of any text: what is read is the same when it is written and read again.
 #![no_main]
 
-use cluster_autoscaler_provider_magnum::core::{instance::InstanceId, machine_id::ProviderIdPrefix};
+use cluster_autoscaler_provider_magnum::core::{instance::InstanceId, provider_id::ProviderIdPrefix};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -15,7 +15,7 @@ use clap::{
 
 use super::{driver_arguments::DriverArguments, kubernetes::KubernetesArguments};
 use crate::{
-    core::{lifecycle::Timing, machine_id::ProviderIdPrefix, template::labels::check_key},
+    core::{lifecycle::Timing, provider_id::ProviderIdPrefix, template::labels::check_key},
     engine::EngineOptions,
     grpc::tls::SecurityOptions,
     telemetry::logs::{self, LogFormat},

@@ -7,8 +7,9 @@ use std::{
 
 use super::{
     instance::{Instance, InstanceId, InstanceState},
-    machine_id::{MachineId, ProviderIdPrefix},
+    machine_id::MachineId,
     node_group::NodeGroup,
+    provider_id::ProviderIdPrefix,
 };
 
 /// How long the cloud provider takes at most to give a node its provider ID, where it works.

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 
 use super::{
-    cloud::CloudError, identity::Ambiguity, instance::InstanceId, machine_id::ProviderIdError,
-    node_group::Bounds, quote::quoted, status::Status, witnesses::Contradiction,
+    ambiguity::Ambiguity, cloud::CloudError, instance::InstanceId, node_group::Bounds,
+    provider_id::ProviderIdError, quote::quoted, status::Status, witnesses::Contradiction,
 };
 
 /// A node as the wire names it.

@@ -11,9 +11,10 @@ use super::{
     cloud::Reading,
     failure::FailureKind,
     instance::{
-        DELETE_FAILED, Instance, InstanceError, InstanceErrorClass, InstanceId, InstanceState, SERVER_GONE,
+        DELETE_FAILED, Instance, InstanceError, InstanceErrorClass, InstanceId, InstanceState, PlaceholderId,
+        SERVER_GONE,
     },
-    machine_id::{MachineId, PlaceholderId},
+    machine_id::MachineId,
     member::{Member, MemberKey, ServerPresence},
     node_group::{Bounds, NodeGroupUuid},
     node_name,

@@ -8,7 +8,7 @@ use cluster_autoscaler_provider_magnum::{
         CloudConfig, ConfigError, Credentials, Environment, cloud_conf, clouds_yaml, environment, gcfg,
         settings::Settings,
     },
-    core::{instance::InstanceId, machine_id::ProviderIdPrefix},
+    core::{instance::InstanceId, provider_id::ProviderIdPrefix},
 };
 use proptest::prelude::*;
 use secrecy::ExposeSecret;

@@ -260,23 +260,14 @@ impl Scanner<'_> {
         self.skip_blanks_before_value(&mut previous);
         loop {
             match self.chars.peek() {
-                None | Some('\n') if quoted => {
-                    return Err(SyntaxError {
-                        line: start,
-                        reason: format!(
-                            "the quote in the value of {} is not closed (within quotes, a quote is \\\" and a \
-                             backslash \\\\); {HALF_WRITTEN}",
-                            named(key)
-                        ),
-                    });
-                }
-                None | Some('\n') => break,
+                None | Some('\n') if quoted => return Err(unclosed_value(start, key)),
                 Some(';' | '#') if !quoted => {
                     if !matches!(previous, ' ' | '\t') {
                         doubts.push(Doubt::Cut);
                     }
                     break;
                 }
+                None | Some('\n') => break,
                 Some(_) => {}
             }
             let Some(c) = self.next() else { break };
@@ -307,12 +298,7 @@ impl Scanner<'_> {
             kept = value.len();
         }
         value.truncate(kept);
-        if quotes > 2 || (quotes > 0 && bare) {
-            doubts.push(Doubt::QuotesTakenOff);
-        }
-        if quotes == 0 && is_in_quotes(&value) {
-            doubts.push(Doubt::QuotesKept);
-        }
+        doubts.extend(doubt_about_quotes(&value, quotes, bare));
         doubts.dedup();
         Ok((value, doubts))
     }
@@ -340,6 +326,26 @@ impl Scanner<'_> {
                 named(key)
             ))),
         }
+    }
+}
+
+fn unclosed_value(line: usize, key: &str) -> SyntaxError {
+    let reason = format!(
+        "the quote in the value of {} is not closed (within quotes, a quote is \\\" and a backslash \\\\); {HALF_WRITTEN}",
+        named(key)
+    );
+    SyntaxError { line, reason }
+}
+
+/// Whether a value's quotes may be meant otherwise. `quotes` were taken off, and `bare` tells whether something stood outside
+/// of them.
+fn doubt_about_quotes(value: &str, quotes: u32, bare: bool) -> Option<Doubt> {
+    if quotes > 2 || (quotes > 0 && bare) {
+        Some(Doubt::QuotesTakenOff)
+    } else if quotes == 0 && is_in_quotes(value) {
+        Some(Doubt::QuotesKept)
+    } else {
+        None
     }
 }
 

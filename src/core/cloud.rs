@@ -1,109 +1,12 @@
 //! The port to the cloud: what this service reads from it and the one thing it does to it.
 
-use std::{
-    collections::BTreeMap,
-    hash::{Hash, Hasher},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use thiserror::Error;
 
-use super::{
-    capabilities::Capabilities,
-    machine_id::MachineId,
-    member::{Member, MemberKey},
-    node_group::{NodeGroup, NodeGroupUuid},
-    resize::Resize,
-    status::{Action, Status},
-    template::NodeTemplate,
-};
-
-/// One node group with its members, read within one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reading {
-    /// Status of the whole cluster; Magnum refuses a resize by it without telling.
-    pub cluster_status: Status,
-    /// The group.
-    pub group: NodeGroup,
-    /// Its members by rising key.
-    pub members: Vec<Member>,
-    /// The servers that Nova lists by the names that the group's members have, each with the member in its name; none when
-    /// Nova did not answer, or when it is the only one who tells the members.
-    pub servers: Option<BTreeMap<MachineId, MemberKey>>,
-    /// What a new node of it will be.
-    pub template: Arc<NodeTemplate>,
-    /// What can be done to it.
-    pub capabilities: Arc<Capabilities>,
-}
-
-/// Without what no decision on a size looks at.
-impl Hash for Reading {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        let Self { cluster_status, group, members, servers, template: _, capabilities: _ } = self;
-        (cluster_status, group, members, servers).hash(hasher);
-    }
-}
-
-impl Reading {
-    /// The members that count: what a resize's count is computed from (I2).
-    pub fn counted(&self) -> impl Iterator<Item = &Member> {
-        self.members.iter().filter(|member| member.counted)
-    }
-
-    /// How many members count.
-    #[must_use]
-    pub fn size(&self) -> u32 {
-        u32::try_from(self.counted().count()).unwrap_or(u32::MAX)
-    }
-
-    /// How many of them are nodes: neither broken nor without a server.
-    #[must_use]
-    pub fn nodes(&self) -> u32 {
-        let nodes = self.counted().filter(|member| !member.is_broken() && !member.is_serverless());
-        u32::try_from(nodes.count()).unwrap_or(u32::MAX)
-    }
-
-    /// The member with this key.
-    #[must_use]
-    pub fn member(&self, key: MemberKey) -> Option<&Member> {
-        self.members.iter().find(|member| member.key == key)
-    }
-
-    /// The counted members that certainly have no server and can be removed, in the order in which they are cancelled:
-    /// what failed first, and
-    /// of each kind the newest first, which is the least likely to come.
-    #[must_use]
-    pub fn serverless(&self) -> Vec<&Member> {
-        let mut members: Vec<&Member> =
-            self.counted().filter(|member| member.is_serverless() && member.key.names_a_member()).collect();
-        members.sort_by_key(|member| (!member.status.failed(), std::cmp::Reverse(member.key)));
-        members
-    }
-
-    /// Whether a member that `before` counted is not counted any more, apart from those that `expected` names.
-    #[must_use]
-    pub fn lost_any_of(&self, before: &Self, expected: impl Fn(&Member) -> bool) -> bool {
-        before.counted().any(|member| {
-            member.key.names_a_member()
-                && !expected(member)
-                && !self.counted().any(|other| other.is(member.key, member.server))
-        })
-    }
-
-    /// Fills in the servers that are not told while a member is updated, from what was known before.
-    #[must_use]
-    pub fn with_servers_of(mut self, before: &Self) -> Self {
-        for member in &mut self.members {
-            if member.server.is_none() && member.status.action == Action::Update {
-                let known = before.member(member.key);
-                member.server = known.and_then(|known| known.server);
-            }
-        }
-        self
-    }
-}
+pub use super::reading::Reading;
+use super::{node_group::NodeGroupUuid, resize::Resize};
 
 /// What became of the observation of one group. One broken group leaves the others whole (I6).
 #[derive(Debug, Clone)]

@@ -7,9 +7,9 @@ use super::{
     cloud::Reading,
     failure::FailureKind,
     instance::{
-        DELETE_FAILED, Instance, InstanceError, InstanceErrorClass, InstanceId, InstanceState, SERVER_GONE,
+        DELETE_FAILED, Instance, InstanceError, InstanceErrorClass, InstanceId, InstanceState, PlaceholderId,
+        SERVER_GONE,
     },
-    machine_id::PlaceholderId,
     member::{Member, MemberKey, ServerPresence},
     node_group::{Bounds, NodeGroupUuid},
     node_name,

@@ -4,10 +4,17 @@ use std::fmt;
 
 use super::{
     failure::{FailureKind, Reason},
-    machine_id::{MachineId, PlaceholderId},
+    machine_id::MachineId,
     member::MemberKey,
     node_group::NodeGroupUuid,
 };
+
+/// Scheme of the ids of members that have no server; cluster-autoscaler only ever hands them back to us.
+pub(super) const PLACEHOLDER_SCHEME: &str = "fake:///";
+/// Marks a placeholder of a node that was asked for and of which the cloud shows nothing yet.
+pub(super) const REQUESTED_PREFIX: &str = "requested-";
+/// Marks a placeholder of a node that was asked for and will not come.
+pub(super) const FAILED_PREFIX: &str = "failed-";
 
 /// What an instance is identified by, and what a provider ID names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,6 +38,56 @@ impl fmt::Display for InstanceId {
         match self {
             Self::Server(machine) => machine.fmt(f),
             Self::Placeholder(placeholder) => placeholder.fmt(f),
+        }
+    }
+}
+
+/// Stands for a node that has no server, in the id of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PlaceholderId {
+    /// A member without a server: `fake:///<node group uuid>/<key>`, the key of Heat's members being their index.
+    Member {
+        /// The node group.
+        group: NodeGroupUuid,
+        /// The member.
+        key: MemberKey,
+    },
+    /// A node asked for that is no member yet: `fake:///<node group uuid>/requested-<ordinal>`.
+    Requested {
+        /// The node group.
+        group: NodeGroupUuid,
+        /// Counts from 1 within the group.
+        ordinal: u32,
+    },
+    /// A node asked for that the cloud refused or dropped: `fake:///<node group uuid>/failed-<number>`.
+    Failed {
+        /// The node group.
+        group: NodeGroupUuid,
+        /// Never used twice for a group in the life of a process.
+        number: u32,
+    },
+}
+
+impl PlaceholderId {
+    /// The node group that the placeholder belongs to.
+    #[must_use]
+    pub const fn group(&self) -> NodeGroupUuid {
+        match self {
+            Self::Member { group, .. } | Self::Requested { group, .. } | Self::Failed { group, .. } => *group,
+        }
+    }
+}
+
+impl fmt::Display for PlaceholderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Member { group, key } => write!(f, "{PLACEHOLDER_SCHEME}{group}/{key}"),
+            Self::Requested { group, ordinal } => {
+                write!(f, "{PLACEHOLDER_SCHEME}{group}/{REQUESTED_PREFIX}{ordinal}")
+            }
+            Self::Failed { group, number } => {
+                write!(f, "{PLACEHOLDER_SCHEME}{group}/{FAILED_PREFIX}{number}")
+            }
         }
     }
 }

@@ -1,18 +1,11 @@
-//! The identity of a node: the UUID of the Nova server behind it, or a placeholder where there is no server.
+//! The identity of a node: the UUID of the Nova server behind it.
 
 use std::{fmt, str::FromStr};
 
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::{member::MemberKey, node_group::NodeGroupUuid, quote::quoted};
-
-/// Scheme of the ids of members that have no server; cluster-autoscaler only ever hands them back to us.
-pub(super) const PLACEHOLDER_SCHEME: &str = "fake:///";
-/// Marks a placeholder of a node that was asked for and of which the cloud shows nothing yet.
-const REQUESTED_PREFIX: &str = "requested-";
-/// Marks a placeholder of a node that was asked for and will not come.
-const FAILED_PREFIX: &str = "failed-";
+use super::quote::quoted;
 
 /// The UUID of a Nova server.
 ///
@@ -74,70 +67,6 @@ pub(super) fn parse_uuid(text: &str) -> Option<Uuid> {
         return None;
     }
     Uuid::try_parse(text).ok()
-}
-
-/// Stands for a node that has no server, in the id of an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum PlaceholderId {
-    /// A member without a server: `fake:///<node group uuid>/<key>`, the key of Heat's members being their index.
-    Member {
-        /// The node group.
-        group: NodeGroupUuid,
-        /// The member.
-        key: MemberKey,
-    },
-    /// A node asked for that is no member yet: `fake:///<node group uuid>/requested-<ordinal>`.
-    Requested {
-        /// The node group.
-        group: NodeGroupUuid,
-        /// Counts from 1 within the group.
-        ordinal: u32,
-    },
-    /// A node asked for that the cloud refused or dropped: `fake:///<node group uuid>/failed-<number>`.
-    Failed {
-        /// The node group.
-        group: NodeGroupUuid,
-        /// Never used twice for a group in the life of a process.
-        number: u32,
-    },
-}
-
-impl PlaceholderId {
-    /// The node group that the placeholder belongs to.
-    #[must_use]
-    pub const fn group(&self) -> NodeGroupUuid {
-        match self {
-            Self::Member { group, .. } | Self::Requested { group, .. } | Self::Failed { group, .. } => *group,
-        }
-    }
-}
-
-impl fmt::Display for PlaceholderId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Member { group, key } => write!(f, "{PLACEHOLDER_SCHEME}{group}/{key}"),
-            Self::Requested { group, ordinal } => {
-                write!(f, "{PLACEHOLDER_SCHEME}{group}/{REQUESTED_PREFIX}{ordinal}")
-            }
-            Self::Failed { group, number } => {
-                write!(f, "{PLACEHOLDER_SCHEME}{group}/{FAILED_PREFIX}{number}")
-            }
-        }
-    }
-}
-
-/// What is behind the scheme of a placeholder.
-pub(super) fn parse_placeholder(rest: &str) -> Option<PlaceholderId> {
-    let (group, member) = rest.split_once('/')?;
-    let group = group.parse().ok()?;
-    Some(if let Some(ordinal) = member.strip_prefix(REQUESTED_PREFIX) {
-        PlaceholderId::Requested { group, ordinal: ordinal.parse().ok()? }
-    } else if let Some(number) = member.strip_prefix(FAILED_PREFIX) {
-        PlaceholderId::Failed { group, number: number.parse().ok()? }
-    } else {
-        let key = member.parse().ok().filter(|key| !matches!(key, MemberKey::Server(_)))?;
-        PlaceholderId::Member { group, key }
-    })
 }
 
 #[cfg(test)]

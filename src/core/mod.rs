@@ -5,6 +5,7 @@
 //! [`snapshot::Snapshot`] to read from, and, when something is to be done, a [`plan::Plan`]. When that is, and what becomes
 //! of it, is the business of [`lifecycle::Lifecycle`].
 
+pub mod ambiguity;
 pub mod capabilities;
 pub mod cloud;
 pub mod decision;
@@ -25,7 +26,9 @@ pub mod plan;
 pub mod pricing;
 pub mod provider_id;
 pub mod quantity;
+pub mod queue;
 pub mod quote;
+pub mod reading;
 pub mod registration;
 pub mod request;
 pub mod resize;

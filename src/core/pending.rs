@@ -9,12 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use super::queue::{Ask, Queued, Request, Ticket};
 use super::{
-    cloud::Reading,
-    instance::{InstanceError, InstanceId},
-    machine_id::PlaceholderId,
+    instance::{InstanceError, InstanceId, PlaceholderId},
     member::{Member, MemberKey},
     node_group::NodeGroupUuid,
+    reading::Reading,
 };
 
 /// How long a member that left is remembered, to answer a repeated removal with the same OK.
@@ -23,43 +23,6 @@ const REMEMBER_DEPARTED: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often the broken members of a group at its minimum are replaced at most. Where each new one fails as well,
 /// cluster-autoscaler would have them replaced at every loop, without end.
 const REPLACE_INTERVAL: Duration = Duration::from_secs(5 * 60);
-
-/// What a caller asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ask {
-    /// That many nodes more.
-    Increase(u32),
-    /// Exactly these nodes go; with each the words that the caller has for it.
-    Delete(Vec<(InstanceId, String)>),
-    /// Up to that many requested nodes that never got a server are called off.
-    Decrease(u32),
-}
-
-/// A request that was accepted.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Request {
-    /// Add this many nodes.
-    Increase(u32),
-    /// Remove exactly these.
-    Delete(Vec<InstanceId>),
-    /// Cancel up to this many requested nodes that never got a server.
-    Decrease(u32),
-}
-
-/// Tells the requests of one group apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Ticket(pub u64);
-
-/// A request in the queue.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Queued {
-    /// Who waits for its answer; none once it was acknowledged.
-    pub caller: Option<Ticket>,
-    /// What is asked for.
-    pub request: Request,
-    /// How often a resize left it undone already.
-    pub attempts: u32,
-}
 
 /// How many requested nodes are to be cancelled, in the order in which they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

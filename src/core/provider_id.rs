@@ -6,8 +6,9 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::{
-    instance::InstanceId,
-    machine_id::{MachineId, MachineIdError, PLACEHOLDER_SCHEME, parse_placeholder, parse_uuid},
+    instance::{FAILED_PREFIX, InstanceId, PLACEHOLDER_SCHEME, PlaceholderId, REQUESTED_PREFIX},
+    machine_id::{MachineId, MachineIdError, parse_uuid},
+    member::MemberKey,
     quote::quoted,
 };
 
@@ -92,6 +93,19 @@ pub fn has_foreign_scheme(provider_id: &str) -> bool {
     split_scheme(provider_id).is_some_and(|(scheme, _)| !scheme.eq_ignore_ascii_case(OPENSTACK_SCHEME))
 }
 
+fn parse_placeholder(rest: &str) -> Option<PlaceholderId> {
+    let (group, member) = rest.split_once('/')?;
+    let group = group.parse().ok()?;
+    Some(if let Some(ordinal) = member.strip_prefix(REQUESTED_PREFIX) {
+        PlaceholderId::Requested { group, ordinal: ordinal.parse().ok()? }
+    } else if let Some(number) = member.strip_prefix(FAILED_PREFIX) {
+        PlaceholderId::Failed { group, number: number.parse().ok()? }
+    } else {
+        let key = member.parse().ok().filter(|key| !matches!(key, MemberKey::Server(_)))?;
+        PlaceholderId::Member { group, key }
+    })
+}
+
 /// The part of a server's provider ID in front of the UUID, which differs between clusters:
 /// `openstack:///`, or `openstack://REGION/` where the cloud provider runs with `OS_CCM_REGIONAL`.
 ///
@@ -151,7 +165,7 @@ impl ProviderIdPrefix {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{machine_id::PlaceholderId, member::MemberKey, node_group::NodeGroupUuid};
+    use crate::core::node_group::NodeGroupUuid;
 
     const DASHED: &str = "ca5b234b-f9a6-42b0-a77d-197636b29d52";
 

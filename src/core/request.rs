@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 
 use super::{
-    cloud::CloudError, identity::Ambiguity, instance::InstanceId, node_group::Bounds,
+    ambiguity::Ambiguity, cloud::CloudError, instance::InstanceId, node_group::Bounds,
     provider_id::ProviderIdError, quote::quoted, status::Status, witnesses::Contradiction,
 };
 

@@ -24,7 +24,7 @@ pub struct SettleTimeouts {
     pub hanging_removal: Duration,
     /// When other members are still being made; a node may take minutes to boot.
     pub in_progress: Duration,
-    /// After members vanished that nobody named, or when a resize does not look as asked: time for a reading that
+    /// After members vanished that nobody named, or are back that had gone, or when a resize does not look as asked: time for a reading that
     /// came from a lagging replica to be overtaken by a true one. A size computed from too few members would cost
     /// a node.
     pub stale_read_guard: Duration,

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use crate::core::{identity::Ambiguity, quote::named, request::RequestError};
+use crate::core::{ambiguity::Ambiguity, quote::named, request::RequestError};
 
 /// How many nodes are remembered; the callers invent as many as they like.
 const MAX_NODES: usize = 1000;

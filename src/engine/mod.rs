@@ -1,8 +1,10 @@
 //! What runs: the observer that keeps the snapshot fresh, and one resizer for each node group.
 
 mod ambiguous;
+mod clock;
 mod events;
 mod observer;
+mod options;
 mod resizer;
 mod state;
 mod task_group;
@@ -15,7 +17,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tokio::{sync::oneshot, time::timeout_at};
@@ -23,60 +25,28 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     ambiguous::Ambiguous,
+    clock::now,
     events::Events,
     observer::{Observer, RefreshHandle},
     state::{Answer, SharedState},
     task_group::TaskGroup,
     unidentified::Unidentified,
 };
-pub use self::{events::Subscriber, observer::OnReading};
+pub use self::{events::Subscriber, observer::OnReading, options::EngineOptions};
 use crate::core::{
     cloud::Cloud,
     identity::{self, Found, Unplaced},
-    instance::InstanceId,
-    lifecycle::{Event, Timing},
-    machine_id::{MachineId, PlaceholderId},
+    instance::{InstanceId, PlaceholderId},
+    lifecycle::Event,
+    machine_id::MachineId,
     node_group::NodeGroupUuid,
-    nodes::{NodeIndex, NodeSource},
+    nodes::NodeIndex,
     pending::{Ask, Ticket},
-    provider_id::{ProviderIdPrefix, is_of_openstack},
+    provider_id::is_of_openstack,
     registration::Registrations,
     request::{NodeReference, RequestError},
     snapshot::{GroupView, Snapshot},
 };
-
-/// How the engine paces itself.
-#[derive(Debug, Clone)]
-pub struct EngineOptions {
-    /// How often the cloud is read when nobody calls Refresh.
-    pub refresh_interval: Duration,
-    /// How long Refresh waits for the cloud at most; after that the snapshot there is has to do.
-    pub refresh_patience: Duration,
-    /// Age at which a snapshot is too old for Refresh to answer OK.
-    pub max_snapshot_age: Duration,
-    /// How the resizes of a group are paced.
-    pub timing: Timing,
-    /// Whether the nodes never get a provider ID, whatever the cluster's label says, so that their names count.
-    pub identify_by_name: bool,
-    /// What the provider IDs of nodes that are not registered yet begin with; as registered ones show it if it is not said.
-    pub provider_id_prefix: Option<ProviderIdPrefix>,
-    /// Kubernetes' Node objects, which tell what nodes without a provider ID are.
-    pub nodes: Option<Arc<dyn NodeSource>>,
-}
-
-impl Default for EngineOptions {
-    fn default() -> Self {
-        Self {
-            refresh_interval: Duration::from_secs(10),
-            refresh_patience: Duration::from_secs(2),
-            max_snapshot_age: Duration::from_secs(300),
-            timing: Timing::default(),
-            identify_by_name: false,
-            provider_id_prefix: None,
-            nodes: None,
-        }
-    }
-}
 
 /// The running engine.
 pub struct Engine {
@@ -379,9 +349,4 @@ const fn failed_request(id: &InstanceId) -> Option<u32> {
         InstanceId::Placeholder(PlaceholderId::Failed { number, .. }) => Some(*number),
         InstanceId::Placeholder(_) | InstanceId::Server(_) => None,
     }
-}
-
-/// The clock, which tests can pause.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{EngineOptions, resizer::Resizer, state::SharedState, task_group::TaskGroup};
+use super::{options::EngineOptions, resizer::Resizer, state::SharedState, task_group::TaskGroup};
 use crate::core::cloud::{Cloud, CloudError, Observation};
 
 /// How far the readings have come. Numbers count readings from 1.

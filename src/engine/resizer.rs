@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::{sync::Notify, time::sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::{now, state::SharedState};
+use super::{clock::now, state::SharedState};
 use crate::core::{
     cloud::Cloud,
     lifecycle::{Event, Work},

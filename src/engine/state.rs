@@ -13,7 +13,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{events::Events, now};
+use super::{clock::now, events::Events};
 use crate::core::{
     cloud::{GroupObservation, Observation, UnscaledGroup},
     lifecycle::{Effect, Event, Lifecycle, Timing, Work},

@@ -102,7 +102,7 @@ mod tests {
 
     use super::*;
     use crate::core::{
-        cloud::Service, identity::Ambiguity, node_group::Bounds, provider_id::ProviderIdError,
+        ambiguity::Ambiguity, cloud::Service, node_group::Bounds, provider_id::ProviderIdError,
         status::Status as CloudStatus,
     };
 

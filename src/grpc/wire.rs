@@ -101,8 +101,8 @@ mod tests {
     use super::*;
     use crate::core::{
         failure::{FailureKind, Reason},
-        instance::InstanceId,
-        machine_id::{MachineId, PlaceholderId},
+        instance::{InstanceId, PlaceholderId},
+        machine_id::MachineId,
         member::MemberKey,
         node_group::{Bounds, NodeGroupUuid},
         sample,

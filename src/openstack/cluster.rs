@@ -9,7 +9,7 @@ use super::{
     cache::Cache,
     driver::{Asked, DriverOptions, Drivers, only},
     magnum::{ClusterRecord, Magnum, NodeGroupList, NodeGroupRecord},
-    reading::Records,
+    selection::Records,
     session::Session,
     template_sources::TemplateSources,
 };

@@ -12,7 +12,7 @@ use super::{
     cluster::{MagnumCluster, is_complete},
     driver::{Asked, Driver, Look, only},
     magnum::{BrokenRecord, ClusterRecord, NodeGroupList, NodeGroupRecord},
-    reading::Records,
+    selection::Records,
 };
 use crate::{
     config::node_groups::MASTER_ROLE,

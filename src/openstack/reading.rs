@@ -9,21 +9,14 @@ use super::{
     cluster::MagnumCluster,
     driver::{Driver, Look, Members, Progress},
     failures,
-    magnum::{ClusterRecord, NodeGroupRecord},
+    magnum::NodeGroupRecord,
+    selection::Records,
 };
 use crate::core::{
     capabilities::MemberSource,
     cloud::{CloudError, Reading},
     node_group::{Bounds, NodeGroup},
 };
-
-/// Magnum's records of a group, with the sizes that it may have.
-#[derive(Debug)]
-pub(super) struct Records<'a> {
-    pub(super) cluster: &'a ClusterRecord,
-    pub(super) detail: NodeGroupRecord,
-    pub(super) bounds: Bounds,
-}
 
 impl MagnumCluster {
     /// Makes the reading and remembers it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::magnum::{BrokenRecord, NodeGroupRecord};
+use super::magnum::{BrokenRecord, ClusterRecord, NodeGroupRecord};
 use crate::{
     config::node_groups::{GroupSelection, MASTER_ROLE, NodeGroupSpec},
     core::{
@@ -12,6 +12,14 @@ use crate::{
         settings::GroupSettings,
     },
 };
+
+/// Magnum's records of a group, with the sizes that it may have.
+#[derive(Debug)]
+pub(super) struct Records<'a> {
+    pub(super) cluster: &'a ClusterRecord,
+    pub(super) detail: NodeGroupRecord,
+    pub(super) bounds: Bounds,
+}
 
 impl GroupSelection {
     /// Whether the group may be one of those to be scaled; its bounds have the last word.

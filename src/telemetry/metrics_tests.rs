@@ -3,8 +3,7 @@ use std::{fmt::Write as _, fs, path::Path};
 use super::*;
 use crate::core::{
     failure::{FailureKind, Reason},
-    instance::{Instance, InstanceError, InstanceId, InstanceState},
-    machine_id::PlaceholderId,
+    instance::{Instance, InstanceError, InstanceId, InstanceState, PlaceholderId},
     node_group::{Bounds, NodeGroupUuid},
     nodes::NodeIndex,
     request::RequestError,

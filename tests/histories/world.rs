@@ -12,8 +12,7 @@ use cluster_autoscaler_provider_magnum::{
     config::node_groups::GroupSelection,
     core::{
         cloud::Cloud,
-        instance::{InstanceId, InstanceState},
-        machine_id::PlaceholderId,
+        instance::{InstanceId, InstanceState, PlaceholderId},
         member::MemberKey,
         node_group::NodeGroupUuid,
         request::{NodeReference, RequestError},

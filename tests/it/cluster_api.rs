@@ -15,8 +15,7 @@ use cluster_autoscaler_provider_magnum::{
     core::{
         capabilities::NamedRemoval,
         cloud::{Cloud as _, CloudError, Reading},
-        instance::InstanceId,
-        machine_id::PlaceholderId,
+        instance::{InstanceId, PlaceholderId},
         member::MemberKey,
         node_group::NodeGroupUuid,
         pending::{Ask, PendingRequests, Queued, Request, Ticket},

@@ -12,8 +12,8 @@ use std::{
 use cluster_autoscaler_provider_magnum::core::{
     cloud::Reading,
     failure::Reason,
-    instance::{InstanceError, InstanceId, InstanceState},
-    machine_id::{MachineId, PlaceholderId},
+    instance::{InstanceError, InstanceId, InstanceState, PlaceholderId},
+    machine_id::MachineId,
     member::{Member, MemberKey, ServerPresence},
     node_group::{Bounds, NodeGroup, NodeGroupUuid},
     pending::{Ask, PendingRequests, Queued, Request, Ticket},

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Instant};
 
 use cluster_autoscaler_provider_magnum::core::{
     cloud::Reading,
-    instance::{InstanceErrorClass, InstanceId, InstanceState},
-    machine_id::{MachineId, PlaceholderId},
+    instance::{InstanceErrorClass, InstanceId, InstanceState, PlaceholderId},
+    machine_id::MachineId,
     member::{Member, MemberKey, ServerPresence},
     node_group::{NodeGroup, NodeGroupUuid},
     pending::{PendingRequests, Queued, Request, Ticket},

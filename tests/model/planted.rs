@@ -12,8 +12,8 @@ use cluster_autoscaler_provider_magnum::core::{
 };
 
 use crate::{
-    cloud::machine,
     promises::{Fate, Wish},
+    reading::machine,
     situation::Situation,
 };
 

@@ -5,11 +5,16 @@ use std::hash::{Hash, Hasher};
 use cluster_autoscaler_provider_magnum::core::{
     cloud::Reading,
     instance::InstanceId,
+    member::ServerPresence,
     node_group::Bounds,
     resize::{InFlightResize, Removal, Resize},
 };
 
-use crate::cloud::{Cloud, Set, Slot, machine};
+use crate::{
+    cloud::{Cloud, Slot},
+    numbers::Set,
+    reading::machine,
+};
 
 /// Whose resize it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,11 +38,13 @@ pub(crate) enum Exception {
     StoppedConductor,
     /// Heat kept the index of a member that had gone before it was named, and another member has got it since.
     KeptNames,
+    /// All services answered as before a change, for too long or hiding one that is not the service's own.
+    OldAnswers,
 }
 
 impl Exception {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::OperatorsOwn, Self::OperatorsRace, Self::StoppedConductor, Self::KeptNames];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::OperatorsOwn, Self::OperatorsRace, Self::StoppedConductor, Self::KeptNames, Self::OldAnswers];
 
     /// The sentence that admits it.
     pub(crate) const fn sentence(self) -> &'static str {
@@ -54,6 +61,10 @@ impl Exception {
             Self::KeptNames => {
                 "Heat keeps the indices that were named last: if one of them had gone with somebody else's resize before, the \
                  next node that gets this index goes with the next resize that names none."
+            }
+            Self::OldAnswers => {
+                "If it hides somebody else's resize, or one from before a restart, or lasts longer, the next resize is \
+                 calculated from too few or too many nodes."
             }
         }
     }
@@ -124,6 +135,8 @@ pub(crate) struct Promises {
     pub(crate) is_disturbed: bool,
     /// Why what the machine knows may be overtaken.
     pub(crate) basis: Option<Exception>,
+    /// Why what all services hide together can be known to nobody.
+    pub(crate) hidden: Option<Exception>,
 }
 
 impl Promises {
@@ -148,8 +161,9 @@ impl Promises {
     pub(crate) fn judge_removal(&self, slot: &Slot, cloud: &Cloud) -> Result<Option<Exception>, String> {
         let (servers, members) = self.named();
         let update = &cloud.update;
+        let is_gone = slot.server.is_some_and(|server| !cloud.told.nova.contains(server));
         let by_index = update.remove.contains(slot.index)
-            && (members.contains(slot.index) || (update.cancels && self.may_cancel()));
+            && (members.contains(slot.index) || ((update.cancels || is_gone) && self.may_cancel()));
         if by_index || slot.server.is_some_and(|server| servers.contains(server)) {
             return Ok(None);
         }
@@ -192,10 +206,10 @@ impl Promises {
             let Some(member) = reading.counted().find(|member| Removal::of(member) == *removal) else {
                 return Err(format!("I2: member {} is removed and was not read", removal.key));
             };
-            let is_named = match member.server {
-                Some(server) => servers.iter().any(|named| machine(named) == server),
-                None => members.iter().any(|named| member.key.to_string() == named.to_string()),
-            };
+            let has_server = member.server.is_some() && member.presence != ServerPresence::Gone;
+            // A member that was named for want of a server may have had one since that is gone.
+            let is_named = servers.iter().any(|named| Some(machine(named)) == member.server)
+                || !has_server && members.iter().any(|named| member.key.to_string() == named.to_string());
             if !(is_named || member.is_serverless() && self.may_cancel()) {
                 return Err(format!("I1: member {} is sent for removal, and nobody named it", removal.key));
             }
@@ -217,6 +231,17 @@ impl Promises {
             if ids.iter().any(|(_, id)| *id == named) {
                 self.dropped.insert(server);
             }
+        }
+    }
+
+    /// Takes note of a reading for the machine. `hides` is why something may be missing in it that nobody can know of, and
+    /// `shown` are the servers that it tells of.
+    pub(crate) fn note_reading(&mut self, hides: Option<Exception>, shown: Set) {
+        self.basis = hides;
+        if hides.is_some() {
+            self.is_disturbed = true;
+            // What is not told of counts as gone.
+            self.dropped = self.dropped.union(Set(!shown.0));
         }
     }
 

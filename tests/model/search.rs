@@ -9,8 +9,10 @@ use std::{
 };
 
 use crate::{
+    action::Action,
     promises::Exception,
-    situation::{Action, Outcome, Readings, Scope, Situation},
+    reading::Readings,
+    situation::{Outcome, Scope, Situation},
 };
 
 /// How many situations are looked at before what they lead to is sorted in.

@@ -3,9 +3,10 @@
 use cluster_autoscaler_provider_magnum::core::{lifecycle::Work, pending::Ticket, request::RequestError};
 
 use crate::{
+    action::Action,
     cloud::{Cast, Slot, Stage, Witness},
     promises::{Author, Wish},
-    situation::{Action, Situation},
+    situation::Situation,
 };
 
 /// What happens, before it does.
@@ -53,12 +54,14 @@ pub(crate) fn of(action: Action, situation: &Situation) -> String {
         Action::Lag(Witness::Heat) => "Heat answers as it did before the update from now on.".to_owned(),
         Action::Lag(Witness::Magnum) => "Magnum answers as it did before the update from now on.".to_owned(),
         Action::Lag(Witness::Nova) => "Nova answers as it did before the update from now on.".to_owned(),
+        Action::AllLag => "All services answer as they did before the update from now on.".to_owned(),
         Action::LagEnds => "All services tell the truth again.".to_owned(),
         Action::ConductorStops => "Magnum's conductor stops.".to_owned(),
         Action::ConductorReturns => "Magnum's conductor is back.".to_owned(),
         Action::Restart => "The service is killed and starts again.".to_owned(),
         Action::OperatorGrows => "A person asks for one node more.".to_owned(),
         Action::OperatorShrinks => "A person asks for one node less.".to_owned(),
+        Action::ServerDeleted(server) => format!("Somebody deletes server {server} in Nova."),
     }
 }
 

@@ -65,6 +65,8 @@ pub enum BlockedBy {
     JustStarted,
     /// Members vanished a moment ago that nobody named: the reading may be an old one, and the true group larger.
     UnexpectedLoss,
+    /// Members that had gone are back: the reading may be an old one, and the true group smaller.
+    UnexpectedReturn,
     /// A resize was sent more than once, and Magnum may not be done with all of them.
     Repetition,
     /// A change is going on.

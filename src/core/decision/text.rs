@@ -35,6 +35,7 @@ impl Decision {
             | Kind::Waiting(
                 BlockedBy::JustStarted
                 | BlockedBy::UnexpectedLoss
+                | BlockedBy::UnexpectedReturn
                 | BlockedBy::Repetition
                 | BlockedBy::Change { .. },
             ) => Severity::Info,
@@ -245,6 +246,9 @@ impl Display for BlockedBy {
             ),
             Self::UnexpectedLoss => {
                 f.write_str("accepted requests wait for another reading, since members disappeared unexpectedly")
+            }
+            Self::UnexpectedReturn => {
+                f.write_str("accepted requests wait for another reading, since members that had gone are shown again")
             }
             Self::Repetition => {
                 f.write_str("accepted requests wait a few seconds, since the last resize was sent more than once")

@@ -11,16 +11,17 @@ mod requests;
 mod settling;
 mod situation;
 mod stability;
+mod timing;
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use self::situation::age;
 pub use self::{
     phase::{Pace, Phase, Sent, Work},
     stability::StabilityTimer,
+    timing::Timing,
 };
 use super::{
     cloud::{CloudError, Reading},
@@ -33,40 +34,9 @@ use super::{
     registration::Registrations,
     request::RequestError,
     resize::{InFlightResize, Removal},
-    settle::SettleTimeouts,
     snapshot::GroupView,
     witnesses::Contradiction,
 };
-
-/// How the life of a resize is paced.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Timing {
-    /// How long requests for one group are gathered into one resize.
-    pub coalesce_window: Duration,
-    /// Shortest and longest pause between two readings of a group that is being resized.
-    pub poll_interval: (Duration, Duration),
-    /// Longest pause after failed readings.
-    pub max_backoff: Duration,
-    /// How long a resize may show no effect before it counts as lost.
-    pub effect_timeout: Duration,
-    /// How often a request that Magnum acts upon without its having an effect is sent before it is given up.
-    pub max_attempts: u32,
-    /// When a group counts as settled.
-    pub timeouts: SettleTimeouts,
-}
-
-impl Default for Timing {
-    fn default() -> Self {
-        Self {
-            coalesce_window: Duration::from_millis(200),
-            poll_interval: (Duration::from_millis(500), Duration::from_secs(3)),
-            max_backoff: Duration::from_secs(30),
-            effect_timeout: Duration::from_secs(60),
-            max_attempts: 5,
-            timeouts: SettleTimeouts::default(),
-        }
-    }
-}
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -150,6 +120,8 @@ pub struct Lifecycle {
     contradiction: Option<(Contradiction, Instant)>,
     /// When members were last found missing that nobody named.
     shrunk_at: Option<Instant>,
+    /// When members were last found back that had gone.
+    returned_at: Option<Instant>,
     history: History,
     effects: Vec<Effect>,
 }
@@ -173,6 +145,7 @@ impl Lifecycle {
             repeated: false,
             contradiction: None,
             shrunk_at: None,
+            returned_at: None,
             history: History::default(),
             effects: Vec::new(),
         }

@@ -6,6 +6,8 @@ use super::Lifecycle;
 use crate::core::{
     cloud::{CloudError, Reading},
     decision::DecisionKind,
+    instance::InstanceId,
+    member::Member,
 };
 
 impl Lifecycle {
@@ -36,10 +38,23 @@ impl Lifecycle {
         if complete.lost_any_of(&before, is_expected) {
             self.shrunk_at = Some(begun);
         }
+        if complete.counted().any(|member| self.had_gone(member, &before)) {
+            self.returned_at = Some(begun);
+        }
         self.pending.note_departures(&before, &complete, begun);
         self.tell_all(news);
         self.known = Some((Arc::clone(&complete), begun));
         complete
+    }
+
+    /// Whether the member's server was gone or on its way out by the reading before, or an earlier one. None comes back from
+    /// that.
+    fn had_gone(&self, member: &Member, before: &Reading) -> bool {
+        let was_leaving =
+            |server| before.members.iter().any(|old| !old.counted && old.server == Some(server));
+        member.server.is_some_and(|server| {
+            was_leaving(server) || self.pending.has_departed(InstanceId::Server(server))
+        })
     }
 
     /// Takes note that the group cannot be read. Told once for each kind of trouble.

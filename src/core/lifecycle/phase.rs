@@ -6,17 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Timing, age};
+use super::timing::{MAX_DOUBLINGS, Timing, age};
 use crate::core::{
     cloud::CloudError,
     resize::{InFlightResize, Resize},
 };
-
-/// The longest `Retry-After` that is believed.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
-
-/// How often the pause is doubled at most.
-const MAX_DOUBLINGS: u32 = 6;
 
 /// The phase of one node group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,14 +165,5 @@ impl Pace {
         self.failures += 1;
         self.pause = timing.backoff(self.failures, error.retry_after());
         self.next = Some(now + self.pause);
-    }
-}
-
-impl Timing {
-    /// How long to leave a cloud in trouble alone: longer with each failure, and as long as it asks for.
-    #[must_use]
-    pub fn backoff(&self, failures: u32, retry_after: Option<Duration>) -> Duration {
-        let doubling = self.poll_interval.0 * (1_u32 << failures.min(MAX_DOUBLINGS));
-        doubling.min(self.max_backoff).max(retry_after.unwrap_or_default().min(MAX_RETRY_AFTER))
     }
 }

@@ -94,9 +94,15 @@ impl Lifecycle {
         if self.repeated && self.flight().is_none() && unchanged_for < timeouts.after_repetition {
             return Some(BlockedBy::Repetition);
         }
-        let shrunk = self.shrunk_at.is_some_and(|at| since(at) < timeouts.stale_read_guard);
-        if shrunk && unchanged_for < timeouts.stale_read_guard {
+        let doubt = |at: Option<Instant>| {
+            let guard = timeouts.stale_read_guard;
+            unchanged_for < guard && at.is_some_and(|at| since(at) < guard)
+        };
+        if doubt(self.shrunk_at) {
             return Some(BlockedBy::UnexpectedLoss);
+        }
+        if doubt(self.returned_at) {
+            return Some(BlockedBy::UnexpectedReturn);
         }
         // What a lost resize removes is to be removed still.
         let lost = self.flight().map(|flight| &flight.resize);

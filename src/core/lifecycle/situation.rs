@@ -3,10 +3,13 @@
 
 use std::{
     hash::{Hash, Hasher},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use super::{Lifecycle, Timing};
+use super::{
+    Lifecycle,
+    timing::{Timing, age},
+};
 
 impl Lifecycle {
     /// Everything that decides what it will do, into `hasher`. Times count by their distance from `now`, and only as far as
@@ -30,6 +33,7 @@ impl Lifecycle {
             repeated,
             contradiction,
             shrunk_at,
+            returned_at,
             // It only tells.
             history: _,
             effects: _,
@@ -47,11 +51,8 @@ impl Lifecycle {
             .as_ref()
             .map(|(what, since)| (what, age(*since, now, timeouts.in_progress)))
             .hash(hasher);
-        shrunk_at.map(|at| age(at, now, timeouts.stale_read_guard)).hash(hasher);
+        for at in [shrunk_at, returned_at] {
+            at.map(|at| age(at, now, timeouts.stale_read_guard)).hash(hasher);
+        }
     }
-}
-
-/// How long ago it was; what was longer ago than `longest` counts as that.
-pub(super) fn age(at: Instant, now: Instant, longest: Duration) -> Duration {
-    now.saturating_duration_since(at).min(longest)
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::age;
+use super::timing::age;
 use crate::core::cloud::Reading;
 
 /// Measures how long a group has been as it is.

@@ -258,6 +258,33 @@ fn what_was_lost_is_sent_again_to_the_letter() {
     assert_eq!(scene.read_until_sent(&before), sent);
 }
 
+/// A removal that was done and is undone: a replica that lags behind all services. The size that it shows is too large.
+#[test]
+fn a_node_that_had_gone_and_is_back_is_doubted() {
+    let before = nodes(3);
+    let mut scene = Scene::new(before.clone());
+    scene.ask(CALLER, delete(0));
+    scene.wake();
+    scene.read_until_sent(&before);
+    scene.accepted();
+    let mut done = before.clone();
+    done.members.remove(0);
+    done.group.node_count = 2;
+    done.group.updated_at = "2026-01-01T00:01:00+00:00".to_owned();
+    assert_eq!(ends(&scene.read_to_the_end(&done))[0].verdict, Verdict::Done);
+    scene.ask(Ticket(2), delete(1));
+    scene.wake();
+    let told = scene.read(&before);
+    let waits = |effect: &Effect| {
+        matches!(
+            effect,
+            Effect::Tell(Decision { kind: DecisionKind::Waiting(BlockedBy::UnexpectedReturn), .. })
+        )
+    };
+    assert!(told.iter().any(waits), "{told:?}");
+    assert_eq!(scene.read_until_sent(&done).count, 1);
+}
+
 #[test]
 fn a_status_that_nobody_knows_is_no_end() {
     for status in ["", "SOMETHING_NEW"] {

@@ -6,8 +6,7 @@ use std::time::Instant;
 use super::{Draft, Resolved};
 use crate::core::{
     cloud::Reading,
-    instance::InstanceId,
-    machine_id::PlaceholderId,
+    instance::{InstanceId, PlaceholderId},
     pending::{Ask, PendingRequests, Request},
     request::RequestError,
     resize::InFlightResize,

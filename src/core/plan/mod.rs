@@ -12,8 +12,8 @@ use std::{sync::Arc, time::Instant};
 pub use self::acceptance::accept;
 use super::{
     cloud::Reading,
-    instance::InstanceId,
-    machine_id::{MachineId, PlaceholderId},
+    instance::{InstanceId, PlaceholderId},
+    machine_id::MachineId,
     member::{Member, MemberKey},
     node_group::Bounds,
     pending::{PendingRequests, Request},

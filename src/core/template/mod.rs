@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use self::{
-    devices::{DeviceNames, architecture, devices},
+    devices::{DeviceNames, Devices, architecture, devices},
     kubelet_options::KubeletOptions,
     labels::{Taint, add_taints, check_key, check_value},
     live::{HOSTNAME, LiveNode, is_topology},
@@ -154,36 +154,17 @@ impl NodeTemplate {
             _ => origin,
         };
         let found = facts.flavor.map(|flavor| devices(flavor, names)).unwrap_or_default();
-        let mut extended = BTreeMap::new();
-        for devices in &found {
-            let number: &mut u64 = extended.entry(devices.resource.clone()).or_default();
-            *number = number.saturating_add(devices.number);
-        }
-        extended.extend(live.iter().flat_map(|live| live.extended.clone()));
-        extended.extend(settings.extended.clone());
-        extended.retain(|_, number| *number > 0);
-        let told = &settings.capacity;
-        let capacity = Resources {
-            cpu_millis: told.cpu_millis.or(live.map(|live| live.cpu_millis)).unwrap_or(size.vcpus * 1000),
-            memory: told
-                .memory
-                .or(live.map(|live| live.memory))
-                .unwrap_or_else(|| reservation.memory_beside_the_kernel(size.ram_mib * MIB)),
-            ephemeral_storage: told
-                .ephemeral_storage
-                .or(live.map(|live| live.ephemeral_storage))
-                .unwrap_or(size.disk_gib * GIB),
-            pods: told
-                .pods
-                .or(live.map(|live| live.pods))
-                .or(kubelet.max_pods)
-                .unwrap_or(DEFAULT_PODS)
-                .min(MAX_PODS),
-            extended,
+        let of_flavor = Resources {
+            cpu_millis: size.vcpus * 1000,
+            memory: reservation.memory_beside_the_kernel(size.ram_mib * MIB),
+            ephemeral_storage: size.disk_gib * GIB,
+            pods: kubelet.max_pods.unwrap_or(DEFAULT_PODS),
+            extended: number_of_each(&found),
         };
+        let capacity = capacity(settings, live, of_flavor);
         let allocatable = reservation.allocatable(&capacity);
         let allocatable = match facts.live {
-            Some(live) => live.allocatable(allocatable, told, &settings.reservation),
+            Some(live) => live.allocatable(allocatable, &settings.capacity, &settings.reservation),
             None => allocatable,
         };
         let live_text =
@@ -196,11 +177,7 @@ impl NodeTemplate {
             .unwrap_or_else(|| "amd64".to_owned());
         let name = node_name(facts.id);
         let labels = labels(facts, settings, names, &kubelet, &name, &architecture);
-        let mut taints = Vec::new();
-        add_taints(&mut taints, &kubelet.taints);
-        add_taints(&mut taints, facts.live.iter().flat_map(|live| &live.taints));
-        add_taints(&mut taints, facts.kubernetes.iter().flat_map(|told| &told.taints));
-        add_taints(&mut taints, &settings.taints);
+        let taints = taints(facts, settings, &kubelet);
         let gpu_types = match labels.get(&names.gpu_label) {
             Some(kind) => BTreeSet::from([kind.clone()]),
             None => found.iter().map(|devices| devices.kind.clone()).collect(),
@@ -232,6 +209,47 @@ impl NodeTemplate {
             Origin::Flavor | Origin::Settings | Origin::LiveNode(_) => None,
         }
     }
+}
+
+/// How many devices there are for each resource that pods ask for.
+fn number_of_each(found: &[Devices]) -> BTreeMap<String, u64> {
+    let mut numbers = BTreeMap::new();
+    for devices in found {
+        let number: &mut u64 = numbers.entry(devices.resource.clone()).or_default();
+        *number = number.saturating_add(devices.number);
+    }
+    numbers
+}
+
+/// What the node has: as the operator says, else as the live node shows it, else as the flavor has it.
+fn capacity(settings: &GroupSettings, live: Option<&Resources>, of_flavor: Resources) -> Resources {
+    let told = &settings.capacity;
+    let mut extended = of_flavor.extended;
+    extended.extend(live.iter().flat_map(|live| live.extended.clone()));
+    extended.extend(settings.extended.clone());
+    extended.retain(|_, number| *number > 0);
+    let first =
+        |told: Option<u64>, of: fn(&Resources) -> u64, least: u64| told.or(live.map(of)).unwrap_or(least);
+    Resources {
+        cpu_millis: first(told.cpu_millis, |live| live.cpu_millis, of_flavor.cpu_millis),
+        memory: first(told.memory, |live| live.memory, of_flavor.memory),
+        ephemeral_storage: first(
+            told.ephemeral_storage,
+            |live| live.ephemeral_storage,
+            of_flavor.ephemeral_storage,
+        ),
+        pods: first(told.pods, |live| live.pods, of_flavor.pods).min(MAX_PODS),
+        extended,
+    }
+}
+
+fn taints(facts: &Facts<'_>, settings: &GroupSettings, kubelet: &KubeletOptions) -> Vec<Taint> {
+    let mut taints = Vec::new();
+    add_taints(&mut taints, &kubelet.taints);
+    add_taints(&mut taints, facts.live.iter().flat_map(|live| &live.taints));
+    add_taints(&mut taints, facts.kubernetes.iter().flat_map(|told| &told.taints));
+    add_taints(&mut taints, &settings.taints);
+    taints
 }
 
 /// CPUs, memory and disk, each as the flavor says it if that can be believed, and where they come from.

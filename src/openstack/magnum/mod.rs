@@ -1,6 +1,8 @@
 //! Magnum: clusters, node groups and the resize.
 
+mod addresses;
 mod microversion;
+mod negotiation;
 mod records;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -10,13 +12,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
+use self::{addresses::addresses, microversion::WITH_NODE_LABELS, records::ClusterAsGroup};
 pub use self::{
     microversion::Microversion,
     records::{BrokenRecord, ClusterRecord, NodeGroupList, NodeGroupRecord},
-};
-use self::{
-    microversion::{WITH_NODE_LABELS, addresses},
-    records::ClusterAsGroup,
 };
 use super::{
     diagnosis::json_error,

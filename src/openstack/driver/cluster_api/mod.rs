@@ -20,7 +20,10 @@ use self::{
     members::{assemble, find_missing, find_reasons},
     names::{group_of, name_pattern},
 };
-use super::{Asked, Driver, DriverKind, DriverOptions, Look, Members, Progress};
+use super::{
+    DriverKind, DriverOptions,
+    port::{Asked, Driver, Look, Members, Progress},
+};
 use crate::{
     config::node_groups::MASTER_ROLE,
     core::{

@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 
 use super::{
-    BY_HEAT, BY_MAGNUM, Shared,
     api::StackState,
     members::{assemble, known},
     reading::{Trace, accept_or_reject, confirm_losses},
     servers::Servers,
+    shared::{BY_HEAT, BY_MAGNUM, Shared},
     two_steps::{Evidence, Request, Standing, foreign_template},
 };
 use crate::{
@@ -21,7 +21,10 @@ use crate::{
         status::{Progress as Stage, Status},
     },
     openstack::{
-        driver::{DriverKind, Look, Members, Progress},
+        driver::{
+            DriverKind,
+            port::{Look, Members, Progress},
+        },
         magnum::{ClusterRecord, Microversion, NodeGroupRecord},
     },
 };

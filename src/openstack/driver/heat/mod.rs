@@ -7,43 +7,38 @@ pub mod members;
 pub mod names;
 mod reading;
 pub mod servers;
+mod shared;
 pub mod stacks;
 mod two_steps;
 mod updates;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
 };
 
 use async_trait::async_trait;
 use futures_util::future::{OptionFuture, join_all};
 
 use self::{
-    api::{Heat, StackRef},
+    api::StackRef,
     look::HeatLook,
-    reading::{GroupReader, Trace},
+    reading::GroupReader,
     servers::{Servers, name_pattern},
+    shared::{BY_HEAT, BY_MAGNUM, Shared},
     two_steps::{Request, foreign_template},
-    updates::Updates,
 };
-use super::{Asked, Driver, DriverKind, Look, ResizeMethod};
+use super::{
+    DriverKind, ResizeMethod,
+    port::{Asked, Driver, Look},
+};
 use crate::{
     core::{cloud::CloudError, node_group::NodeGroupUuid, resize::Resize},
     openstack::{
         magnum::{Magnum, NodeGroupRecord},
-        nova::Nova,
         session::Session,
     },
 };
-
-/// How groups are resized.
-const BY_MAGNUM: &str = "resized by Magnum";
-/// The other way.
-const BY_HEAT: &str = "nodes are removed by updates of the Heat stack";
 
 /// The Heat driver of a cluster.
 #[derive(Debug)]
@@ -52,38 +47,9 @@ pub(crate) struct HeatDriver {
     shared: Arc<Shared>,
 }
 
-/// What the looks need as well.
-#[derive(Debug)]
-struct Shared {
-    magnum: Arc<Magnum>,
-    heat: Heat,
-    nova: Nova,
-    nova_failing: AtomicBool,
-    /// A convenience, never a source.
-    traces: Mutex<BTreeMap<NodeGroupUuid, Trace>>,
-    updates: Updates,
-}
-
-impl Shared {
-    fn traces(&self) -> MutexGuard<'_, BTreeMap<NodeGroupUuid, Trace>> {
-        // Nothing is left half-done in here when a holder panics.
-        self.traces.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl HeatDriver {
     pub(crate) fn new(session: Arc<Session>, magnum: Arc<Magnum>, method: ResizeMethod) -> Self {
-        Self {
-            method,
-            shared: Arc::new(Shared {
-                magnum,
-                heat: Heat::new(Arc::clone(&session)),
-                nova: Nova::new(session),
-                nova_failing: AtomicBool::new(false),
-                traces: Mutex::default(),
-                updates: Updates::default(),
-            }),
-        }
+        Self { method, shared: Arc::new(Shared::new(session, magnum)) }
     }
 
     /// Whether nodes are removed by updates of the stacks.

@@ -14,14 +14,25 @@ use futures_util::{Stream, StreamExt as _, stream};
 use rustls::{AlertDescription, CertificateError, Error as TlsError, ServerConfig};
 use tokio::{
     net::TcpStream,
+    sync::Semaphore,
     task::{JoinError, JoinSet},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
+
+use super::connection::Attended;
 
 /// How long a handshake, or the first word of a caller, may take, so that a silent peer holds nothing for long.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may bring its caller nothing: longer than two questions whether it lives lie apart, which are
+/// asked once it speaks HTTP/2.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Connections at a time. cluster-autoscaler has one.
+const MAX_CONNECTIONS: usize = 64;
+/// How long no connection is accepted after that failed, since no file descriptor is left, say.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// What a TLS connection begins with: a handshake record (RFC 8446, 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 /// How long the same complaint about the same peer is not repeated.
@@ -41,7 +52,7 @@ enum Refusal {
 pub(super) fn encrypted<I>(
     incoming: I,
     config: Arc<ServerConfig>,
-) -> impl Stream<Item = io::Result<TlsStream<TcpStream>>>
+) -> impl Stream<Item = io::Result<Attended<TlsStream<TcpStream>>>>
 where
     I: Stream<Item = io::Result<TcpStream>> + Unpin,
 {
@@ -53,7 +64,7 @@ where
 }
 
 /// Accepts connections without TLS.
-pub(super) fn plaintext<I>(incoming: I) -> impl Stream<Item = io::Result<TcpStream>>
+pub(super) fn plaintext<I>(incoming: I) -> impl Stream<Item = io::Result<Attended<TcpStream>>>
 where
     I: Stream<Item = io::Result<TcpStream>> + Unpin,
 {
@@ -73,33 +84,49 @@ where
 }
 
 /// The connections that `admit` lets in, in the order in which it is done with them.
-fn admitted<I, A, T>(incoming: I, admit: impl Fn(TcpStream) -> A) -> impl Stream<Item = io::Result<T>>
+fn admitted<I, A, T>(
+    incoming: I,
+    admit: impl Fn(TcpStream) -> A,
+) -> impl Stream<Item = io::Result<Attended<T>>>
 where
     I: Stream<Item = io::Result<TcpStream>> + Unpin,
     A: Future<Output = Result<T, Refusal>> + Send + 'static,
     T: Send + 'static,
 {
-    let state = (incoming, JoinSet::new(), Complaints::default(), admit);
-    stream::unfold(state, async |(mut incoming, mut handshakes, mut complaints, admit)| {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let state = (incoming, JoinSet::new(), Complaints::default(), admit, places);
+    stream::unfold(state, async |(mut incoming, mut handshakes, mut complaints, admit, places)| {
         loop {
-            let next = tokio::select! {
+            tokio::select! {
                 connection = incoming.next() => match connection? {
                     Ok(connection) => {
                         let peer = connection.peer_addr();
+                        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                            complaints.refused(peer.ok(), "crowd", &crowded());
+                            continue;
+                        };
                         let admission = timeout(HANDSHAKE_TIMEOUT, admit(connection));
-                        handshakes.spawn(async move { (peer, admission.await) });
-                        continue;
+                        handshakes.spawn(async move {
+                            let close = Arc::new(CancellationToken::new());
+                            let attended = |io| Attended::new(io, PATIENCE, close, Some(place));
+                            (peer, admission.await.map(|admitted| admitted.map(attended)))
+                        });
                     }
-                    Err(error) => Err(error),
+                    Err(error) => {
+                        complaints.refused(None, "accept", &format!("it cannot be accepted: {error}"));
+                        sleep(ACCEPT_PAUSE).await;
+                    }
                 },
-                Some(ended) = handshakes.join_next() => match complaints.heard(ended) {
-                    Some(connection) => Ok(connection),
-                    None => continue,
+                Some(ended) = handshakes.join_next() => if let Some(connection) = complaints.heard(ended) {
+                    return Some((Ok(connection), (incoming, handshakes, complaints, admit, places)));
                 },
             };
-            return Some((next, (incoming, handshakes, complaints, admit)));
         }
     })
+}
+
+fn crowded() -> String {
+    format!("{MAX_CONNECTIONS} connections are open already, which is the most; see who opens them")
 }
 
 /// The complaints about each peer, so that one that tries again and again does not fill the log.
@@ -125,7 +152,12 @@ impl Complaints {
                 return None;
             }
         };
-        let address = peer.ok();
+        self.refused(peer.ok(), kind, &reason);
+        None
+    }
+
+    /// Says that a connection is refused, unless that was said a moment ago.
+    fn refused(&mut self, address: Option<SocketAddr>, kind: &'static str, reason: &str) {
         match self.untold(
             address.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip()),
             kind,
@@ -138,7 +170,6 @@ impl Complaints {
             ),
             None => debug!("refused a connection from {}: {reason}", shown(address)),
         }
-        None
     }
 
     /// How often this was not told since it was last told; `None` when it is not to be told now either.

@@ -8,7 +8,9 @@
 //! - [`deadline`]: how much time is left to answer a call
 //! - [`method`]: the methods that are served, by name
 //! - [`call_layer`]: what surrounds each call: metrics, log, and a panic that ends only this call
+//! - [`codec`]: how messages are read, and which are too large for it
 //! - `accept`: who gets in, and what is said of those who do not
+//! - [`connection`]: when a connection ends that nothing comes of
 //! - [`tls`]: mutual TLS from three files
 //! - [`certificate`]: when they expire
 //! - [`server`]: the listening server with health and reflection
@@ -16,6 +18,8 @@
 mod accept;
 pub mod call_layer;
 pub mod certificate;
+pub mod codec;
+pub mod connection;
 pub mod deadline;
 pub mod method;
 mod options;

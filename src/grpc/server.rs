@@ -23,9 +23,9 @@ use super::{
 /// Largest request taken, in bytes: twice the 4 MiB that gRPC takes by default, for long lists of nodes with
 /// their labels. Answers are not limited.
 const MAX_REQUEST_BYTES: usize = 8 * 1024 * 1024;
-/// Calls of one connection that are answered at once; the others wait. cluster-autoscaler has at most
+/// Calls that one connection may have under way; the caller waits with others. cluster-autoscaler has at most
 /// `--max-scale-down-parallelism` (10) under way.
-const CALLS_PER_CONNECTION: usize = 256;
+const CALLS_PER_CONNECTION: u32 = 256;
 /// After this silence a connection is asked whether it lives.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// How long it may take to say so.
@@ -61,7 +61,7 @@ impl Server {
     /// [`ServerError::Tls`] or [`ServerError::Bind`].
     pub fn bind(address: SocketAddr, security: Security) -> Result<Self, ServerError> {
         let transport = Transport::builder()
-            .concurrency_limit_per_connection(CALLS_PER_CONNECTION)
+            .max_concurrent_streams(CALLS_PER_CONNECTION)
             .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT));
         let tls = match security {

@@ -1,7 +1,14 @@
 //! The admin address: plain HTTP for probes and scrapers, apart from gRPC, since kubelet's gRPC probes cannot show
 //! a client certificate.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc};
+use std::{
+    collections::VecDeque,
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -9,11 +16,19 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
+    serve::Listener,
 };
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 use super::{SnapshotSource, metrics::Metrics};
+use crate::grpc::connection::Attended;
+
+/// How long a connection may bring its caller nothing. Prometheus and kubelet connect anew where one was closed.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Connections at a time; with one more, the oldest is closed, so that probes get through a crowd of idle ones.
+const MAX_CONNECTIONS: usize = 128;
 
 /// The content type of Prometheus' text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -74,7 +89,38 @@ impl AdminServer {
         snapshots: Arc<dyn SnapshotSource>,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        axum::serve(self.listener, router(metrics, snapshots)).with_graceful_shutdown(stop).await
+        let callers = Callers { listener: self.listener, open: VecDeque::new() };
+        axum::serve(callers, router(metrics, snapshots)).with_graceful_shutdown(stop).await
+    }
+}
+
+/// The connections, [`MAX_CONNECTIONS`] at a time.
+#[derive(Debug)]
+struct Callers {
+    listener: TcpListener,
+    /// What closes each open one, the oldest first.
+    open: VecDeque<Weak<CancellationToken>>,
+}
+
+impl Listener for Callers {
+    type Io = Attended<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        let (connection, address) = Listener::accept(&mut self.listener).await;
+        self.open.retain(|close| close.strong_count() > 0);
+        while self.open.len() >= MAX_CONNECTIONS {
+            if let Some(close) = self.open.pop_front().and_then(|close| close.upgrade()) {
+                close.cancel();
+            }
+        }
+        let close = Arc::new(CancellationToken::new());
+        self.open.push_back(Arc::downgrade(&close));
+        (Attended::new(connection, PATIENCE, close, None), address)
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.listener.local_addr()
     }
 }
 
@@ -105,12 +151,13 @@ async fn metrics_page(State(sources): State<Sources>) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Mutex, time::Instant};
+    use std::{future::pending, sync::Mutex, time::Instant};
 
     use axum::{
         body::{Body, to_bytes},
         http::Request,
     };
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tower::ServiceExt as _;
 
     use super::*;
@@ -146,6 +193,32 @@ mod tests {
         assert!(body.contains("keystone at http://127.0.0.1:5000"), "{body}");
         *later.0.lock().unwrap() = Some(Arc::new(Snapshot::new(Instant::now(), Vec::new())));
         assert_eq!(get_page(&router, "/readyz").await.0, StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn a_probe_gets_through_a_crowd_of_idle_connections() {
+        let server = AdminServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = server.address();
+        let running = server.run(Arc::new(Metrics::new().unwrap()), Arc::new(Later::default()), pending());
+        let running = tokio::spawn(running);
+        let mut idle = Vec::new();
+        for _ in 0..MAX_CONNECTIONS * 2 {
+            idle.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut probe = TcpStream::connect(address).await.unwrap();
+        probe.write_all(b"GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        probe.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        // The oldest were closed for the newer ones.
+        let oldest = &mut idle[0];
+        assert_eq!(oldest.read(&mut [0]).await.unwrap_or_default(), 0);
+        let newest = idle.last_mut().unwrap();
+        newest.write_all(b"GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n").await.unwrap();
+        answer.clear();
+        newest.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        running.abort();
     }
 
     #[tokio::test]

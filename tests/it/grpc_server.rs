@@ -12,7 +12,10 @@ use cluster_autoscaler_provider_magnum::grpc::{
 };
 use futures_util::{StreamExt as _, stream};
 use rcgen::{CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
-use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 use tonic::{
     Code, Request,
     client::Grpc,
@@ -121,6 +124,60 @@ async fn long_requests_are_taken_and_endless_ones_are_not() {
     let refused = client.node_group_delete_nodes(delete_of_size(9)).await.unwrap_err();
     assert_eq!(refused.code(), Code::OutOfRange, "{refused}");
     client.node_groups(NodeGroupsRequest {}).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_with_millions_of_empty_nodes_is_refused_unread() {
+    let fixture = Fixture::start().await;
+    let mut client = fixture.client().await;
+    let named = |number| NodeGroupDeleteNodesRequest {
+        nodes: vec![ExternalGrpcNode::default(); number],
+        id: WORKERS.to_owned(),
+    };
+    let refused = client.node_group_delete_nodes(named(4_000_000)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+    assert!(refused.message().contains("more than 65536 parts"), "{refused}");
+    let refused = client.node_group_delete_nodes(named(10_000)).await.unwrap_err();
+    assert!(!refused.message().contains("parts"), "it was read: {refused}");
+    assert_eq!(fixture.cloud.heard(), []);
+}
+
+#[tokio::test]
+async fn a_caller_is_told_how_many_calls_a_connection_may_have() {
+    const MAX_CONCURRENT_STREAMS: u16 = 3;
+    let fixture = Fixture::start().await;
+    let mut connection = TcpStream::connect(fixture.address).await.unwrap();
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    connection.write_all(preface).await.unwrap();
+    let mut head = [0; 9];
+    connection.read_exact(&mut head).await.unwrap();
+    assert_eq!(head[3], 4, "a SETTINGS frame");
+    let mut settings = vec![0; usize::from(head[2])];
+    connection.read_exact(&mut settings).await.unwrap();
+    let told = settings.chunks(6).find(|setting| setting[..2] == MAX_CONCURRENT_STREAMS.to_be_bytes());
+    assert_eq!(told.unwrap()[2..], 256_u32.to_be_bytes());
+}
+
+#[tokio::test]
+async fn a_crowd_of_connections_is_refused_and_leaves_those_that_are_there_alone() {
+    let (log, _capture) = CapturedLog::start();
+    let fixture = Fixture::start().await;
+    let mut client = fixture.client().await;
+    client.node_groups(NodeGroupsRequest {}).await.unwrap();
+    let mut crowd = Vec::new();
+    for _ in 0..70 {
+        crowd.push(TcpStream::connect(fixture.address).await.unwrap());
+    }
+    let refused = ["WARN", "refused a connection from 127.0.0.1:", "64 connections are open already"];
+    grpc_fixture::eventually("it is told", || !log.lines(&refused).is_empty()).await;
+    client.node_groups(NodeGroupsRequest {}).await.unwrap();
+    drop(crowd);
+    let answered = async {
+        while fixture.endpoint().connect().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), answered).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,0 +1,111 @@
+//! What is known of every server, and who may be gone.
+
+use std::{collections::HashSet, time::Duration};
+
+use cluster_autoscaler_provider_magnum::core::{
+    instance::InstanceId, machine_id::PlaceholderId, member::MemberKey, request::NodeReference,
+};
+use tokio::time::Instant;
+
+use super::World;
+use crate::{site::Removals, step::GROUPS};
+
+/// How close to somebody else's resize ours may fall in between reading and sending; nobody can prevent that.
+const RACE: Duration = Duration::from_secs(30);
+
+/// A server that was seen at least once.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) group: usize,
+    /// Of Heat's member. An index may be used again, so that it tells no server of Cluster API, which never does.
+    pub(super) index: Option<u32>,
+    first_seen: Instant,
+    /// In ERROR when last seen: no node was ever on it. Heat replaces it at the next update of the group, and of Cluster
+    /// API's machines it is the first to go.
+    pub(super) in_error: bool,
+}
+
+impl World {
+    /// Looks which servers there are and judges those that are gone.
+    pub(crate) fn look(&mut self) {
+        let now = Instant::now();
+        let mut present = HashSet::new();
+        for server in self.simulator.servers() {
+            let Some(group) =
+                server.group.as_deref().and_then(|name| GROUPS.iter().position(|known| *known == name))
+            else {
+                continue;
+            };
+            present.insert(server.uuid.clone());
+            let known = self.known.entry(server.uuid).or_insert(Known {
+                group,
+                index: None,
+                first_seen: now,
+                in_error: false,
+            });
+            known.in_error = server.status == "ERROR";
+            known.index = server.index.or(known.index);
+        }
+        let replaced = self.simulator.replaced_servers();
+        let mut unnamed = self.unnamed;
+        for (uuid, known) in &self.known {
+            if present.contains(uuid) || !self.gone.insert(uuid.clone()) {
+                continue;
+            }
+            let chosen_by_the_driver = &mut unnamed[known.group];
+            if replaced.contains(uuid) || self.may_be_gone(uuid, known, now) {
+                continue;
+            } else if *chosen_by_the_driver > 0 {
+                *chosen_by_the_driver -= 1;
+            } else {
+                self.violations.push(format!(
+                    "WRONG REMOVAL: server {uuid} (member {:?} of {}) is gone and nobody named it",
+                    known.index, GROUPS[known.group]
+                ));
+            }
+        }
+        self.unnamed = unnamed;
+    }
+
+    fn may_be_gone(&self, uuid: &str, known: &Known, now: Instant) -> bool {
+        let raced = self.operator[known.group]
+            .is_some_and(|at| now - at < RACE * 2 && known.first_seen + RACE * 2 > now);
+        let member_named =
+            known.index.is_some_and(|index| self.named_members.contains(&(known.group, index)));
+        self.named.contains(uuid) || member_named || raced || known.in_error
+    }
+
+    /// How many servers of a group are gone of which Cluster API's health check, or an operator, replaced the machines.
+    pub(super) fn replaced_by_others(&self, group: usize) -> i64 {
+        let replaced = self.simulator.replaced_servers();
+        let of_group =
+            replaced.iter().filter(|uuid| self.known.get(*uuid).is_some_and(|known| known.group == group));
+        i64::try_from(of_group.count()).unwrap()
+    }
+
+    /// What a call names may go.
+    pub(super) fn note_named(&mut self, group: usize, nodes: &[NodeReference]) {
+        match self.site.removals() {
+            Removals::Named => {}
+            Removals::Counted => {
+                self.unnamed[group] += nodes.len();
+                return;
+            }
+            Removals::Refused => return,
+        }
+        for node in nodes {
+            match node.identity() {
+                Ok(Some(InstanceId::Server(machine))) => {
+                    self.named.insert(machine.to_string());
+                }
+                Ok(Some(InstanceId::Placeholder(PlaceholderId::Member {
+                    key: MemberKey::Index(index),
+                    ..
+                }))) => {
+                    self.named_members.insert((group, index));
+                }
+                _ => {}
+            }
+        }
+    }
+}

@@ -4,11 +4,15 @@ use std::fmt;
 
 use clap::ValueEnum as _;
 use cluster_autoscaler_provider_magnum::{
+    config::node_groups::GroupSelection,
     openstack::driver::{DriverOptions, ResizeMethod},
     simulator::Profile,
 };
 
 use crate::step::GROUPS;
+
+/// The most nodes that a group has at first.
+pub(crate) const MAX_NODES: u32 = 8;
 
 /// A simulated cloud, and how the service resizes its groups.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::Args)]
@@ -63,9 +67,23 @@ impl Site {
         }
     }
 
-    /// How many of the groups there are: the first releases have one of workers.
+    /// Whether Magnum knows of node groups, and of their bounds.
+    pub(crate) fn has_node_groups(self) -> bool {
+        !matches!(self.profile, Profile::Queens | Profile::Stein)
+    }
+
+    /// How many of the groups there are: where Magnum knows of none the cluster's workers are one.
     pub(crate) fn groups(self) -> usize {
-        if matches!(self.profile, Profile::Queens | Profile::Stein) { 1 } else { GROUPS.len() }
+        if self.has_node_groups() { GROUPS.len() } else { 1 }
+    }
+
+    /// The groups that are scaled, with bounds where Magnum has none.
+    pub(crate) fn selection(self) -> GroupSelection {
+        if self.has_node_groups() {
+            return GroupSelection::All;
+        }
+        let nodes = format!("1:{MAX_NODES}:{}", GROUPS[0]);
+        GroupSelection::new(vec![nodes.parse().unwrap()], Vec::new()).unwrap()
     }
 
     /// The fewest nodes that a group may have.

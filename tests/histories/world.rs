@@ -13,7 +13,6 @@ use std::{
 };
 
 use cluster_autoscaler_provider_magnum::{
-    config::node_groups::GroupSelection,
     core::{cloud::Cloud, snapshot::GroupView},
     engine::{Engine, EngineOptions, Subscriber},
     simulator::{FaultPlan, GroupOptions, Simulator, SimulatorOptions},
@@ -25,7 +24,7 @@ use crate::{
     counts::Counts,
     planted::{Bug, ForgetsSecondStep, Planted},
     simulated,
-    site::Site,
+    site::{MAX_NODES, Site},
     step::GROUPS,
 };
 
@@ -80,8 +79,8 @@ impl World {
     pub(crate) async fn new(site: Site, seed: u64, bug: Option<Bug>) -> Self {
         let simulator = Simulator::new(SimulatorOptions {
             groups: vec![
-                GroupOptions::new(GROUPS[0], 3, 1, Some(8)),
-                GroupOptions::new(GROUPS[1], 2, 0, Some(8)),
+                GroupOptions::new(GROUPS[0], 3, 1, Some(MAX_NODES)),
+                GroupOptions::new(GROUPS[1], 2, 0, Some(MAX_NODES)),
             ],
             seed,
             profile: site.profile,
@@ -162,7 +161,7 @@ fn start(
     bug: Option<Bug>,
     counts: &Arc<Counts>,
 ) -> (Arc<Engine>, Arc<dyn Cloud>) {
-    let cluster = simulated::cluster_through(simulator, GroupSelection::All, |transport| match bug {
+    let cluster = simulated::cluster_through(simulator, site.selection(), |transport| match bug {
         Some(Bug::SecondStepForgotten) => Arc::new(ForgetsSecondStep::new(transport)),
         _ => transport,
     });

@@ -41,6 +41,9 @@ impl World {
     }
 
     pub(crate) fn operator_bounds(&mut self, group: usize, min: u32, max: u32) {
+        if !self.site.has_node_groups() {
+            return;
+        }
         self.changed_by_others[group] = true;
         self.simulator.set_bounds(GROUPS[group], min.max(self.site.least_size()), Some(max));
     }

@@ -46,25 +46,30 @@ impl World {
             known.in_error = server.status == "ERROR";
             known.index = server.index.or(known.index);
         }
+        let missing = self.known.keys().filter(|uuid| !present.contains(*uuid) && !self.gone.contains(*uuid));
+        let missing: Vec<String> = missing.cloned().collect();
+        if !missing.is_empty() {
+            self.judge(missing, now);
+        }
+    }
+
+    /// Judges servers that are gone.
+    fn judge(&mut self, missing: Vec<String>, now: Instant) {
         let replaced = self.simulator.replaced_servers();
-        let mut unnamed = self.unnamed;
-        for (uuid, known) in &self.known {
-            if present.contains(uuid) || !self.gone.insert(uuid.clone()) {
-                continue;
-            }
-            let chosen_by_the_driver = &mut unnamed[known.group];
-            if replaced.contains(uuid) || self.may_be_gone(uuid, known, now) {
-                continue;
-            } else if *chosen_by_the_driver > 0 {
-                *chosen_by_the_driver -= 1;
-            } else {
+        for uuid in missing {
+            let Some(known) = self.known.get(&uuid) else { continue };
+            let group = known.group;
+            let may_go = replaced.contains(&uuid) || self.may_be_gone(&uuid, known, now);
+            if !may_go && self.unnamed[group] > 0 {
+                self.unnamed[group] -= 1;
+            } else if !may_go {
                 self.violations.push(format!(
                     "WRONG REMOVAL: server {uuid} (member {:?} of {}) is gone and nobody named it",
-                    known.index, GROUPS[known.group]
+                    known.index, GROUPS[group]
                 ));
             }
+            self.gone.insert(uuid);
         }
-        self.unnamed = unnamed;
     }
 
     fn may_be_gone(&self, uuid: &str, known: &Known, now: Instant) -> bool {

@@ -1,6 +1,9 @@
 //! What a person or a test does to the cloud, and what there is to see of it besides the API.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use uuid::Uuid;
 
@@ -55,7 +58,7 @@ impl Simulator {
     }
 
     pub(super) fn delete_server_with_id(&self, id: Uuid) -> bool {
-        self.lock().world.servers.remove(id).is_some()
+        self.change(|inner| inner.world.delete_server(id))
     }
 
     /// What `openstack coe cluster resize` does: a resize from somebody else, to which no fault happens.
@@ -138,6 +141,12 @@ impl Simulator {
         })
     }
 
+    /// Deletes the machines of Cluster API that failed or lost their servers, as an operator does by hand where the health
+    /// check leaves them alone, since too many are not well. Others are made for them.
+    pub fn replace_broken_machines(&self) {
+        self.change(|inner| inner.world.replace_all_broken_machines());
+    }
+
     /// Makes all tokens invalid.
     pub fn expire_tokens(&self) {
         self.lock().tokens.clear();
@@ -191,6 +200,12 @@ impl Simulator {
         servers
     }
 
+    /// The UUIDs of the servers whose machines Cluster API, or an operator, replaced because they were no good.
+    #[must_use]
+    pub fn replaced_servers(&self) -> BTreeSet<String> {
+        self.lock().world.replaced.iter().map(Uuid::to_string).collect()
+    }
+
     /// A node group, by name or UUID.
     #[must_use]
     pub fn group(&self, name_or_uuid: &str) -> Option<GroupRecord> {
@@ -207,7 +222,7 @@ impl Simulator {
     /// there is no rest: Magnum keeps looking.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
-        self.lock().world.queue.is_idle()
+        self.lock().world.is_at_rest()
     }
 
     /// How many requests there were of each kind.

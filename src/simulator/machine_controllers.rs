@@ -48,7 +48,7 @@ impl World {
             let (suffix, id, server) =
                 (self.chance.kubernetes_suffix(), self.chance.uuid(), self.chance.uuid());
             let address = self.next_address();
-            let machine = deployment.add_machine(&suffix, id);
+            let machine = deployment.add_machine(&suffix, id, self.now);
             machine.stage = MachineStage::Joined;
             machine.server = Some(server);
             machine.address = Some(address.clone());
@@ -124,24 +124,33 @@ impl World {
         let now = self.now;
         let Some(deployment) = self.deployments.get_mut(&group) else { return };
         deployment.observed = true;
+        let mut made = Vec::new();
         for _ in 0..deployment.missing() {
             let (suffix, id) = (self.chance.kubernetes_suffix(), self.chance.uuid());
-            deployment.add_machine(&suffix, id);
+            deployment.add_machine(&suffix, id, now);
             let due = now + PORT_MAKING + self.chance.up_to(SPREAD);
             self.queue.schedule(due, Event::MachineAsksNova { group, machine: id });
+            made.push(id);
         }
         let has_server =
             |machine: &Machine| machine.server.is_none_or(|server| self.servers.get(server).is_some());
         for id in deployment.victims(has_server) {
-            let Some(machine) = deployment.machine_mut(id).filter(|machine| !machine.deleting) else {
-                continue;
-            };
-            machine.deleting = true;
-            let delay =
-                if machine.server.is_some() { self.options.server_delete_time } else { Duration::ZERO };
-            self.queue.schedule(now + delay, Event::MachineServerDeleted { group, machine: id });
+            self.delete_machine(group, id);
+        }
+        for id in made {
+            self.expect_node(group, id);
         }
         self.update_phase(group);
+        self.remediate(group);
+    }
+
+    /// Deletes a machine; it stays until Nova is done with its server.
+    pub(super) fn delete_machine(&mut self, group: GroupNumber, id: Uuid) {
+        let machine = self.deployments.get_mut(&group).and_then(|deployment| deployment.machine_mut(id));
+        let Some(machine) = machine.filter(|machine| !machine.deleting) else { return };
+        machine.deleting = true;
+        let delay = if machine.server.is_some() { self.options.server_delete_time } else { Duration::ZERO };
+        self.queue.schedule(self.now + delay, Event::MachineServerDeleted { group, machine: id });
     }
 
     fn update_phase(&mut self, group: GroupNumber) {
@@ -181,7 +190,11 @@ impl World {
         };
         machine.stage = if active { MachineStage::Booting } else { MachineStage::Failed };
         if active {
+            machine.no_node_since = self.now;
             self.boot_machine(group, id);
+            self.expect_node(group, id);
+        } else {
+            self.notice_failed_server(group, id);
         }
     }
 
@@ -225,6 +238,7 @@ impl World {
         if current && there {
             machine.stage = MachineStage::Joined;
             self.update_phase(group);
+            self.remediate(group);
         }
     }
 

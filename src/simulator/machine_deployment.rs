@@ -2,6 +2,7 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// A MachineDeployment with its one MachineSet.
@@ -36,6 +37,10 @@ pub(super) struct Machine {
     /// Whether it has the annotation `cluster.x-k8s.io/delete-machine`.
     pub(super) marked: bool,
     pub(super) deleting: bool,
+    /// Since when it is waited for its node.
+    pub(super) no_node_since: Instant,
+    /// Whether the health check has found it to be no good.
+    pub(super) unhealthy: bool,
     /// Counts the times that its node was told how to boot; what an older one had begun is void.
     pub(super) attempt: u32,
 }
@@ -70,7 +75,7 @@ impl MachineDeployment {
     }
 
     /// A machine that does not have anything yet.
-    pub(super) fn add_machine(&mut self, suffix: &str, id: Uuid) -> &mut Machine {
+    pub(super) fn add_machine(&mut self, suffix: &str, id: Uuid, now: Instant) -> &mut Machine {
         let ordinal = self.machines_made;
         self.machines_made += 1;
         let machine = Machine {
@@ -81,6 +86,8 @@ impl MachineDeployment {
             address: None,
             marked: false,
             deleting: false,
+            no_node_since: now,
+            unhealthy: false,
             attempt: 0,
         };
         self.machines.entry(format!("{}-{suffix}", self.machine_set)).or_insert(machine)
@@ -153,7 +160,7 @@ mod tests {
     fn deployment(replicas: u32, machines: &[(&str, MachineStage)]) -> MachineDeployment {
         let mut deployment = MachineDeployment::new("k".to_owned(), String::new(), replicas);
         for (number, (suffix, stage)) in (1..).zip(machines) {
-            deployment.add_machine(suffix, Uuid::from_u128(number)).stage = *stage;
+            deployment.add_machine(suffix, Uuid::from_u128(number), Instant::now()).stage = *stage;
         }
         deployment
     }

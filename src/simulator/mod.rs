@@ -19,6 +19,7 @@ mod credentials;
 mod events;
 mod faults;
 mod handle;
+mod health_check;
 mod http;
 mod machine_controllers;
 mod machine_deployment;

@@ -42,6 +42,8 @@ pub struct SimulatorOptions {
     /// The label `auto_scaling_enabled`; where Cluster API makes the nodes, a resize has no effect with it
     /// (docs/openstack-behaviour.md#cluster-api-drivers).
     pub auto_scaling: bool,
+    /// The label `auto_healing_enabled`; where Cluster API makes the nodes, machines that are no good are replaced with it.
+    pub auto_healing: bool,
     /// Life of a token.
     pub token_lifetime: Duration,
     /// Seed of all ids and of everything that a real cloud leaves to chance.
@@ -114,6 +116,7 @@ impl Default for SimulatorOptions {
             magnum_minor_version: None,
             heat_latency: None,
             auto_scaling: false,
+            auto_healing: true,
             token_lifetime: Duration::from_secs(3600),
             seed: 0,
         }

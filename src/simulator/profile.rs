@@ -8,6 +8,8 @@ use std::{fmt, time::Duration};
 
 use clap::ValueEnum;
 
+use super::health_check::HealthCheck;
+
 /// A cloud as people have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, ValueEnum)]
 pub enum Profile {
@@ -245,6 +247,18 @@ impl Profile {
     /// (Magnum 4: vexxhost monitor.py:32-46).
     pub(super) fn follows_autoscaler(self) -> bool {
         self.releases().driver == Driver::MagnumClusterApi
+    }
+
+    /// What is checked of the machines of a worker group (vexxhost src/resources.rs `ClusterClassBuilder`, with Cluster API's
+    /// own time, api/v1beta1/machinehealthcheck_types.go `DefaultNodeStartupTimeout`; of magnum-capi-helm
+    /// azimuth-cloud/capi-helm-charts charts/openstack-cluster/values.yaml `nodeGroupDefaults.healthCheck`).
+    pub(super) fn health_check(self) -> Option<HealthCheck> {
+        let (max_unhealthy_percent, minutes) = match self.releases().driver {
+            Driver::Heat(_) => return None,
+            Driver::MagnumClusterApi => (80, 10),
+            Driver::CapiHelm => (100, 30),
+        };
+        Some(HealthCheck { max_unhealthy_percent, node_startup_timeout: Duration::from_secs(minutes * 60) })
     }
 
     /// Whether each group has a server group in Nova (Magnum 4: vexxhost utils.py:658-668).

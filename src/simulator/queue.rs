@@ -57,6 +57,8 @@ pub(super) enum Event {
     MachineAsksNova { group: GroupNumber, machine: Uuid },
     /// A machine's node joins its cluster.
     MachineJoins { group: GroupNumber, machine: Uuid, attempt: u32 },
+    /// A machine's health is looked at.
+    MachineExamined { group: GroupNumber, machine: Uuid },
     /// Nova is done with the server of a machine that is being deleted.
     MachineServerDeleted { group: GroupNumber, machine: Uuid },
     /// A machine that was being deleted is gone for good.
@@ -110,8 +112,8 @@ impl Queue {
         self.events.first_key_value().map(|((due, _), _)| *due)
     }
 
-    /// Whether nothing is going to happen but the end of some stack's time.
-    pub(super) fn is_idle(&self) -> bool {
-        self.events.values().all(|event| matches!(event, Event::StackTimesOut { .. }))
+    /// All that is going to happen.
+    pub(super) fn events(&self) -> impl Iterator<Item = &Event> {
+        self.events.values()
     }
 }

@@ -1,6 +1,9 @@
 //! The whole state of the cloud, and how it moves on.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -45,6 +48,8 @@ pub(super) struct World {
     /// Cluster API's MachineDeployments by the number of their worker group.
     pub(super) deployments: BTreeMap<GroupNumber, MachineDeployment>,
     pub(super) servers: Servers,
+    /// The servers of machines that were replaced because they were no good.
+    pub(super) replaced: BTreeSet<Uuid>,
     pub(super) master_address: String,
     addresses_given: u32,
     pub(super) instance_quota: Option<u32>,
@@ -86,6 +91,7 @@ impl World {
             events: EventLog::default(),
             deployments: BTreeMap::new(),
             servers: Servers::default(),
+            replaced: BTreeSet::new(),
             master_address: String::new(),
             addresses_given: 0,
             no_valid_host: false,
@@ -258,6 +264,24 @@ impl World {
         }
     }
 
+    /// Whether nothing is going to happen but the end of some stack's time, and looks at machines that are well.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.queue.events().all(|event| match event {
+            Event::StackTimesOut { .. } => true,
+            Event::MachineExamined { group, machine } => !self.may_find_unhealthy(*group, *machine),
+            _ => false,
+        })
+    }
+
+    /// Deletes a server in Nova, of which neither Heat nor Magnum hears; tells whether there was one.
+    pub(super) fn delete_server(&mut self, id: Uuid) -> bool {
+        let Some(server) = self.servers.remove(id) else { return false };
+        if let Some((group, machine)) = server.member {
+            self.notice_lost_server(group, machine);
+        }
+        true
+    }
+
     /// When the next event is due.
     pub(super) fn next_event_time(&self) -> Option<Instant> {
         self.queue.next_time()
@@ -293,6 +317,7 @@ impl World {
             Event::MachinesReconciled { group } => self.reconcile_machines(group),
             Event::MachineAsksNova { group, machine } => self.machine_asks_nova(group, machine),
             Event::MachineJoins { group, machine, attempt } => self.machine_joins(group, machine, attempt),
+            Event::MachineExamined { group, machine } => self.examine_machine(group, machine),
             Event::MachineServerDeleted { group, machine } => self.machine_server_deleted(group, machine),
             Event::MachineGone { group, machine } => self.machine_gone(group, machine),
         }

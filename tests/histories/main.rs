@@ -6,7 +6,8 @@
 //! ones, and a test of the test: with a bug planted on purpose the histories must fail. `-- --histories 10000` plays
 //! more, `-- --seed 42` replays one with its log, `-- --seed 42 --bug RemovalByCount` with a bug; the variables
 //! HISTORIES, HISTORIES_SEED and HISTORIES_STEPS do the same. A tenth as many are played with removals by updates of the
-//! Heat stack; `--profile` and `--resize-method` choose another cloud for all. A failure is shortened before it is printed, with the
+//! Heat stack; `--profile`, `--resize-method` and
+//! `--allow-untargeted-removal` choose another cloud for all. A failure is shortened before it is printed, with the
 //! command that replays it.
 #![allow(
     clippy::unwrap_used,
@@ -92,7 +93,8 @@ fn run(site: Site, seed: u64, flavor: Flavor, steps: &[Step], bug: Option<Bug>) 
         let mut world = World::new(site, seed, bug).await;
         for (number, step) in steps.iter().enumerate() {
             tracing::info!("step {number}: {step:?}");
-            apply(&mut world, step, seed + u64::try_from(number).unwrap()).await;
+            apply(&mut world, &step.clone().among(site.groups()), seed + u64::try_from(number).unwrap())
+                .await;
             world.look();
             if !world.violations.is_empty() {
                 break;

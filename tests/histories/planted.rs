@@ -48,11 +48,15 @@ pub(crate) enum Bug {
     SecondStepForgotten,
     /// Magnum is told the new count before Heat is told who goes.
     MagnumFirst,
+    /// Another member is named than the one to be removed.
+    AnotherNamed,
+    /// A removal is sent a second time, as one of another node.
+    SentTwice,
 }
 
 impl Bug {
     /// All of them.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::RemovalByCount,
         Self::NoReadingBeforeResize,
         Self::NoVerification,
@@ -61,11 +65,18 @@ impl Bug {
         Self::HeatAlone,
         Self::SecondStepForgotten,
         Self::MagnumFirst,
+        Self::AnotherNamed,
+        Self::SentTwice,
     ];
 
     /// Whether it is one of removals by updates of the Heat stack.
     pub(crate) const fn is_of_heat_updates(self) -> bool {
         matches!(self, Self::SecondStepForgotten | Self::MagnumFirst)
+    }
+
+    /// Whether there can be such a bug where Cluster API makes the nodes.
+    pub(crate) fn is_of_cluster_api(self) -> bool {
+        !self.is_of_heat_updates() && self != Self::HeatAlone
     }
 }
 
@@ -98,7 +109,11 @@ fn pretended(mut reading: Reading, resize: &Resize) -> Reading {
     reading.members.retain(|member| member.counted && !resize.remove.contains(&Removal::of(member)));
     let mut next = reading.members.iter().map(|member| member.key).max().unwrap_or(MemberKey::Index(0));
     while reading.members.len() < usize::try_from(count).unwrap() {
-        next = MemberKey::Index(next.to_string().parse::<u32>().unwrap() + 1);
+        next = match next {
+            MemberKey::Index(index) => MemberKey::Index(index + 1),
+            MemberKey::Pending(number) => MemberKey::Pending(number + 1),
+            MemberKey::Server(_) => MemberKey::Pending(1),
+        };
         reading.members.push(Member { key: next, ..sample::serverless_member(0, "CREATE_COMPLETE") });
     }
     reading.group.node_count = count;
@@ -151,7 +166,22 @@ impl Cloud for Planted {
                 let reading = self.cloud.read_group(group).await?;
                 let _ = self.simulator.operator_resize(&reading.group.name, resize.count, &[]);
             }
-            Bug::UnknownIdPassedOn
+            Bug::AnotherNamed if !resize.remove.is_empty() => {
+                let reading = self.cloud.read_group(group).await?;
+                let other = reading.counted().map(Removal::of).find(|other| !resize.remove.contains(other));
+                let mut resize = resize.clone();
+                resize.remove.splice(..other.iter().len(), other);
+                return self.cloud.resize(group, &resize).await;
+            }
+            Bug::SentTwice if !resize.remove.is_empty() => {
+                self.cloud.resize(group, resize).await?;
+                let again = Resize { count: resize.count.saturating_sub(1), ..resize.clone() };
+                let _ = self.cloud.resize(group, &again).await;
+                return Ok(());
+            }
+            Bug::AnotherNamed
+            | Bug::SentTwice
+            | Bug::UnknownIdPassedOn
             | Bug::DeleteNotIdempotent
             | Bug::HeatAlone
             | Bug::SecondStepForgotten

@@ -90,6 +90,25 @@ pub(crate) enum Step {
     Restart,
 }
 
+impl Step {
+    /// The same where there are so many groups.
+    pub(crate) fn among(mut self, groups: usize) -> Self {
+        match &mut self {
+            Self::Increase { group, .. }
+            | Self::Delete { group, .. }
+            | Self::DeleteBurst { group, .. }
+            | Self::DeleteStranger { group, .. }
+            | Self::Decrease { group, .. }
+            | Self::HangUp { group, .. }
+            | Self::Operator { group, .. }
+            | Self::OperatorBounds { group, .. }
+            | Self::NovaDelete { group, .. } => *group %= groups,
+            _ => {}
+        }
+        self
+    }
+}
+
 /// What kinds of steps a history may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flavor {

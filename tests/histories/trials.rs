@@ -12,8 +12,8 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use clap::{Parser, ValueEnum as _};
-use cluster_autoscaler_provider_magnum::openstack::driver::ResizeMethod;
+use clap::Parser;
+use cluster_autoscaler_provider_magnum::simulator::Profile;
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use rand::{RngExt as _, SeedableRng as _, seq::IndexedRandom as _};
 
@@ -21,7 +21,7 @@ use crate::{
     Outcome,
     planted::Bug,
     run, run_logged,
-    site::Site,
+    site::{Removals, Site},
     step::{Random, Step, generate},
 };
 
@@ -32,6 +32,8 @@ const STEPS: usize = 60;
 const FIXED_PER_FRESH: u64 = 4;
 /// There is a history with updates of the Heat stack for so many others.
 const FIXED_PER_HEAT: u64 = 10;
+/// There is a history on each other cloud for so many on the chosen one.
+const FIXED_PER_OTHER: u64 = 40;
 
 #[derive(Debug, Parser)]
 struct Options {
@@ -91,21 +93,65 @@ fn trials(histories: &Histories, summary: &Summary) -> Vec<Trial> {
     if let Some(seed) = histories.seed {
         return vec![trial(&format!("seed_{seed}"), replay, histories)];
     }
-    let planted = Bug::ALL.map(|bug| {
-        let site = if bug.is_of_heat_updates() { histories.site.by_heat() } else { histories.site };
-        let histories = Histories { bug: Some(bug), site, ..histories.clone() };
-        trial(&format!("planted::{bug:?}"), catch, &histories)
-    });
-    [
+    let site = histories.site;
+    let mut trials = vec![
         trial("fixed_seeds", fixed_seeds, histories),
         trial("fresh_seeds", fresh_seeds, histories),
-        trial("heat_stack_updates", heat_stack_updates, histories),
         Trial::test("runner::seeds_keep_their_meaning", seeds_keep_their_meaning),
         Trial::test("runner::options_choose_the_trials", options_choose_the_trials),
-    ]
-    .into_iter()
-    .chain(planted)
-    .collect()
+    ];
+    if !site.is_cluster_api() {
+        trials.push(trial("heat_stack_updates", heat_stack_updates, histories));
+    }
+    for site in other_clouds(site) {
+        let histories = Histories { site, ..histories.clone() };
+        trials.push(trial(&format!("clouds::{}", cloud_name(site)), other_cloud, &histories));
+    }
+    for (site, bug) in planted_bugs(site) {
+        let histories = Histories { bug: Some(bug), site, ..histories.clone() };
+        let place = if site.is_cluster_api() { format!("{}::", cloud_name(site)) } else { String::new() };
+        trials.push(trial(&format!("planted::{place}{bug:?}"), catch, &histories));
+    }
+    trials
+}
+
+/// The clouds that some histories are played on besides the usual one.
+fn other_clouds(site: Site) -> Vec<Site> {
+    if site != Site::default() {
+        return Vec::new();
+    }
+    let others = Profile::all().iter().copied().filter(|profile| *profile != site.profile).map(Site::of);
+    others.chain([Site { allow_untargeted_removal: true, ..Site::of(Profile::CapiHelm) }]).collect()
+}
+
+fn cloud_name(site: Site) -> String {
+    let removal = if site.allow_untargeted_removal { "-untargeted" } else { "" };
+    format!("{}{removal}", site.profile)
+}
+
+/// The bugs that there can be, each with the cloud that it is looked for on. Where no node is removed by name there are none.
+fn planted_bugs(site: Site) -> Vec<(Site, Bug)> {
+    let of_cluster_api = |site: Site| {
+        let bugs = Bug::ALL.into_iter().filter(|bug| bug.is_of_cluster_api());
+        bugs.map(move |bug| (site, bug)).collect()
+    };
+    match site.removals() {
+        Removals::Counted | Removals::Refused => Vec::new(),
+        Removals::Named if site.is_cluster_api() => of_cluster_api(site),
+        Removals::Named => {
+            let on_heat = |bug: Bug| (if bug.is_of_heat_updates() { site.by_heat() } else { site }, bug);
+            let mut bugs: Vec<(Site, Bug)> = Bug::ALL.map(on_heat).to_vec();
+            if site == Site::default() {
+                bugs.append(&mut of_cluster_api(Site::of(Profile::MagnumClusterApi)));
+            }
+            bugs
+        }
+    }
+}
+
+fn other_cloud(histories: &Histories) -> Result<String, String> {
+    play(1, histories.histories.div_ceil(FIXED_PER_OTHER), histories)
+        .map(|line| format!("{}: {line}", cloud_name(histories.site)))
 }
 
 fn fixed_seeds(histories: &Histories) -> Result<String, String> {
@@ -220,9 +266,8 @@ fn shortest(seed: u64, histories: &Histories) -> String {
     if histories.steps != STEPS {
         again += &format!(" --steps {}", histories.steps);
     }
-    let Site { profile, resize_method } = histories.site;
     if histories.site != Site::default() {
-        again += &format!(" --profile {profile} --resize-method {}", name(resize_method));
+        again += &format!(" {}", histories.site);
     }
     if let Some(bug) = histories.bug {
         again += &format!(" --bug {bug:?}");
@@ -232,10 +277,6 @@ fn shortest(seed: u64, histories: &Histories) -> String {
         "shortest history of seed {seed} ({flavor:?}):\n{steps}\n{log}\n{:#?}\nreplay: {again}",
         outcome.violations
     )
-}
-
-fn name(method: ResizeMethod) -> String {
-    method.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 fn listed(steps: &[Step]) -> String {
@@ -259,15 +300,19 @@ fn seeds_keep_their_meaning() -> Result<(), Failed> {
 
 /// What people and tools pass to any test: nothing runs here, the trials that would run are listed.
 fn options_choose_the_trials() -> Result<(), Failed> {
-    let every = 5 + Bug::ALL.len();
+    let planted = planted_bugs(Site::default()).len();
+    let played = 3 + other_clouds(Site::default()).len();
+    let every = 2 + played + planted;
     for (options, expected) in [
         (&[][..], every),
         (&["--ignored"], 0),
         (&["--include-ignored", "--test-threads", "1", "--nocapture"], every),
         (&["--skip", "histories"], 2),
         (&["--skip=histories", "--skip", "runner"], 0),
-        (&["histories::planted"], Bug::ALL.len()),
-        (&["histories", "--skip", "planted"], 3),
+        (&["histories::planted"], planted),
+        (&["histories", "--skip", "planted"], played),
+        (&["histories", "--profile", "capi-helm"], 2),
+        (&["planted", "--profile", "magnum-cluster-api"], 7),
         (&["--exact", "histories::fixed_seeds"], 1),
         (&["--exact", "fixed_seeds"], 0),
         (&["no_such_test"], 0),

@@ -30,6 +30,9 @@ pub(super) fn cluster_labels(world: &World) -> BTreeMap<String, String> {
     if world.options.auto_scaling {
         labels.insert("auto_scaling_enabled", "true");
     }
+    if !world.options.auto_healing {
+        labels.insert("auto_healing_enabled", "false");
+    }
     labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 

@@ -1,6 +1,6 @@
 //! Cluster API's drivers: machines instead of stacks, and what can be named of them.
 
-use cluster_autoscaler_provider_magnum::simulator::{Profile, ServerRecord, SimulatorOptions};
+use cluster_autoscaler_provider_magnum::simulator::{NodeRule, Profile, ServerRecord, SimulatorOptions};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::Duration;
@@ -177,6 +177,83 @@ async fn a_refused_server_is_asked_for_again_and_nobody_is_told() {
         sleep(30.0).await;
         assert_eq!(cloud.client.group(WORKERS).status, "UPDATE_COMPLETE", "{profile}");
         assert_eq!(by_name(&cloud).len(), 2, "{profile}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_server_is_deleted_in_nova_is_replaced_and_magnum_hears_nothing() {
+    for profile in DRIVERS {
+        let cloud = Cloud::new(profile, 3).await;
+        let before = by_name(&cloud);
+        let victim = &before[1].uuid;
+        assert!(cloud.client.simulator.delete_server(victim));
+        assert!(!cloud.client.simulator.is_at_rest(), "{profile}");
+        sleep(50.0).await;
+        assert_eq!(by_name(&cloud).len(), 2, "{profile}");
+        sleep(30.0).await;
+        let after = by_name(&cloud);
+        let new = after.iter().filter(|server| before.iter().all(|other| other.uuid != server.uuid));
+        assert_eq!((after.len(), new.count()), (3, 1), "{profile}");
+        assert!(cloud.client.simulator.replaced_servers().contains(victim));
+        let group = cloud.client.group(WORKERS);
+        assert_eq!((group.node_count, group.stack_status.as_str()), (3, "Running"), "{profile}");
+        assert!(group.status.ends_with("_COMPLETE"), "{profile}: {}", group.status);
+        assert!(cloud.client.simulator.is_at_rest(), "{profile}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_machine_is_replaced_where_too_many_are_not_well_or_nobody_heals() {
+    let alone = |profile| Cloud::new(profile, 1);
+    let unhealed = Cloud::with(Profile::CapiHelm, |options| options.auto_healing = false);
+    for (cloud, replaced) in [
+        (alone(Profile::MagnumClusterApi).await, false),
+        (alone(Profile::CapiHelm).await, true),
+        (unhealed.await, false),
+    ] {
+        let lost = by_name(&cloud)[0].uuid.clone();
+        cloud.client.simulator.delete_server(&lost);
+        sleep(3600.0).await;
+        assert_eq!(by_name(&cloud).len(), usize::from(replaced), "{}", cloud.profile);
+        cloud.client.simulator.replace_broken_machines();
+        sleep(30.0).await;
+        assert_eq!(by_name(&cloud).len(), 1, "{}", cloud.profile);
+    }
+    // Another machine makes it one of two.
+    let cloud = alone(Profile::MagnumClusterApi).await;
+    cloud.client.simulator.delete_server(&by_name(&cloud)[0].uuid);
+    sleep(120.0).await;
+    resize_and_settle(&cloud, 2, &[]).await;
+    assert_eq!(by_name(&cloud).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_does_not_become_a_node_is_replaced() {
+    for (profile, minutes) in [(Profile::MagnumClusterApi, 10.0), (Profile::CapiHelm, 30.0)] {
+        let cloud = Cloud::new(profile, 4).await;
+        cloud.client.simulator.set_node_rule("*", NodeRule::Hang);
+        resize(&cloud, 5, &[]).await;
+        sleep(10.0).await;
+        let first = by_name(&cloud);
+        sleep(minutes * 60.0 - 30.0).await;
+        assert_eq!(uuids(&by_name(&cloud)), uuids(&first), "{profile}");
+        cloud.client.simulator.clear_node_rules();
+        sleep(10.0).await;
+        assert!(cloud.client.simulator.replaced_servers().is_empty(), "{profile}: it became one in time");
+        cloud.client.simulator.set_node_rule("*", NodeRule::Hang);
+        resize(&cloud, 6, &[]).await;
+        sleep(minutes * 60.0 + 30.0).await;
+        assert_eq!(cloud.client.simulator.replaced_servers().len(), 1, "{profile}");
+        cloud.client.simulator.clear_node_rules();
+        cloud.client.simulator.no_valid_host(true);
+        resize(&cloud, 7, &[]).await;
+        sleep(60.0).await;
+        let replaced = cloud.client.simulator.replaced_servers().len();
+        assert!((3..=8).contains(&replaced), "{profile}: {replaced}, one after the other goes to ERROR");
+        cloud.client.simulator.no_valid_host(false);
+        sleep(60.0).await;
+        assert_eq!((by_name(&cloud).len(), cloud.client.group(WORKERS).node_count), (7, 7), "{profile}");
+        assert!(cloud.client.simulator.is_at_rest(), "{profile}");
     }
 }
 

@@ -1,0 +1,118 @@
+//! What is known of every server, and who may be gone.
+
+use std::{collections::HashSet, time::Duration};
+
+use cluster_autoscaler_provider_magnum::core::{
+    instance::{InstanceId, PlaceholderId},
+    member::MemberKey,
+    request::NodeReference,
+};
+use tokio::time::Instant;
+
+use super::World;
+use crate::{site::Removals, step::GROUPS};
+
+/// How close to somebody else's resize ours may fall in between reading and sending; nobody can prevent that.
+const RACE: Duration = Duration::from_secs(30);
+
+/// A server that was seen at least once.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) group: usize,
+    /// Of Heat's member. An index may be used again, so that it tells no server of Cluster API, which never does.
+    pub(super) index: Option<u32>,
+    first_seen: Instant,
+    /// In ERROR when last seen: no node was ever on it. Heat replaces it at the next update of the group, and of Cluster
+    /// API's machines it is the first to go.
+    pub(super) in_error: bool,
+}
+
+impl World {
+    /// Looks which servers there are and judges those that are gone.
+    pub(crate) fn look(&mut self) {
+        let now = Instant::now();
+        let mut present = HashSet::new();
+        for server in self.simulator.servers() {
+            let Some(group) =
+                server.group.as_deref().and_then(|name| GROUPS.iter().position(|known| *known == name))
+            else {
+                continue;
+            };
+            present.insert(server.uuid.clone());
+            let known = self.known.entry(server.uuid).or_insert(Known {
+                group,
+                index: None,
+                first_seen: now,
+                in_error: false,
+            });
+            known.in_error = server.status == "ERROR";
+            known.index = server.index.or(known.index);
+        }
+        let missing = self.known.keys().filter(|uuid| !present.contains(*uuid) && !self.gone.contains(*uuid));
+        let missing: Vec<String> = missing.cloned().collect();
+        if !missing.is_empty() {
+            self.judge(missing, now);
+        }
+    }
+
+    /// Judges servers that are gone.
+    fn judge(&mut self, missing: Vec<String>, now: Instant) {
+        let replaced = self.simulator.replaced_servers();
+        for uuid in missing {
+            let Some(known) = self.known.get(&uuid) else { continue };
+            let group = known.group;
+            let may_go = replaced.contains(&uuid) || self.may_be_gone(&uuid, known, now);
+            if !may_go && self.unnamed[group] > 0 {
+                self.unnamed[group] -= 1;
+            } else if !may_go {
+                self.violations.push(format!(
+                    "WRONG REMOVAL: server {uuid} (member {:?} of {}) is gone and nobody named it",
+                    known.index, GROUPS[group]
+                ));
+            }
+            self.gone.insert(uuid);
+        }
+    }
+
+    fn may_be_gone(&self, uuid: &str, known: &Known, now: Instant) -> bool {
+        let raced = self.operator[known.group]
+            .is_some_and(|at| now - at < RACE * 2 && known.first_seen + RACE * 2 > now);
+        let member_named =
+            known.index.is_some_and(|index| self.named_members.contains(&(known.group, index)));
+        self.named.contains(uuid) || member_named || raced || known.in_error
+    }
+
+    /// How many servers of a group are gone of which Cluster API's health check, or an operator, replaced the machines.
+    pub(super) fn replaced_by_others(&self, group: usize) -> i64 {
+        let replaced = self.simulator.replaced_servers();
+        let of_group =
+            replaced.iter().filter(|uuid| self.known.get(*uuid).is_some_and(|known| known.group == group));
+        i64::try_from(of_group.count()).unwrap()
+    }
+
+    /// What a call names may go.
+    pub(super) fn note_named(&mut self, group: usize, nodes: &[NodeReference]) {
+        match self.site.removals() {
+            Removals::Named => {}
+            Removals::Counted => {
+                self.unnamed[group] += nodes.len();
+                return;
+            }
+            Removals::Refused => return,
+        }
+        for node in nodes {
+            match node.identity() {
+                Ok(Some(InstanceId::Server(machine))) => {
+                    self.named.insert(machine.to_string());
+                }
+                Ok(Some(InstanceId::Placeholder(PlaceholderId::Member {
+                    key: MemberKey::Index(index),
+                    ..
+                }))) => {
+                    self.named_members.insert((group, index));
+                }
+                _ => {}
+            }
+        }
+    }
+}

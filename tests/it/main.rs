@@ -29,6 +29,7 @@ mod grpc_server;
 mod grpc_templates;
 mod grpc_wire;
 mod heat_updates;
+mod identity_properties;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 mod kubernetes_types;

@@ -94,8 +94,7 @@ impl Lifecycle {
         if self.repeated && self.flight().is_none() && unchanged_for < timeouts.after_repetition {
             return Some(BlockedBy::Repetition);
         }
-        let shrunk = self.shrunk_at.is_some_and(|at| since(at) < timeouts.stale_read_guard);
-        if shrunk && unchanged_for < timeouts.stale_read_guard {
+        if self.shrunk_at.is_some_and(|at| since(at) < timeouts.stale_read_guard) {
             return Some(BlockedBy::UnexpectedLoss);
         }
         // What a lost resize removes is to be removed still.

@@ -1,5 +1,7 @@
 //! The lives of single resizes, event by event.
 
+mod settling;
+
 use std::time::{Duration, Instant};
 
 use super::*;

@@ -12,6 +12,7 @@
     reason = "a panic is the failure report, and no module has users outside"
 )]
 
+mod acceptance;
 mod ca_versions;
 mod captured_log;
 mod cluster_api;

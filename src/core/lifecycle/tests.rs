@@ -1,6 +1,12 @@
 //! The lives of single resizes, event by event.
 
+mod ending;
+mod observing;
+mod repeating;
+mod requests;
+mod sending;
 mod settling;
+mod situation;
 
 use std::time::{Duration, Instant};
 

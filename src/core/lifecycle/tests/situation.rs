@@ -42,7 +42,7 @@ fn when_it_was_makes_no_difference_and_everything_else_does() {
     let mut busy = nodes(2);
     busy.group.status = Status::parse("UPDATE_IN_PROGRESS");
     let with = |more: Vec<(u64, Event)>| settling().into_iter().chain(more).collect::<Vec<_>>();
-    let waiting = with(vec![(0, read(busy))]);
+    let waiting = with(vec![(0, read(busy.clone()))]);
     let sending = with(vec![(0, read(nodes(2)))]);
     let following = [sending.clone(), vec![(0, Event::ResizeAnswered(Ok(())))]].concat();
     let lives = [
@@ -60,7 +60,7 @@ fn when_it_was_makes_no_difference_and_everything_else_does() {
         (sending, 0),
         (following.clone(), 0),
         (following.clone(), 100),
-        (following, 1000),
+        (following.clone(), 1000),
     ];
     let hashes: Vec<u64> = lives.iter().map(|(steps, rest)| life(Duration::ZERO, steps, *rest)).collect();
     for (number, (steps, rest)) in lives.iter().enumerate() {
@@ -69,6 +69,18 @@ fn when_it_was_makes_no_difference_and_everything_else_does() {
             assert_ne!(hashes[number], *hash, "{number} and {other}");
         }
     }
+    // Whether it is read next, or has to be woken first.
+    let (due, woken) = (following.clone(), [following, vec![(500, Event::Tick)]].concat());
+    assert_ne!(life(Duration::ZERO, &due, 500), life(Duration::ZERO, &woken, 0));
+    // For how long the group has been as it is.
+    let mut other = busy.clone();
+    other.group.updated_at.clear();
+    let error = Err(CloudError::Inconsistent("pool".to_owned()));
+    let unreadable = Event::Read { reading: error, begun: Instant::now() };
+    let last = || vec![(1000, read(busy.clone())), (1000, unreadable.clone())];
+    let unchanged = with([vec![(0, read(busy.clone()))], last()].concat());
+    let changed = with([vec![(0, read(other))], last()].concat());
+    assert_ne!(life(Duration::ZERO, &unchanged, 0), life(Duration::ZERO, &changed, 0));
     // What is longer ago than anything that counts.
     assert_eq!(life(Duration::ZERO, &[], 30_000), life(Duration::ZERO, &[], 90_000));
 }

@@ -16,7 +16,6 @@ use super::{
     pending::PendingRequests,
     plan::{coming_nodes, free_members},
     registration::Registrations,
-    request::{NodeReference, RequestError},
     resize::InFlightResize,
     status::{Action, Progress},
     template::NodeTemplate,
@@ -103,44 +102,13 @@ impl GroupView {
         }
     }
 
-    /// Which instance a node is.
-    ///
-    /// # Errors
-    /// [`RequestError::AnonymousNode`], [`RequestError::MalformedNode`], [`RequestError::NotIdentifiedYet`] or
-    /// [`RequestError::NotAMember`].
-    /// That the node is no instance now does not mean that it never was one: see [`PendingRequests::has_departed`].
-    pub fn identify(&self, node: &NodeReference) -> Result<InstanceId, RequestError> {
-        if node.label().is_empty() {
-            return Err(RequestError::AnonymousNode);
-        }
-        let identity = node
-            .identity()
-            .map_err(|source| RequestError::MalformedNode { node: node.label().to_owned(), source })?;
-        match identity {
-            Some(id) => Ok(id),
-            None if self.gives_provider_ids => {
-                Err(RequestError::NotIdentifiedYet { node: node.name.clone() })
-            }
-            None => self
-                .by_server_name(&node.name)
-                .ok_or_else(|| RequestError::NotAMember { node: node.name.clone(), group: self.id.clone() }),
-        }
-    }
-
     /// Whether one of the members has this name.
     #[must_use]
     pub fn has_node(&self, name: &str) -> bool {
-        node_name::server_of(name, |server| self.named(server)).is_some()
-    }
-
-    /// The instance whose server has this name.
-    fn by_server_name(&self, name: &str) -> Option<InstanceId> {
-        let found = node_name::server_of(name, |server| self.named(server))?;
-        matches!(found.id, InstanceId::Server(_)).then_some(found.id)
-    }
-
-    fn named(&self, server: &str) -> Option<&Instance> {
-        self.instances.iter().find(|instance| instance.member.is_some() && instance.name == server)
+        let named = |server: &str| {
+            self.instances.iter().find(|instance| instance.member.is_some() && instance.name == server)
+        };
+        node_name::server_of(name, named).is_some()
     }
 }
 

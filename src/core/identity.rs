@@ -2,7 +2,7 @@
 //!
 //! A provider ID that names a server always decides. Without one the Node object of that name is asked
 //! ([`NodeIndex`], `--kube-lookup`), and where that says nothing the rules of [`Snapshot::find`] and
-//! [`GroupView::identify`] hold. Whatever is known has to agree: the Node object only adds evidence, and a contradiction is
+//! [`Snapshot::identify`] hold. Whatever is known has to agree: the Node object only adds evidence, and a contradiction is
 //! refused, never weighed.
 
 use std::sync::Arc;
@@ -179,16 +179,16 @@ pub fn group_of<'a>(
 /// Which instance a node is that is to be removed from this group.
 ///
 /// # Errors
-/// Those of [`GroupView::identify`], [`RequestError::AmbiguousNode`] and [`RequestError::RegisteredMeanwhile`].
+/// Those of [`Snapshot::identify`], [`RequestError::AmbiguousNode`] and [`RequestError::RegisteredMeanwhile`].
 pub fn identify(
     snapshot: &Snapshot,
     view: &GroupView,
     nodes: Option<&NodeIndex>,
     node: &NodeReference,
 ) -> Result<InstanceId, RequestError> {
-    let Some(nodes) = nodes else { return view.identify(node) };
+    let Some(nodes) = nodes else { return snapshot.identify(view, node) };
     if !leaves_the_server_open(node, snapshot) {
-        let id = view.identify(node)?;
+        let id = snapshot.identify(view, node)?;
         return match registered_meanwhile(view, nodes, node, id) {
             Some(name) => Err(RequestError::RegisteredMeanwhile {
                 instance: node.provider_id.clone(),
@@ -200,7 +200,7 @@ pub fn identify(
     let lookup = look_up(nodes, &node.name, &node.provider_id, |id| snapshot.contains(id));
     let by_name = snapshot.find(node).map(|(_, id)| id);
     match with_name(lookup, by_name) {
-        Lookup::Silent => view.identify(node),
+        Lookup::Silent => snapshot.identify(view, node),
         Lookup::Server { server, .. } => Ok(InstanceId::Server(server)),
         Lookup::Ambiguous { ambiguity, .. } => {
             Err(RequestError::AmbiguousNode { node: node.name.clone(), ambiguity })

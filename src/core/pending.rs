@@ -201,3 +201,122 @@ impl PendingRequests {
         self.departed.retain(|_, left| now.saturating_duration_since(*left) < REMEMBER_DEPARTED);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{failure::Reason, sample};
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn queued(caller: u64, request: Request) -> Queued {
+        Queued { caller: Some(Ticket(caller)), request, attempts: 0 }
+    }
+
+    fn server(number: u32) -> InstanceId {
+        InstanceId::Server(sample::server(number))
+    }
+
+    fn pending(requests: Vec<Request>, failed: u32) -> PendingRequests {
+        let queued = (0..).zip(requests).map(|(caller, request)| queued(caller, request)).collect();
+        let mut pending = PendingRequests { queued, ..PendingRequests::default() };
+        pending.fail(failed, &InstanceError::of_failed_creation(&Reason::default()));
+        pending
+    }
+
+    #[test]
+    fn what_waits_is_added_up() {
+        let requests = vec![
+            Request::Increase(2),
+            Request::Delete(vec![server(1), server(2)]),
+            Request::Decrease(4),
+            Request::Increase(1),
+            Request::Decrease(3),
+        ];
+        let pending_with = |failed| pending(requests.clone(), failed);
+        assert_eq!(pending_with(0).queued_additions(), 3);
+        for (failures, failed, unsent, serverless) in [(0, 0, 3, 4), (3, 3, 3, 1), (5, 5, 2, 0), (9, 7, 0, 0)]
+        {
+            let expected = Cancellations { failed, unsent, serverless };
+            assert_eq!(pending_with(failures).queued_cancellations(), expected, "{failures} failures");
+        }
+        let removed = [0, 1, 2, 3].map(|number| pending_with(0).queue_removes(server(number)));
+        assert_eq!(removed, [false, true, true, false]);
+    }
+
+    /// A removal of several nodes was checked as a whole; what becomes of each of them is its own matter.
+    #[test]
+    fn what_is_acknowledged_is_answered_once_and_stands_node_by_node() {
+        let requests = vec![Request::Increase(2), Request::Delete(vec![server(1), server(2)])];
+        let mut pending = pending(requests, 0);
+        assert_eq!(pending.acknowledge(), [Ticket(0), Ticket(1)]);
+        assert_eq!(pending.acknowledge(), []);
+        let parts =
+            [Request::Increase(2), Request::Delete(vec![server(1)]), Request::Delete(vec![server(2)])];
+        assert_eq!(pending.queued, parts.map(|request| Queued { caller: None, request, attempts: 0 }));
+        pending.queued.insert(1, queued(7, Request::Decrease(1)));
+        assert_eq!(pending.take_unanswered(), [queued(7, Request::Decrease(1))]);
+        assert_eq!(pending.queued.len(), 3);
+    }
+
+    #[test]
+    fn requested_nodes_that_will_not_come_are_forgotten_the_oldest_first() {
+        let (mut pending, now) = (pending(Vec::new(), 3), Instant::now());
+        let group = sample::group().uuid;
+        let numbers = |pending: &PendingRequests| pending.failed().keys().copied().collect::<Vec<_>>();
+        assert_eq!(numbers(&pending), [1, 2, 3]);
+        assert_eq!(pending.forget_failures(group, 2, now), 2);
+        assert_eq!(numbers(&pending), [3]);
+        let placeholder = |number| InstanceId::Placeholder(PlaceholderId::Failed { group, number });
+        assert!(pending.has_departed(placeholder(1)) && !pending.has_departed(placeholder(3)));
+        assert!(!pending.forget_failure(group, 1, now) && !pending.forget_failure(group, 9, now));
+        assert!(!pending.has_departed(placeholder(9)), "it never was one");
+        // A number is not used again: cluster-autoscaler may still name the first one.
+        pending.fail(1, &InstanceError::of_failed_creation(&Reason::default()));
+        assert_eq!(numbers(&pending), [3, 4]);
+        assert_eq!(pending.forget_failures(group, 5, now), 2);
+        assert!(numbers(&pending).is_empty());
+    }
+
+    #[test]
+    fn who_left_is_remembered_for_a_day_and_until_it_is_back() {
+        let (mut pending, now) = (PendingRequests::default(), Instant::now());
+        let both = sample::reading(vec![sample::member(0), sample::member(1)]);
+        let one = sample::reading(vec![sample::member(0)]);
+        let placeholder = InstanceId::of_member(both.group.uuid, MemberKey::Index(1), None);
+        let departed = |pending: &PendingRequests| {
+            [server(0), server(1), placeholder].map(|id| pending.has_departed(id))
+        };
+        pending.note_departures(&both, &one, now);
+        assert_eq!(departed(&pending), [false, true, true]);
+        pending.note_departures(&one, &one, now + DAY - Duration::from_secs(1));
+        assert_eq!(departed(&pending), [false, true, true]);
+        pending.note_departures(&one, &one, now + DAY);
+        assert_eq!(departed(&pending), [false; 3]);
+        pending.note_departures(&both, &one, now);
+        pending.note_departures(&one, &both, now);
+        assert_eq!(departed(&pending), [false; 3], "it is a member again");
+        // The member is there, and has another server.
+        let mut anew = both.clone();
+        anew.members[1].server = Some(sample::server(9));
+        pending.note_departures(&both, &anew, now);
+        assert_eq!(departed(&pending), [false, true, false]);
+    }
+
+    #[test]
+    fn a_member_is_given_up_until_it_gets_a_server_or_goes() {
+        let waiting = |number| sample::serverless_member(number, "CREATE_IN_PROGRESS");
+        let before = sample::reading(vec![waiting(0), waiting(1), waiting(2)]);
+        let mut pending = PendingRequests::default();
+        pending.give_up([0, 1, 3].map(MemberKey::Index));
+        let given_up =
+            |pending: &PendingRequests| [0, 1, 2].map(|number| pending.is_given_up(&waiting(number)));
+        assert_eq!(given_up(&pending), [true, true, false]);
+        assert!(!pending.is_given_up(&sample::member(0)), "it has a server");
+        let after = sample::reading(vec![sample::member(0), waiting(1), waiting(2)]);
+        pending.note_departures(&before, &after, Instant::now());
+        assert_eq!(given_up(&pending), [false, true, false]);
+        pending.note_departures(&after, &sample::reading(vec![waiting(2)]), Instant::now());
+        assert_eq!(given_up(&pending), [false; 3]);
+    }
+}

@@ -96,3 +96,24 @@ pub fn only_named_move(reading: &Reading, named: &[MemberKey]) -> bool {
 fn moving(reading: &Reading) -> impl Iterator<Item = &Member> {
     reading.members.iter().filter(|member| member.status.in_progress())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_timeout_is_that_of_any_of_them() {
+        let usual = SettleTimeouts::default();
+        assert_eq!(usual.longest(), usual.in_progress);
+        let long = Duration::from_secs(1000);
+        for timeouts in [
+            SettleTimeouts { after_failure: long, ..usual },
+            SettleTimeouts { hanging_removal: long, ..usual },
+            SettleTimeouts { stale_read_guard: long, ..usual },
+            SettleTimeouts { after_repetition: long, ..usual },
+            SettleTimeouts { after_start: long, ..usual },
+        ] {
+            assert_eq!(timeouts.longest(), long, "{timeouts:?}");
+        }
+    }
+}

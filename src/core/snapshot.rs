@@ -23,8 +23,9 @@ pub struct Snapshot {
     unread: BTreeMap<String, String>,
     by_id: HashMap<String, usize>,
     by_machine: HashMap<MachineId, usize>,
-    /// Where each server is, by its name; made when it is first asked for, which is never where nodes have provider IDs.
-    by_name: OnceLock<HashMap<String, (usize, InstanceId)>>,
+    /// Where each member's server is, by its name; nothing for a name that several have, and where there is no server. Made
+    /// when it is first asked for, which is never where nodes have provider IDs.
+    by_name: OnceLock<HashMap<String, Option<(usize, InstanceId)>>>,
 }
 
 impl Snapshot {
@@ -88,8 +89,8 @@ impl Snapshot {
             Some(id) => id,
             None => {
                 let names = self.by_name.get_or_init(|| self.names());
-                let (position, id) = node_name::server_of(&node.name, |server| names.get(server))?;
-                return Some((self.groups.get(*position)?, *id));
+                let (position, id) = (*node_name::server_of(&node.name, |server| names.get(server))?)?;
+                return Some((self.groups.get(position)?, id));
             }
         };
         let group = match id {
@@ -101,21 +102,46 @@ impl Snapshot {
         Some((group, id))
     }
 
+    /// Which instance a node is that is to be removed from this group: by its provider ID, or, where the group's nodes get none,
+    /// the one that [`Snapshot::find`] finds.
+    ///
+    /// # Errors
+    /// [`RequestError::AnonymousNode`], [`RequestError::MalformedNode`], [`RequestError::NotIdentifiedYet`] or
+    /// [`RequestError::NotAMember`].
+    /// That the node is no instance now does not mean that it never was one: see [`PendingRequests::has_departed`].
+    pub fn identify(&self, group: &GroupView, node: &NodeReference) -> Result<InstanceId, RequestError> {
+        if node.label().is_empty() {
+            return Err(RequestError::AnonymousNode);
+        }
+        let identity = node
+            .identity()
+            .map_err(|source| RequestError::MalformedNode { node: node.label().to_owned(), source })?;
+        if let Some(id) = identity {
+            return Ok(id);
+        }
+        if group.gives_provider_ids {
+            return Err(RequestError::NotIdentifiedYet { node: node.name.clone() });
+        }
+        let found = self.find(node).filter(|(found, _)| found.uuid == group.uuid);
+        let not_a_member = || RequestError::NotAMember { node: node.name.clone(), group: group.id.clone() };
+        found.map(|(_, id)| id).ok_or_else(not_a_member)
+    }
+
     /// The group that this server is an instance of.
     #[must_use]
     pub fn group_of_server(&self, server: MachineId) -> Option<&Arc<GroupView>> {
         self.groups.get(*self.by_machine.get(&server)?)
     }
 
-    fn names(&self) -> HashMap<String, (usize, InstanceId)> {
-        let instances =
-            self.groups.iter().enumerate().flat_map(|(position, group)| {
-                group.instances.iter().map(move |instance| (position, instance))
-            });
-        instances
-            .filter(|(_, instance)| matches!(instance.id, InstanceId::Server(_)))
-            .map(|(position, instance)| (instance.name.clone(), (position, instance.id)))
-            .collect()
+    fn names(&self) -> HashMap<String, Option<(usize, InstanceId)>> {
+        let mut names = HashMap::new();
+        for (position, group) in self.groups.iter().enumerate() {
+            for instance in group.instances.iter().filter(|instance| instance.member.is_some()) {
+                let server = matches!(instance.id, InstanceId::Server(_)).then_some((position, instance.id));
+                names.entry(instance.name.clone()).and_modify(|other| *other = None).or_insert(server);
+            }
+        }
+        names
     }
 
     /// Whether this server is one of the instances.

@@ -214,3 +214,7 @@ fn may_be_made_anew(member: &Member) -> bool {
     let unfinished = member.status.action == Action::Create && member.status.progress != Progress::Complete;
     unfinished || member.status.failed()
 }
+
+#[cfg(test)]
+#[path = "verify_tests.rs"]
+mod tests;

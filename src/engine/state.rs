@@ -319,3 +319,70 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::core::{node_group::NodeGroup, sample};
+
+    fn group(name: &str, uuid: u128, nodes: u32) -> GroupObservation {
+        let mut reading = sample::reading((0..nodes).map(sample::member).collect());
+        let uuid = NodeGroupUuid::from_uuid(uuid::Uuid::from_u128(uuid));
+        reading.group = NodeGroup { uuid, name: name.to_owned(), ..reading.group };
+        GroupObservation { uuid, name: name.to_owned(), reading: Ok(Arc::new(reading)) }
+    }
+
+    fn observation(groups: Vec<GroupObservation>) -> Observation {
+        Observation { cluster_name: "k8s".to_owned(), groups, unscaled: Vec::new() }
+    }
+
+    fn state() -> SharedState {
+        SharedState::new(Registrations::default(), Timing::default(), Events::new(Arc::new(())))
+    }
+
+    /// Names and sizes, in the order of the snapshot.
+    fn shown(state: &SharedState) -> Vec<(String, u32)> {
+        let snapshot = state.snapshot().unwrap();
+        let size =
+            |group: &Arc<GroupView>| (group.id.rsplit_once('-').unwrap().0.to_owned(), group.target_size);
+        snapshot.groups().iter().map(size).collect()
+    }
+
+    /// A group is read by its own driver and by the observer, and the reading that was begun first may end last.
+    #[test]
+    fn a_reading_that_was_begun_earlier_does_not_take_the_place_of_a_later_one() {
+        let (state, stop) = (state(), CancellationToken::new());
+        let start = now();
+        let begun = |seconds| start + Duration::from_secs(seconds);
+        state.apply_observation(&observation(vec![group("pool", 1, 3)]), begun(0), &stop);
+        assert_eq!(shown(&state), [("pool".to_owned(), 3)]);
+        let GroupObservation { uuid, reading, .. } = group("pool", 1, 2);
+        state.step(uuid, Event::Read { reading, begun: begun(2) });
+        assert_eq!(shown(&state), [("pool".to_owned(), 2)]);
+        state.apply_observation(&observation(vec![group("pool", 1, 3)]), begun(1), &stop);
+        assert_eq!(shown(&state), [("pool".to_owned(), 2)]);
+        state.apply_observation(&observation(vec![group("pool", 1, 4)]), begun(3), &stop);
+        assert_eq!(shown(&state), [("pool".to_owned(), 4)]);
+    }
+
+    #[test]
+    fn groups_come_go_and_are_shown_in_magnums_order() {
+        let (state, stop) = (state(), CancellationToken::new());
+        let groups = [group("a", 1, 1), group("b", 2, 2), group("c", 3, 3)];
+        let [a, b, c] = &groups;
+        let new = state.apply_observation(&observation(vec![b.clone(), a.clone()]), now(), &stop);
+        assert_eq!(new.iter().map(|group| group.uuid).collect::<Vec<_>>(), [b.uuid, a.uuid]);
+        assert_eq!(shown(&state), [("b".to_owned(), 2), ("a".to_owned(), 1)]);
+        let newer =
+            state.apply_observation(&observation(vec![a.clone(), c.clone(), b.clone()]), now(), &stop);
+        assert_eq!(newer.iter().map(|group| group.uuid).collect::<Vec<_>>(), [c.uuid]);
+        assert_eq!(shown(&state), [("a".to_owned(), 1), ("c".to_owned(), 3), ("b".to_owned(), 2)]);
+        state.apply_observation(&observation(vec![c.clone()]), now(), &stop);
+        assert_eq!(shown(&state), [("c".to_owned(), 3)]);
+        assert!(new.iter().all(|group| group.gone.is_cancelled()), "their drivers end");
+        assert!(!newer[0].gone.is_cancelled());
+        assert_eq!(state.work(a.uuid), None);
+    }
+}

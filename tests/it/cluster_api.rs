@@ -23,7 +23,7 @@ use cluster_autoscaler_provider_magnum::{
         registration::Registrations,
         request::{NodeReference, RequestError},
         resize::{InFlightResize, Resize},
-        snapshot::GroupView,
+        snapshot::{GroupView, Snapshot},
         verify::{Effect, Verdict},
     },
     openstack::{MagnumCluster, driver::DriverOptions},
@@ -369,7 +369,8 @@ async fn nodes_are_known_by_provider_id_alone() {
     let first = scene.observe(None).await;
     let view = view(first.groups[0].reading.as_ref().unwrap());
     let by_name = NodeReference { provider_id: String::new(), name: name("kube-x7k2p", 1) };
-    assert!(matches!(view.identify(&by_name), Err(RequestError::NotIdentifiedYet { .. })));
+    let snapshot = Snapshot::new(Instant::now(), vec![Arc::new(view.clone())]);
+    assert!(matches!(snapshot.identify(&view, &by_name), Err(RequestError::NotIdentifiedYet { .. })));
     scene.change(|world| {
         world.servers.clear();
     });

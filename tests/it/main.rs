@@ -12,6 +12,7 @@
     reason = "a panic is the failure report, and no module has users outside"
 )]
 
+mod acceptance;
 mod ca_versions;
 mod captured_log;
 mod cluster_api;
@@ -29,6 +30,7 @@ mod grpc_server;
 mod grpc_templates;
 mod grpc_wire;
 mod heat_updates;
+mod identity_properties;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 mod kubernetes_types;

@@ -167,3 +167,60 @@ impl Pace {
         self.next = Some(now + self.pause);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_cloud_in_trouble_is_left_alone_for_longer_each_time() {
+        let timing = Timing { max_backoff: seconds(20), ..Timing::default() };
+        let pauses =
+            [0, 1, 2, 5, 6, 7, 40, u32::MAX].map(|failures| timing.backoff(failures, None).as_millis());
+        assert_eq!(pauses, [500, 1000, 2000, 16_000, 20_000, 20_000, 20_000, 20_000]);
+        // However long the longest pause is, the doubling ends.
+        let patient = Timing { max_backoff: seconds(3600), ..timing.clone() };
+        assert_eq!([6, 7, 40].map(|failures| patient.backoff(failures, None)), [seconds(32); 3]);
+        // As long as the cloud asks for, as far as that is believed.
+        for (asked, pause) in [(0, 1), (1, 1), (21, 21), (300, 300), (301, 300)] {
+            assert_eq!(timing.backoff(1, Some(seconds(asked))), seconds(pause), "{asked}");
+        }
+    }
+
+    #[test]
+    fn a_group_is_read_often_while_it_changes_and_seldom_while_it_does_not() {
+        let (timing, now) = (Timing::default(), Instant::now());
+        let mut pace = Pace::new(&timing);
+        assert_eq!(pace.work(), Work::Read);
+        let mut pauses = |change: &mut dyn FnMut(&mut Pace)| {
+            change(&mut pace);
+            let Work::WakeAt(at) = pace.work() else { panic!("{pace:?}") };
+            (at - now).as_millis()
+        };
+        let unchanged: Vec<_> =
+            (0..6).map(|_| pauses(&mut |pace| pace.succeeded(false, &timing, now))).collect();
+        assert_eq!(unchanged, [750, 1125, 1687, 2531, 3000, 3000]);
+        assert_eq!(pauses(&mut |pace| pace.succeeded(true, &timing, now)), 500);
+        let error = CloudError::Inconsistent("pool".to_owned());
+        let failed: Vec<_> = (0..3).map(|_| pauses(&mut |pace| pace.failed(&error, &timing, now))).collect();
+        assert_eq!(failed, [1000, 2000, 4000]);
+        // One that succeeds begins anew.
+        pauses(&mut |pace| pace.succeeded(true, &timing, now));
+        assert_eq!(pauses(&mut |pace| pace.failed(&error, &timing, now)), 1000);
+    }
+
+    #[test]
+    fn a_pause_ends_when_its_time_has_come() {
+        let (timing, now) = (Timing::default(), Instant::now());
+        let mut pace = Pace::after_pause(&timing, now);
+        let until = now + timing.poll_interval.0;
+        pace.tick(until - Duration::from_millis(1));
+        assert_eq!(pace.work(), Work::WakeAt(until));
+        pace.tick(until);
+        assert_eq!(pace.work(), Work::Read);
+    }
+}

@@ -94,10 +94,7 @@ impl Lifecycle {
         if self.repeated && self.flight().is_none() && unchanged_for < timeouts.after_repetition {
             return Some(BlockedBy::Repetition);
         }
-        let doubt = |at: Option<Instant>| {
-            let guard = timeouts.stale_read_guard;
-            unchanged_for < guard && at.is_some_and(|at| since(at) < guard)
-        };
+        let doubt = |at: Option<Instant>| at.is_some_and(|at| since(at) < timeouts.stale_read_guard);
         if doubt(self.shrunk_at) {
             return Some(BlockedBy::UnexpectedLoss);
         }

@@ -1,5 +1,13 @@
 //! The lives of single resizes, event by event.
 
+mod ending;
+mod observing;
+mod repeating;
+mod requests;
+mod sending;
+mod settling;
+mod situation;
+
 use std::time::{Duration, Instant};
 
 use super::*;

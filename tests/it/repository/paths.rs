@@ -16,7 +16,7 @@ pub(crate) struct Use {
     pub(crate) path: Vec<String>,
     /// Only made available under another name: `pub use`.
     pub(crate) is_re_export: bool,
-    /// In a module named `tests`.
+    /// In a module named `tests`, or below one.
     pub(crate) in_tests: bool,
 }
 
@@ -276,8 +276,7 @@ impl Reader {
     }
 
     fn add(&mut self, line: usize, path: Vec<String>, is_re_export: bool) {
-        let in_tests =
-            self.module.last().is_some_and(|module| module == "tests" || module.ends_with("_tests"));
+        let in_tests = self.module.iter().any(|module| module == "tests" || module.ends_with("_tests"));
         self.uses.push(Use { line, path, is_re_export, in_tests });
     }
 }

@@ -1,0 +1,212 @@
+//! When a resize is over, and what is done about what it left undone.
+
+use super::*;
+use crate::core::sample;
+
+const MOMENT: Duration = Duration::from_millis(1);
+
+impl Scene {
+    /// A reading this long after the resize was sent; whether it ended the resize.
+    fn ends_at(&mut self, sent: Instant, after: Duration, reading: &Reading) -> Option<Ended> {
+        self.now = sent + after;
+        let begun = self.now;
+        let told = self.step(Event::Read { reading: Ok(Arc::new(reading.clone())), begun });
+        ends(&told).pop()
+    }
+
+    fn sent(before: &Reading, ask: Ask) -> (Self, Instant) {
+        let mut scene = Self::new(before.clone());
+        scene.ask(CALLER, ask);
+        scene.wake();
+        scene.read_until_sent(before);
+        scene.accepted();
+        let sent = scene.now;
+        (scene, sent)
+    }
+}
+
+/// Magnum has heard of it, and Heat has not begun.
+fn touched(reading: &Reading) -> Reading {
+    let mut reading = reading.clone();
+    reading.group.updated_at = "2026-01-01T00:01:00+00:00".to_owned();
+    reading
+}
+
+#[test]
+fn a_resize_without_effect_is_lost_when_its_time_is_up() {
+    let (before, timeout) = (nodes(3), Timing::default().effect_timeout);
+    for shown in [before.clone(), touched(&before)] {
+        let (mut scene, sent) = Scene::sent(&before, delete(1));
+        scene.ends_at(sent, Duration::from_secs(1), &shown);
+        assert_eq!(scene.ends_at(sent, timeout - MOMENT, &shown), None);
+        let ended = scene.ends_at(sent, timeout, &shown).unwrap();
+        assert_eq!((ended.verdict, ended.took), (Verdict::Lost, timeout));
+    }
+}
+
+#[test]
+fn an_end_that_is_not_as_asked_has_to_show_for_a_while() {
+    let (before, guard) = (nodes(1), Timing::default().timeouts.stale_read_guard);
+    let (mut scene, sent) = Scene::sent(&before, Ask::Increase(2));
+    let mut short = touched(&nodes(2));
+    short.group.status = Status::parse("UPDATE_FAILED");
+    short.group.node_count = 3;
+    short.servers = Some((0..2).map(|number| (sample::server(number), MemberKey::Index(number))).collect());
+    let seen = Duration::from_secs(10);
+    assert_eq!(scene.ends_at(sent, seen, &short), None);
+    assert_eq!(scene.ends_at(sent, seen + guard - MOMENT, &short), None);
+    let ended = scene.ends_at(sent, seen + guard, &short).unwrap();
+    assert_eq!((ended.verdict, ended.shortage), (Verdict::Failed, 1));
+    let failed: Vec<_> = scene.shown().instances.into_iter().filter_map(|instance| instance.error).collect();
+    assert_eq!(failed.len(), 1, "the one that is missing");
+    assert!(failed[0].message.contains("resized the group to 3 nodes"), "{}", failed[0].message);
+    assert_eq!(failed[0].code, "ResizeFailed");
+}
+
+#[test]
+fn services_that_contradict_each_other_do_not_tell_an_end() {
+    let (before, patience) = (nodes(2), Timing::default().timeouts.in_progress);
+    let (mut scene, sent) = Scene::sent(&before, delete(1));
+    let mut done = touched(&nodes(1));
+    // Nova has it still, and neither Heat's list has it nor Magnum's count.
+    done.servers = Some((0..2).map(|number| (sample::server(number), MemberKey::Index(number))).collect());
+    assert_eq!(scene.ends_at(sent, Duration::ZERO, &done), None);
+    assert_eq!(scene.ends_at(sent, patience - MOMENT, &done), None);
+    assert_eq!(scene.ends_at(sent, patience, &done).unwrap().verdict, Verdict::Done);
+}
+
+/// Sends a resize of two additions and lets it be lost, as often as it is sent, up to this often.
+fn lose(before: &Reading, shown: &Reading, most: usize) -> (Scene, usize, Vec<Effect>) {
+    let (mut scene, _) = Scene::sent(before, Ask::Increase(2));
+    for sent in 1..most {
+        let told = scene.read_to_the_end(shown);
+        assert_eq!(ends(&told)[0].verdict, Verdict::Lost);
+        if scene.group.work() == Work::Nothing {
+            return (scene, sent, told);
+        }
+        scene.read_until_sent(shown);
+        scene.accepted();
+    }
+    (scene, most, Vec::new())
+}
+
+#[test]
+fn a_resize_that_magnum_acts_upon_in_vain_is_given_up_after_so_many_times() {
+    let before = nodes(1);
+    let (mut scene, times, told) = lose(&before, &touched(&before), 20);
+    assert_eq!(u32::try_from(times).unwrap(), Timing::default().max_attempts);
+    let given_up =
+        |effect: &Effect| matches!(effect, Effect::Tell(Decision { kind: DecisionKind::GivenUp { .. }, .. }));
+    assert_eq!(told.iter().filter(|effect| given_up(effect)).count(), 1);
+    let failed: Vec<_> = scene.shown().instances.into_iter().filter_map(|instance| instance.error).collect();
+    assert_eq!(failed.iter().map(|error| error.code).collect::<Vec<_>>(), ["ResizeRefused"; 2]);
+    assert!(failed[0].message.contains("several times without any effect"));
+    assert_eq!(scene.shown().target_size, 3, "until cluster-autoscaler has taken them back");
+}
+
+/// It may still carry out what it was sent, so that a smaller target would be a lie.
+#[test]
+fn a_resize_that_magnum_shows_nothing_of_is_never_given_up() {
+    let before = nodes(1);
+    assert_eq!(lose(&before, &before, 12).1, 12);
+}
+
+#[test]
+fn a_removal_that_did_not_happen_is_sent_again_so_many_times() {
+    let before = nodes(9);
+    let mut scene = Scene::new(before.clone());
+    scene.ask(CALLER, delete(8));
+    let mut reading = before;
+    let mut times = 0;
+    // Each time another node goes, and this one stays.
+    for other in 0..7 {
+        scene.ask(Ticket(2), delete(other));
+        scene.wake();
+        let resize = scene.read_until_sent(&reading);
+        if resize.remove.len() == 1 {
+            break;
+        }
+        times += 1;
+        scene.accepted();
+        reading.members.retain(|member| member.key != MemberKey::Index(other));
+        reading.group.node_count -= 1;
+        reading = touched(&reading);
+        assert_eq!(ends(&scene.read_to_the_end(&reading))[0].verdict, Verdict::PartlyLost);
+        reading.group.updated_at.clear();
+    }
+    assert_eq!(times, Timing::default().max_attempts);
+}
+
+/// At the minimum, a broken node is replaced; the next one has to wait.
+#[test]
+fn a_replacement_that_was_carried_out_is_remembered() {
+    let mut before = nodes(1);
+    before.group.bounds.min = 1;
+    before.group.magnum_bounds.min = 1;
+    before.members[0].presence = ServerPresence::Gone;
+    let (mut scene, _) = Scene::sent(&before, delete(0));
+    assert!(scene.group.pending().may_replace(scene.now));
+    let mut done = touched(&before);
+    done.members = vec![sample::member(1)];
+    assert_eq!(ends(&scene.read_to_the_end(&done))[0].verdict, Verdict::Done);
+    assert!(!scene.group.pending().may_replace(scene.now));
+}
+
+/// Magnum may not have heard of the end of the update before: Heat begins with this one when that is over.
+#[test]
+fn a_resize_into_an_update_that_goes_on_is_not_lost_before_that_is_given_up() {
+    let mut before = nodes(2);
+    before.group.status = Status::parse("UPDATE_IN_PROGRESS");
+    let (mut scene, sent) = Scene::sent(&before, delete(1));
+    let timing = Timing::default();
+    assert_eq!(scene.ends_at(sent, Duration::ZERO, &before), None);
+    assert_eq!(scene.ends_at(sent, timing.effect_timeout, &before), None);
+    assert_eq!(scene.ends_at(sent, timing.timeouts.in_progress - MOMENT, &before), None);
+    let ended = scene.ends_at(sent, timing.timeouts.in_progress, &before).unwrap();
+    assert_eq!(ended.verdict, Verdict::Lost);
+}
+
+/// For so long in each form, whatever of it has changed.
+#[test]
+fn an_end_that_still_changes_is_not_the_end() {
+    let (before, guard) = (nodes(1), Timing::default().timeouts.stale_read_guard);
+    let mut short = touched(&nodes(2));
+    short.group.node_count = 3;
+    short.servers = Some((0..2).map(|number| (sample::server(number), MemberKey::Index(number))).collect());
+    let mut other_group = short.clone();
+    other_group.group.status_reason.general = "quota".to_owned();
+    let mut other_members = short.clone();
+    other_members.members[1].reason.general = "quota".to_owned();
+    for changed in [other_group, other_members] {
+        let (mut scene, sent) = Scene::sent(&before, Ask::Increase(2));
+        let seen = Duration::from_secs(10);
+        assert_eq!(scene.ends_at(sent, seen, &short), None);
+        assert_eq!(scene.ends_at(sent, seen + guard - MOMENT, &changed), None);
+        assert_eq!(scene.ends_at(sent, seen + guard, &changed), None);
+        assert!(scene.ends_at(sent, seen + 2 * guard - MOMENT, &changed).is_some());
+    }
+}
+
+#[test]
+fn the_members_that_still_move_at_the_end_are_told() {
+    let before = nodes(1);
+    let (mut scene, sent) = Scene::sent(&before, Ask::Increase(1));
+    let hanging = growing(&before, 2, |number| sample::serverless_member(number, "CREATE_IN_PROGRESS"));
+    scene.ends_at(sent, Duration::ZERO, &hanging);
+    let placeholder = InstanceId::of_member(before.group.uuid, MemberKey::Index(1), None);
+    scene.ask(Ticket(2), Ask::Delete(vec![(placeholder, placeholder.to_string())]));
+    let patience = Timing::default().timeouts.hanging_removal;
+    assert_eq!(scene.ends_at(sent, patience - MOMENT, &hanging), None);
+    let ended = scene.ends_at(sent, patience, &hanging).unwrap();
+    assert!(ended.moving_are_named && ended.moving.len() == 1, "{ended:?}");
+
+    let (mut scene, sent) = Scene::sent(&before, Ask::Increase(1));
+    scene.ends_at(sent, Duration::ZERO, &hanging);
+    let ended = scene.ends_at(sent, Timing::default().timeouts.in_progress, &hanging).unwrap();
+    assert!(!ended.moving_are_named && ended.moving.len() == 1, "{ended:?}");
+
+    let (mut scene, sent) = Scene::sent(&before, Ask::Increase(1));
+    let ended = scene.ends_at(sent, Duration::from_secs(9), &touched(&nodes(2))).unwrap();
+    assert!(!ended.moving_are_named && ended.moving.is_empty(), "nothing moves");
+    assert!(scene.group.pending().may_replace(scene.now), "nothing was replaced");
+}

@@ -1,0 +1,95 @@
+//! Who is answered, when, and with what.
+
+use super::*;
+use crate::core::{instance::Instance, sample};
+
+#[test]
+fn only_so_many_requests_may_wait() {
+    let mut scene = Scene::new(nodes(1));
+    for number in 0..1000 {
+        assert_eq!(scene.ask(Ticket(number), delete(0)), []);
+    }
+    let busy = RequestError::Busy { group: scene.group.id().to_owned(), waiting: 1000 };
+    assert_eq!(scene.ask(Ticket(1000), delete(0)), [Effect::Answer(Ticket(1000), Err(busy))]);
+}
+
+/// A cloud so slow that no request would ever live to be sent.
+#[test]
+fn a_request_is_acknowledged_where_a_reading_takes_longer_than_half_of_its_time() {
+    let before = nodes(1);
+    let (took, millisecond) = (Duration::from_secs(2), Duration::from_millis(1));
+    for (waited, is_acknowledged) in [(2 * took, false), (2 * took - 2 * millisecond, true)] {
+        let mut scene = Scene::new(before.clone());
+        scene.ask(CALLER, Ask::Increase(1));
+        scene.wake();
+        let begun = scene.now;
+        scene.wait(took);
+        let mut unstable = before.clone();
+        unstable.servers = Some([(sample::server(9), MemberKey::Index(9))].into());
+        scene.step(Event::Read { reading: Ok(Arc::new(unstable)), begun });
+        let told = scene.step(Event::CallerOutOfTime { caller: CALLER, waited });
+        assert_eq!(answers(&told), [(CALLER, is_acknowledged)], "{waited:?}");
+        let waits = scene.group.pending().queued.len();
+        assert_eq!(
+            (waits, scene.group.phase() == &Phase::Idle),
+            if is_acknowledged { (1, false) } else { (0, true) }
+        );
+        assert_eq!(scene.step(Event::CallerOutOfTime { caller: CALLER, waited }), [], "it was answered");
+    }
+}
+
+/// Other requests than the one whose time is up go on.
+#[test]
+fn only_the_request_whose_time_is_up_is_withdrawn() {
+    let mut scene = Scene::new(nodes(1));
+    scene.ask(CALLER, Ask::Increase(1));
+    scene.ask(Ticket(2), Ask::Increase(2));
+    scene.step(Event::CallerOutOfTime { caller: CALLER, waited: Duration::from_secs(4) });
+    let queued = &scene.group.pending().queued;
+    assert_eq!(queued.iter().map(|queued| queued.caller).collect::<Vec<_>>(), [Some(Ticket(2))]);
+    scene.step(Event::CallerGone(Ticket(2)));
+    assert_eq!(scene.group.pending().queued[0].caller, None);
+    assert_ne!(scene.group.phase(), &Phase::Idle, "it is carried out");
+}
+
+#[test]
+fn whoever_waits_hears_that_the_group_is_gone() {
+    let before = nodes(1);
+    let mut scene = Scene::new(before.clone());
+    scene.ask(CALLER, Ask::Increase(1));
+    scene.wake();
+    scene.read_until_sent(&before);
+    scene.ask(Ticket(2), Ask::Increase(1));
+    let told = scene.step(Event::Ended { is_there: true });
+    assert_eq!(answers(&told), [(CALLER, false)], "the other one was acknowledged");
+    assert!(told.iter().any(|effect| matches!(
+        effect,
+        Effect::Tell(Decision { kind: DecisionKind::ScalingEnds { is_there: true }, .. })
+    )));
+    assert_eq!((scene.group.work(), scene.group.pending().queued.len()), (Work::Nothing, 0));
+}
+
+#[test]
+fn a_requested_node_that_came_to_nothing_is_shown_until_it_is_forgotten() {
+    let before = nodes(1);
+    let mut scene = Scene::new(before.clone());
+    scene.ask(CALLER, Ask::Increase(2));
+    scene.step(Event::CallerGone(CALLER));
+    scene.wake();
+    scene.read_until_sent(&before);
+    let refused = CloudError::Unsuitable("no".to_owned());
+    scene.step(Event::ResizeAnswered(Err(refused)));
+    let failed = |scene: &mut Scene| -> Vec<Instance> {
+        scene.shown().instances.into_iter().filter(|instance| instance.error.is_some()).collect()
+    };
+    let shown = failed(&mut scene);
+    assert_eq!(
+        shown.iter().map(|instance| instance.error.as_ref().unwrap().code).collect::<Vec<_>>(),
+        ["ResizeRefused"; 2]
+    );
+    assert_eq!(scene.shown().target_size, 3);
+    scene.step(Event::Forget(vec![1]));
+    assert_eq!(failed(&mut scene), shown[1..]);
+    scene.step(Event::Forget(vec![2]));
+    assert_eq!((failed(&mut scene), scene.shown().target_size), (vec![], 1));
+}

@@ -32,6 +32,14 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
+    /// Whether one resize can remove members and add others. Cluster API deletes a marked machine only when there is one too many
+    /// (docs/openstack-behaviour.md#cluster-api-drivers): with a count that stays, the machine stays too, and its mark makes it
+    /// go in the place of the next one that is named.
+    #[must_use]
+    pub fn exchanges_members(&self) -> bool {
+        self.source == MemberSource::Heat
+    }
+
     /// Why a request of this kind cannot be carried out; none where it can.
     #[must_use]
     pub fn obstacle(&self, request: &Request) -> Option<&Arc<str>> {

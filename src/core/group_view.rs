@@ -77,7 +77,7 @@ impl GroupView {
         for instance in &mut instances {
             registrations.apply(instance);
         }
-        if !pending.may_replace(now) {
+        if !pending.may_replace(now) || !reading.capabilities.exchanges_members() {
             hide_irremovable_errors(&mut instances, group.bounds);
         }
         let unsent = pending.queued_additions() - cancellations.unsent;

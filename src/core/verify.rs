@@ -48,7 +48,7 @@ pub struct Effect {
     pub shortage: u32,
     /// Whether the group's count is neither that of before nor the one asked for.
     pub superseded: bool,
-    /// Whether the group's last update failed.
+    /// Whether the group's last update failed, which is no earlier one.
     pub failed: bool,
 }
 
@@ -85,7 +85,7 @@ impl Effect {
                 && missing_unnamed.is_empty(),
             shortage: flight.resize.count.saturating_sub(now.size()),
             superseded: ![before.node_count, flight.resize.count].contains(&after.node_count),
-            failed: after.status.failed(),
+            failed: after.status.failed() && !is_failure_of_before(flight, now),
             failed_newcomers: newcomers.iter().filter(|member| member.status.failed()).count(),
             waited_for_in_vain: keys(newcomers.iter().filter(is_waited_for).copied().collect()),
             newcomers: keys(newcomers),
@@ -162,6 +162,16 @@ impl Effect {
             && self.missing_unnamed.is_empty()
             && self.shortage == 0
     }
+}
+
+/// Whether Magnum still tells of the failure of an earlier update: a sync that comes late writes it once more
+/// (docs/openstack-behaviour.md#magnums-status-sync), and whatever acts on the resize sets its count.
+fn is_failure_of_before(flight: &InFlightResize, now: &Reading) -> bool {
+    let (before, after) = (&flight.before.group, &now.group);
+    before.status == after.status
+        && before.status_reason == after.status_reason
+        && before.node_count == after.node_count
+        && after.node_count != flight.resize.count
 }
 
 /// Whether the member is counted, as it was when its removal was planned.

@@ -86,6 +86,13 @@ impl Site {
         GroupSelection::new(vec![nodes.parse().unwrap()], Vec::new()).unwrap()
     }
 
+    /// How many rounds of 5 s a group may take to settle. Before Heat 14 no update interrupts an older one: each that waits for
+    /// a node in vain holds up all others until its hour is over.
+    pub(crate) fn rounds_to_settle(self) -> u32 {
+        use Profile::{Queens, Stein, Train};
+        if matches!(self.profile, Queens | Stein | Train) { 5000 } else { 1000 }
+    }
+
     /// The fewest nodes that a group may have.
     pub(crate) fn least_size(self) -> u32 {
         use Profile::{Queens, Stein, Train, Victoria};

@@ -183,7 +183,9 @@ impl Lifecycle {
         let plan = plan::plan(reading, &self.pending, now);
         let mut cancelled = self.pending.forget_failures(self.uuid, plan.cancelled_failures, now);
         let mut requests = Vec::new();
-        for (mut queued, answer) in std::mem::take(&mut self.pending.queued).into_iter().zip(plan.answers) {
+        let later = self.pending.queued.split_off(plan.answers.len());
+        let planned = std::mem::replace(&mut self.pending.queued, later);
+        for (mut queued, answer) in planned.into_iter().zip(plan.answers) {
             // What is cancelled must not be cancelled a second time should the resize be lost.
             if let (Request::Decrease(delta), Ok(())) = (&mut queued.request, &answer) {
                 let done = cancelled.min(*delta);
@@ -202,6 +204,7 @@ impl Lifecycle {
                 Err(error) => self.refuse(&queued, &error),
             }
         }
+        self.acknowledge_queue();
         let resize = plan.resize?;
         self.tell(DecisionKind::Sent {
             size: reading.size(),

@@ -1,5 +1,6 @@
 //! The lives of single resizes, event by event.
 
+mod cluster_api;
 mod ending;
 mod observing;
 mod repeating;
@@ -366,4 +367,27 @@ fn a_caller_without_time_is_withdrawn_while_nothing_was_sent() {
     scene.wake();
     scene.read_until_sent(&before);
     assert_eq!(scene.step(out_of_time(Ticket(2))), [Effect::Answer(Ticket(2), Ok(()))], "it is on its way");
+}
+
+/// A sync of Magnum that was under way writes the failure of before once more, over a resize that waits for its conductor.
+#[test]
+fn an_old_failure_told_again_is_no_end() {
+    let mut before = nodes(2);
+    before.group.status = Status::parse("UPDATE_FAILED");
+    let mut scene = Scene::new(before.clone());
+    scene.ask(CALLER, Ask::Increase(2));
+    scene.read_until_sent(&before);
+    scene.accepted();
+    let mut again = before.clone();
+    again.group.updated_at.push('+');
+    let ended = ends(&scene.read_to_the_end(&again));
+    assert_eq!(ended.iter().map(|ended| ended.verdict).collect::<Vec<_>>(), [Verdict::Lost]);
+    assert_eq!(scene.shown().target_size, 4, "it is sent again, and nothing is taken back");
+    assert!(scene.shown().instances.iter().all(|instance| instance.error.is_none()));
+    // Once Magnum has acted on it, a failure is its own.
+    again.group.node_count = 4;
+    assert_eq!(scene.read_until_sent(&before).count, 4);
+    scene.accepted();
+    let ended = ends(&scene.read_to_the_end(&again));
+    assert_eq!(ended.iter().map(|ended| ended.verdict).collect::<Vec<_>>(), [Verdict::Failed]);
 }

@@ -16,7 +16,7 @@ use super::{
     machine_id::MachineId,
     member::{Member, MemberKey},
     node_group::Bounds,
-    pending::{PendingRequests, Request},
+    pending::{PendingRequests, Queued, Request},
     request::RequestError,
     resize::{InFlightResize, Removal, Resize},
     witnesses::{Contradiction, compare},
@@ -27,7 +27,7 @@ use super::{
 pub struct Plan {
     /// The one resize, or none when nothing is left to do.
     pub resize: Option<Resize>,
-    /// One answer for each queued request, in their order.
+    /// One answer for each queued request, in their order; none for those that have to wait for the end of this resize.
     pub answers: Vec<Result<(), RequestError>>,
     /// How many of the failed requests were cancelled.
     pub cancelled_failures: usize,
@@ -52,8 +52,17 @@ enum Resolved {
 pub fn plan(reading: &Reading, pending: &PendingRequests, now: Instant) -> Plan {
     let mut draft = Draft::new(reading, pending, None, now);
     draft.contradiction = compare(reading).err().filter(Contradiction::endangers_nodes);
-    let answers: Vec<_> = pending.queued.iter().map(|queued| draft.judge(&queued.request)).collect();
+    let together = pending.queued.iter().take(in_one_resize(reading, pending));
+    let answers: Vec<_> = together.map(|queued| draft.judge(&queued.request)).collect();
     draft.finish(answers)
+}
+
+/// How many of the queued requests, from the first on, one resize can carry out.
+fn in_one_resize(reading: &Reading, pending: &PendingRequests) -> usize {
+    let removes = |queued: &Queued| matches!(queued.request, Request::Delete(_));
+    let first = pending.queued.first().map(removes);
+    let alike = |queued: &&Queued| reading.capabilities.exchanges_members() || Some(removes(queued)) == first;
+    pending.queued.iter().take_while(alike).count()
 }
 
 struct Draft<'a> {
@@ -98,7 +107,7 @@ impl<'a> Draft<'a> {
             remove: Vec::new(),
             cancelled_failures: 0,
             repeat_update: false,
-            may_replace: pending.may_replace(now),
+            may_replace: pending.may_replace(now) && reading.capabilities.exchanges_members(),
             replacements: 0,
             contradiction: None,
             flight,

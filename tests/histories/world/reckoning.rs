@@ -22,7 +22,7 @@ impl World {
     /// Heals the cloud, plays cluster-autoscaler's cleaning until nothing changes, and compares with the model.
     pub(crate) async fn settle(&mut self, accountable: bool) {
         let mut calm = 0;
-        for round in 0..1000 {
+        for round in 0..self.site.rounds_to_settle() {
             if round == ROUNDS_BEFORE_THE_OPERATOR {
                 self.simulator.replace_broken_machines();
             }

@@ -34,6 +34,11 @@ impl Lab {
 
     /// Runs the script; its output.
     async fn run(&self, arguments: &[&str]) -> String {
+        self.try_run(arguments).await.unwrap_or_else(|said| panic!("{said}"))
+    }
+
+    /// Runs the script; its output, or all that it said where it failed.
+    async fn try_run(&self, arguments: &[&str]) -> Result<String, String> {
         let output = Command::new(&self.script)
             .args(arguments)
             .stdin(Stdio::null())
@@ -43,8 +48,11 @@ impl Lab {
             .unwrap_or_else(|error| panic!("{}: {error}", self.script.display()));
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "lab {arguments:?}: {}\n{text}{errors}", output.status);
-        text
+        if output.status.success() {
+            Ok(text)
+        } else {
+            Err(format!("lab {arguments:?}: {}\n{text}{errors}", output.status))
+        }
     }
 
     /// What `lab env` says.
@@ -58,6 +66,15 @@ impl Lab {
     /// The number of servers that the project may have.
     pub(crate) async fn quota(&self, servers: usize) {
         self.run(&["quota", &servers.to_string()]).await;
+    }
+
+    /// As [`Lab::quota`]. Whether Nova took it: it refuses less than there is, and there may be more by now.
+    pub(crate) async fn try_quota(&self, servers: usize) -> bool {
+        match self.try_run(&["quota", &servers.to_string()]).await {
+            Ok(_) => true,
+            Err(said) if said.contains("(HTTP 400)") => false,
+            Err(said) => panic!("{said}"),
+        }
     }
 
     /// One node in each group, and no fault left.

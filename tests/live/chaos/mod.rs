@@ -306,7 +306,10 @@ impl Chaos<'_> {
         self.await_restart().await;
         let spare = self.random.random_range(0..2);
         let servers = self.scene.openstack.servers_in_project().await + spare;
-        self.scene.lab().quota(servers).await;
+        if !self.scene.lab().try_quota(servers).await {
+            self.say(&format!("the quota cannot be {servers} servers, there are more by now"));
+            return;
+        }
         self.say(&format!("the quota is {servers} servers, {spare} to spare"));
         let lasts = self.milliseconds(10_000, 40_000);
         self.faults.push((Fault::Quota, Instant::now() + lasts));

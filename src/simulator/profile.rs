@@ -249,7 +249,7 @@ impl Profile {
         self.releases().driver == Driver::MagnumClusterApi
     }
 
-    /// What is checked of the machines of a worker group (vexxhost src/resources.rs `ClusterClassBuilder`, with Cluster API's
+    /// What is checked of the machines of a worker group (vexxhost resources.rs `ClusterClassBuilder`, with Cluster API's
     /// own time, api/v1beta1/machinehealthcheck_types.go `DefaultNodeStartupTimeout`; of magnum-capi-helm
     /// azimuth-cloud/capi-helm-charts charts/openstack-cluster/values.yaml `nodeGroupDefaults.healthCheck`).
     pub(super) fn health_check(self) -> Option<HealthCheck> {

@@ -230,7 +230,11 @@ async fn no_machine_is_replaced_where_too_many_are_not_well_or_nobody_heals() {
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_does_not_become_a_node_is_replaced() {
     for (profile, minutes) in [(Profile::MagnumClusterApi, 10.0), (Profile::CapiHelm, 30.0)] {
-        let cloud = Cloud::new(profile, 4).await;
+        let patient = |options: &mut SimulatorOptions| {
+            options.groups[0].node_count = 4;
+            options.token_lifetime = Duration::from_secs(36_000);
+        };
+        let cloud = Cloud::with(profile, patient).await;
         cloud.client.simulator.set_node_rule("*", NodeRule::Hang);
         resize(&cloud, 5, &[]).await;
         sleep(10.0).await;

@@ -1,7 +1,10 @@
 //! Resizes of a group whose machines Cluster API makes.
 
 use super::*;
-use crate::core::capabilities::{Capabilities, MemberSource};
+use crate::core::{
+    capabilities::{Capabilities, MemberSource},
+    sample,
+};
 
 /// Cluster API deletes a marked machine only when there is one too many; one that stays takes the next one's place.
 #[test]

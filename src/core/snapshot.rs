@@ -108,7 +108,8 @@ impl Snapshot {
     /// # Errors
     /// [`RequestError::AnonymousNode`], [`RequestError::MalformedNode`], [`RequestError::NotIdentifiedYet`] or
     /// [`RequestError::NotAMember`].
-    /// That the node is no instance now does not mean that it never was one: see [`PendingRequests::has_departed`].
+    /// That the node is no instance now does not mean that it never was one: see
+    /// [`has_departed`](super::pending::PendingRequests::has_departed).
     pub fn identify(&self, group: &GroupView, node: &NodeReference) -> Result<InstanceId, RequestError> {
         if node.label().is_empty() {
             return Err(RequestError::AnonymousNode);

@@ -14,7 +14,7 @@ use bytes::Buf as _;
 /// ([`crate::core::node_group::MAX_NODES`]).
 const MAX_FIELDS: usize = 1 << 16;
 
-/// [`ProstCodec`] that refuses messages of more than [`MAX_FIELDS`] fields.
+/// [`ProstCodec`] that refuses messages of more than 65,536 fields.
 #[derive(Debug)]
 pub struct BoundedCodec<T, U>(ProstCodec<T, U>);
 

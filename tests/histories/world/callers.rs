@@ -126,7 +126,9 @@ impl World {
                 let in_error = instance.error.is_some() || known.is_some_and(|known| known.in_error);
                 // Of Cluster API's machines each that is no node yet may be replaced.
                 let not_ready = self.site.is_cluster_api() && instance.state != InstanceState::Running;
-                self.replaced[group] += i64::from(in_error || not_ready);
+                // Where the driver chooses, it may have taken this one for another that was named before.
+                let chosen = self.site.removals() == Removals::Counted;
+                self.replaced[group] += i64::from(in_error || not_ready || chosen);
                 if self.site.removals() == Removals::Named {
                     self.acknowledged.insert(machine.to_string());
                 }

@@ -137,13 +137,13 @@ impl Evidence<'_> {
     }
 
     /// Whether the group is what Heat was asked for, to Heat and to Nova: nobody too many, who would go with a lower
-    /// number, and nobody missing.
+    /// number, and nobody missing. Where Heat made a failed member anew, the member's first server may still be there.
     fn is_as_asked(&self) -> bool {
         let counted: Vec<&Member> = self.members.iter().filter(|member| member.counted).collect();
         let Some(servers) = self.servers else { return false };
         u32::try_from(counted.len()) == Ok(self.request.count)
             && self.members.len() == counted.len()
-            && servers.len() == counted.len()
+            && servers.values().all(|key| counted.iter().any(|member| member.key == *key))
             && counted.iter().all(|member| member.presence == ServerPresence::Present)
     }
 
@@ -208,6 +208,7 @@ mod tests {
 
     struct Case {
         members: Vec<u32>,
+        /// Numbers of servers; the last digit is the index in the name.
         nova: Option<Vec<u32>>,
         heat: (&'static str, u32, &'static str),
         heat_at: &'static str,
@@ -245,7 +246,7 @@ mod tests {
             }))
             .unwrap();
             let members: Vec<Member> = self.members.iter().copied().map(member).collect();
-            let nova = |index: &u32| (server(*index), MemberKey::Index(*index));
+            let nova = |number: &u32| (server(*number), MemberKey::Index(*number % 10));
             let servers = self.nova.as_ref().map(|nova_has| nova_has.iter().map(nova).collect());
             Evidence {
                 stack: &stack,
@@ -274,6 +275,8 @@ mod tests {
         );
         // Magnum never hears that Heat has mended what failed before.
         assert_eq!(Case { magnum: ("UPDATE_FAILED", 4), ..Case::new() }.standing(), Standing::Unfinished(3));
+        // A server in ERROR that Heat made anew is there until the next update of the stack.
+        assert_eq!(Case { nova: Some(vec![0, 1, 3, 13]), ..Case::new() }.standing(), Standing::Unfinished(3));
         let ours = Case { heat: ("UPDATE_COMPLETE", 3, ""), ours: true, ..Case::new() };
         assert_eq!(ours.standing(), Standing::Unfinished(3));
     }

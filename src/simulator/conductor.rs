@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     cluster::{DEFAULT_WORKER, Group},
     machine_controllers::NoProviderId,
-    queue::{Event, GroupNumber},
+    queue::{Cast, Event, GroupNumber, Order},
     stack::Stack,
     state::{Action, State},
     traversal::StackPatch,
@@ -19,36 +19,6 @@ const CLUSTER_LAG: Duration = Duration::from_millis(500);
 const CLUSTER_LAG_SPREAD: Duration = Duration::from_millis(500);
 /// What Magnum makes of an error from Heat (docs/openstack-behaviour.md#a-resize-what-is-checked-and-when).
 const HEAT_REFUSAL: &str = "ERROR: Internal Error";
-
-/// A message from the API to the conductor; nobody waits for an answer.
-#[derive(Debug, Clone)]
-pub(super) struct Cast {
-    pub(super) group: GroupNumber,
-    pub(super) order: Order,
-    /// Whether Heat will refuse what the conductor asks of it.
-    pub(super) refused: bool,
-}
-
-/// What the conductor is to do.
-#[derive(Debug, Clone)]
-pub(super) enum Order {
-    Resize {
-        node_count: u32,
-        remove: Vec<String>,
-    },
-    /// A patch of the cluster's `node_count`.
-    UpdateCluster {
-        node_count: u32,
-    },
-    SetBounds {
-        min: u32,
-        max: Option<u32>,
-    },
-    Create {
-        stack_walk: Duration,
-    },
-    Delete,
-}
 
 impl World {
     pub(super) fn cast(&mut self, cast: Cast, delay: Duration) {

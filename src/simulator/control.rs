@@ -9,13 +9,12 @@ use uuid::Uuid;
 
 use super::{
     cluster::{Group, MASTER},
-    conductor::{Cast, Order},
     faults::{CastOutcome, Fault, FaultPlan, Faults},
     handle::Simulator,
     machine_deployment::{Machine, MachineDeployment, MachineStage},
     node_rule::NodeRule,
     options::GroupOptions,
-    queue::GroupNumber,
+    queue::{Cast, GroupNumber, Order},
     records::{GroupRecord, MemberRecord, RequestKey, ResizeRecord, ServerRecord},
     resizing::{ResizeRefusal, ResizeRequest},
     stack::{Stack, Stage},

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{
     machine_deployment::{Machine, MachineStage},
+    profile::HealthCheck,
     queue::{Event, GroupNumber},
     world::World,
 };
@@ -24,16 +25,6 @@ const NODE_LOSS: Duration = Duration::from_secs(60);
 /// fails its machine for good (cluster-api-provider-openstack controllers/openstackmachine_controller.go
 /// `reconcileNormal` and `getOrCreateInstance`, `waitForBuildingInstanceToReconcile`), which is unhealthy at once.
 const SERVER_LOOK: Duration = Duration::from_secs(10);
-
-/// What a driver has checked.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct HealthCheck {
-    /// How many machines of a group, in percent and rounded down, may be anything else than healthy nodes. If there are
-    /// more none is deleted (machinehealthcheck_controller.go `isAllowedRemediation`): of one machine not that one.
-    pub(super) max_unhealthy_percent: usize,
-    /// How long a machine may be without a node; from its server's ACTIVE on if it has come to that.
-    pub(super) node_startup_timeout: Duration,
-}
 
 impl World {
     fn health_check(&self) -> Option<HealthCheck> {

@@ -35,6 +35,7 @@ mod running;
 mod slow_sync;
 mod stack;
 mod state;
+mod status_sync;
 mod traversal;
 mod world;
 

@@ -8,8 +8,6 @@ use std::{fmt, time::Duration};
 
 use clap::ValueEnum;
 
-use super::health_check::HealthCheck;
-
 /// A cloud as people have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, ValueEnum)]
 pub enum Profile {
@@ -62,6 +60,16 @@ pub(super) enum NodeSignal {
     WaitCondition,
     /// `node_config_deployment`, an `OS::Heat::SoftwareDeployment`.
     Deployment,
+}
+
+/// What a driver has checked of the machines of a group.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HealthCheck {
+    /// How many machines of a group, in percent and rounded down, may be anything else than healthy nodes. If there are
+    /// more none is deleted (machinehealthcheck_controller.go `isAllowedRemediation`): of one machine not that one.
+    pub(super) max_unhealthy_percent: usize,
+    /// How long a machine may be without a node; from its server's ACTIVE on if it has come to that.
+    pub(super) node_startup_timeout: Duration,
 }
 
 impl Profile {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{conductor::Cast, slow_sync::Sighting, state::State};
+use super::state::State;
 
 /// Number of a node group in Magnum's database; a worker group's stack goes by it too.
 pub(super) type GroupNumber = u32;
@@ -63,6 +63,47 @@ pub(super) enum Event {
     MachineServerDeleted { group: GroupNumber, machine: Uuid },
     /// A machine that was being deleted is gone for good.
     MachineGone { group: GroupNumber, machine: Uuid },
+}
+
+/// A message from the API to the conductor; nobody waits for an answer.
+#[derive(Debug, Clone)]
+pub(super) struct Cast {
+    pub(super) group: GroupNumber,
+    pub(super) order: Order,
+    /// Whether Heat will refuse what the conductor asks of it.
+    pub(super) refused: bool,
+}
+
+/// What the conductor is to do.
+#[derive(Debug, Clone)]
+pub(super) enum Order {
+    Resize {
+        node_count: u32,
+        remove: Vec<String>,
+    },
+    /// A patch of the cluster's `node_count`.
+    UpdateCluster {
+        node_count: u32,
+    },
+    SetBounds {
+        min: u32,
+        max: Option<u32>,
+    },
+    Create {
+        stack_walk: Duration,
+    },
+    Delete,
+}
+
+/// What Magnum saw of a group whose stack had come to an end.
+#[derive(Debug, Clone)]
+pub(super) struct Sighting {
+    pub(super) group: GroupNumber,
+    pub(super) state: State,
+    /// The stack's parameter; the masters' group has none.
+    pub(super) node_count: Option<u32>,
+    /// Not told of a failed stack.
+    pub(super) addresses: Option<Vec<String>>,
 }
 
 impl Event {

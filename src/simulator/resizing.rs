@@ -4,10 +4,9 @@ use std::{fmt, time::Duration};
 
 use super::{
     cluster::DEFAULT_WORKER,
-    conductor::{Cast, Order},
     faults::CastOutcome,
     handle::Inner,
-    queue::GroupNumber,
+    queue::{Cast, GroupNumber, Order},
     records::{ResizeMethod, ResizeRecord},
     traversal::StackPatch,
 };

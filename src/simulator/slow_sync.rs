@@ -4,24 +4,12 @@
 use std::time::Duration;
 
 use super::{
-    queue::{Event, GroupNumber},
-    state::State,
+    queue::{Event, GroupNumber, Sighting},
     world::World,
 };
 
 /// The end of a look comes after the last record of it.
 const LAST: Duration = Duration::from_millis(1);
-
-/// What Magnum saw of a group whose stack had come to an end.
-#[derive(Debug, Clone)]
-pub(super) struct Sighting {
-    pub(super) group: GroupNumber,
-    pub(super) state: State,
-    /// The stack's parameter; the masters' group has none.
-    pub(super) node_count: Option<u32>,
-    /// Not told of a failed stack.
-    pub(super) addresses: Option<Vec<String>>,
-}
 
 impl World {
     /// Looks at all groups one after another, complete ones as well.

@@ -105,6 +105,28 @@ impl World {
         world
     }
 
+    /// A group by its name or UUID.
+    pub(super) fn find_group(&self, name_or_uuid: &str) -> Option<(GroupNumber, &Group)> {
+        self.groups
+            .iter()
+            .find(|(_, group)| group.name == name_or_uuid || group.uuid.to_string() == name_or_uuid)
+            .map(|(number, group)| (*number, group))
+    }
+
+    /// Number of the stack that a group is in.
+    pub(super) fn stack_number(group: GroupNumber) -> GroupNumber {
+        if group == MASTER { DEFAULT_WORKER } else { group }
+    }
+
+    /// Magnum's `stack_id` of a group; the cluster's is that of the default groups. Cluster API knows the others by
+    /// none (docs/openstack-behaviour.md#cluster-api-drivers).
+    pub(super) fn stack_id(&self, group: GroupNumber) -> Option<String> {
+        match &self.cluster.capi_name {
+            Some(name) => (group <= DEFAULT_WORKER).then(|| name.clone()),
+            None => self.stacks.get(&Self::stack_number(group)).map(|stack| stack.id.to_string()),
+        }
+    }
+
     /// Puts a group there as if it had been complete for long.
     fn add_initial_group(&mut self, options: GroupOptions) {
         let number = self.next_group;

@@ -11,10 +11,10 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    Refusal, Site,
     answer::{json_answer, ok},
     magnum_bodies::links,
     magnum_common::{json_of, require_cluster},
+    site::{Refusal, Site},
     wsme,
 };
 use crate::simulator::{faults::Staleness, world::World};

@@ -11,10 +11,10 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::{
-    Refusal, Site,
     answer::json_answer,
     json_patch, magnum_bodies,
     magnum_common::{self, MinorVersion, bad_request},
+    site::{Refusal, Site},
 };
 
 /// What no patch may touch.

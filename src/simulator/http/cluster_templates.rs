@@ -9,9 +9,9 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    Site,
     answer::{magnum_error, ok},
     magnum_bodies::{IMAGE, KEYPAIR, cluster_labels, links},
+    site::Site,
 };
 use crate::simulator::{
     cluster::{DEFAULT_WORKER, MASTER},

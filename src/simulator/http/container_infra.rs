@@ -13,11 +13,11 @@ use http::{HeaderName, StatusCode, header as headers};
 use serde_json::{Value, json};
 
 use super::{
-    Site,
     answer::{json_answer, magnum_error, magnum_no_route, magnum_not_acceptable, ok, set_header},
-    authenticate, certificates, cluster_requests, cluster_templates, group_requests, header, magnum_bodies,
+    certificates, cluster_requests, cluster_templates, group_requests, magnum_bodies,
     magnum_common::{MinorVersion, no_group, require_cluster},
     magnum_statistics, resize,
+    site::{Site, authenticate, header},
 };
 use crate::simulator::{cluster::Group, faults::Staleness, world::World};
 

@@ -12,8 +12,8 @@ use futures_util::stream;
 use http::{HeaderValue, StatusCode, header};
 
 use super::{
-    Site,
     answer::{proxy_error, set_header, unauthorized},
+    site::Site,
 };
 use crate::simulator::{
     faults::{CastOutcome, Fault, Request as FaultRequest, Staleness},

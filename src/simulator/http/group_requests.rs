@@ -12,18 +12,18 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Refusal, Site,
     answer::{json_answer, magnum_error, magnum_server_error},
     json_patch,
     magnum_bodies::{self, cluster_labels},
     magnum_common::{self, MinorVersion, bad_request, no_group, require_cluster},
+    site::{Refusal, Site},
     wsme,
 };
 use crate::simulator::{
     cluster::{DEFAULT_WORKER, Group},
-    conductor::{Cast, Order},
     faults::Staleness,
     options::GroupOptions,
+    queue::{Cast, Order},
     world::World,
 };
 

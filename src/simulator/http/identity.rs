@@ -12,8 +12,8 @@ use http::{HeaderName, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{
-    Site,
     answer::{json_answer, ok, set_header},
+    site::Site,
 };
 use crate::simulator::credentials::CREDENTIALS;
 

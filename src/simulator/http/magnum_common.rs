@@ -4,9 +4,9 @@ use axum::{body::Bytes, response::Response};
 use http::StatusCode;
 
 use super::{
-    Refusal, Site,
     answer::{magnum_error, magnum_not_acceptable},
     json_patch,
+    site::{Refusal, Site},
 };
 use crate::simulator::{handle::Inner, world::World};
 

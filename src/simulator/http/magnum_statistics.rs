@@ -11,8 +11,8 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::{
-    Site,
     answer::{magnum_error, ok},
+    site::Site,
 };
 use crate::simulator::{credentials::CREDENTIALS, faults::Staleness};
 

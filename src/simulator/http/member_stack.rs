@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::stack_bodies::{href, resource};
+use super::stack_resource::{href, resource};
 use crate::simulator::{
     member_parts::PARTS,
     stack::{Member, Minions},

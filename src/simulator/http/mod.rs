@@ -19,30 +19,18 @@ mod nova;
 mod orchestration;
 mod resize;
 mod server_groups;
+mod site;
 mod stack_bodies;
 mod stack_events;
+mod stack_resource;
 mod wsme;
 
-use std::sync::Arc;
-
-use axum::{
-    Router,
-    extract::{Request, State},
-    middleware::{Next, from_fn_with_state},
-    response::Response,
-};
-use http::{HeaderMap, HeaderName, StatusCode, Uri};
+use axum::{Router, extract::State, middleware::from_fn_with_state, response::Response};
+use http::{HeaderName, StatusCode, Uri};
 
 pub use self::faulty::ConnectionCut;
+use self::site::Site;
 use super::Simulator;
-
-/// A simulator and where it can be reached.
-#[derive(Debug, Clone)]
-pub(super) struct Site {
-    simulator: Simulator,
-    /// Without a slash at its end.
-    base: Arc<str>,
-}
 
 impl Simulator {
     /// All services under one origin: `/identity/v3`, `/container-infra/v1`, `/orchestration/v1/{project}` and
@@ -81,22 +69,4 @@ async fn no_route(State(site): State<Site>, uri: Uri) -> Response {
         answer::set_header(&mut response, HeaderName::from_static(header), &request_id);
     }
     response
-}
-
-/// Middleware: 401 unless the request has a good token.
-async fn authenticate(State(site): State<Site>, request: Request, next: Next) -> Response {
-    let token = header(request.headers(), "x-auth-token").unwrap_or_default();
-    if site.simulator.accepts_token(token) {
-        next.run(request).await
-    } else {
-        answer::unauthorized(&site.base)
-    }
-}
-
-/// An answer that ends a handler early.
-type Refusal = Box<Response>;
-
-/// A header's value where it is text.
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
 }

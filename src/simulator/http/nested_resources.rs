@@ -6,8 +6,8 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    Refusal,
     answer::heat_error,
+    site::Refusal,
     stack_bodies::{self, StackView},
 };
 use crate::simulator::world::World;

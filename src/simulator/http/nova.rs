@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Refusal, Site,
     answer::{nova_error, ok, set_header},
-    authenticate, header, server_groups,
+    server_groups,
+    site::{Refusal, Site, authenticate, header},
 };
 use crate::simulator::{
     compute::{FLAVORS, Flavor, Server, ServerStatus, flavor},

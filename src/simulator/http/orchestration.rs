@@ -15,11 +15,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Site,
     answer::{heat_error, heat_plain, ok, set_header},
-    authenticate,
     heat_common::{PartPath, StackPath, find, no_stack},
     nested_resources::{self, Wanted},
+    site::{Site, authenticate},
     stack_bodies::{self, StackView},
     stack_events,
 };

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Refusal, Site,
     answer::{json_answer, magnum_error},
     magnum_common::{MinorVersion, no_group, require_cluster},
+    site::{Refusal, Site},
     wsme,
 };
 use crate::simulator::{

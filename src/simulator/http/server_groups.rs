@@ -5,7 +5,7 @@ use axum::{Extension, extract::State, response::Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Site, answer::ok};
+use super::{answer::ok, site::Site};
 use crate::simulator::{faults::Staleness, world::World};
 
 /// `GET /os-server-groups`, as at 2.1.

@@ -6,7 +6,10 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::member_stack;
+use super::{
+    member_stack,
+    stack_resource::{href, resource},
+};
 use crate::simulator::{
     cluster::DEFAULT_WORKER,
     credentials::CREDENTIALS,
@@ -117,11 +120,6 @@ pub(super) fn nested(view: StackView<'_>) -> Vec<StackView<'_>> {
 pub(super) fn group_of(world: &World, view: StackView<'_>) -> Option<GroupNumber> {
     let (StackView::Group(_, own) | StackView::Minions(own) | StackView::Member(own, ..)) = view;
     world.stacks.iter().find(|(_, stack)| stack.id == own.id).map(|(group, _)| *group)
-}
-
-/// Where a stack is.
-pub(super) fn href(base: &str, name: &str, id: Uuid) -> String {
-    format!("{base}/orchestration/v1/{}/stacks/{name}/{id}", CREDENTIALS.project_id)
 }
 
 /// Where a stack is, by name and id.
@@ -346,35 +344,4 @@ fn member_resource(world: &World, minions: &Minions, index: u32, member: &Member
         fields.insert("parent_resource".to_owned(), json!("kube_minions"));
     }
     resource
-}
-
-/// A resource; what varies with its kind is for the caller to add.
-pub(super) fn resource(
-    world: &World,
-    (name, kind): (&str, &str),
-    (created, updated): (Instant, Instant),
-    state: &State,
-    stack_href: &str,
-    nested: Option<(String, Uuid)>,
-) -> Value {
-    let mut links = vec![
-        json!({"href": format!("{stack_href}/resources/{name}"), "rel": "self"}),
-        json!({"href": stack_href, "rel": "stack"}),
-    ];
-    let physical_id = nested.as_ref().map(|(_, id)| id.to_string()).unwrap_or_default();
-    if let Some((href, _)) = nested {
-        links.push(json!({"href": href, "rel": "nested"}));
-    }
-    json!({
-        "updated_time": world.clock.with_z(updated),
-        "creation_time": world.clock.with_z(created),
-        "logical_resource_id": name,
-        "resource_name": name,
-        "physical_resource_id": physical_id,
-        "resource_status": state.status(),
-        "resource_status_reason": state.reason,
-        "resource_type": kind,
-        "links": links,
-        "required_by": [],
-    })
 }

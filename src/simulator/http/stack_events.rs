@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Refusal, Site,
     answer::{heat_error, ok},
     heat_common::{PartPath, StackPath, find, no_stack},
     nested_resources::depth_of,
+    site::{Refusal, Site},
     stack_bodies::{self, StackView, group_of, nested, stack_href},
 };
 use crate::simulator::{

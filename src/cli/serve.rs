@@ -41,6 +41,8 @@ use crate::{
 
 /// How long calls may take to end after SIGTERM; Kubernetes kills after 30 s.
 const DRAIN_TIME: Duration = Duration::from_secs(15);
+/// How long the engine may take to end after that, with a request to the cloud under way.
+const ENGINE_TIME: Duration = Duration::from_secs(10);
 
 /// How long the first lines of the log wait for the first reading, which may end the service.
 const ANNOUNCE_AFTER: Duration = Duration::from_secs(2);
@@ -213,15 +215,22 @@ impl Running {
     /// Says NOT_SERVING, takes no more calls, waits a while for those under way, and ends the engine.
     async fn drain(self, signals: &mut StopSignals) {
         self.stop.cancel();
-        let drained = timeout(DRAIN_TIME, async {
-            let _ = self.server.await;
-            self.engine.stop().await;
-        });
+        let ended = async {
+            let drained = timeout(DRAIN_TIME, self.server).await;
+            // Whoever keeps a connection open, the requests that were not sent are told.
+            let stopped = timeout(ENGINE_TIME, self.engine.stop()).await;
+            match (drained, stopped) {
+                (_, Err(_)) => {
+                    warn!("stopped with work for the cloud under way after {} s", ENGINE_TIME.as_secs())
+                }
+                (Err(_), _) => {
+                    warn!("stopped with calls or connections still open after {} s", DRAIN_TIME.as_secs())
+                }
+                (Ok(_), Ok(())) => info!("stopped"),
+            }
+        };
         tokio::select! {
-            drained = drained => match drained {
-                Ok(()) => info!("stopped"),
-                Err(_) => warn!("stopped with calls or connections still open after {} s", DRAIN_TIME.as_secs()),
-            },
+            () = ended => {}
             signal = signals.next() => warn!("{signal} again: stopped at once"),
         }
         self.admin.abort();

@@ -2,120 +2,42 @@
 
 use std::{
     fs::File,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
-    process::{Child, Command, ExitStatus, Stdio},
+    io::{BufRead as _, BufReader},
+    net::{TcpListener, TcpStream},
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use cluster_autoscaler_provider_magnum::grpc::externalgrpc::{
-    NodeGroupIncreaseSizeRequest, NodeGroupsRequest, cloud_provider_client::CloudProviderClient,
+use cluster_autoscaler_provider_magnum::grpc::externalgrpc::NodeGroupsRequest;
+
+use crate::{
+    free_address::free_address,
+    service_process::{BINARY, PATIENCE, Service},
 };
-use tonic::transport::{Channel, Endpoint};
 
-use crate::free_address::free_address;
-
-const BINARY: &str = env!("CARGO_BIN_EXE_cluster-autoscaler-provider-magnum");
 const LOST_LINES: &str = "magnum_autoscaler_lost_log_lines_total ";
-/// For what takes a moment on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// `serve --simulate`, killed at the end whatever happens.
-struct Service {
-    child: Child,
-    grpc: SocketAddr,
-    admin: SocketAddr,
-}
-
-impl Service {
-    fn start(stderr: impl Into<Stdio>, options: &[&str]) -> Self {
-        // The log cannot tell which ports were taken.
-        let (grpc, admin) = (free_address(), free_address());
-        let child = Command::new(BINARY)
-            .env_clear()
-            .args(["serve", "--simulate", "--latency", "1ms", "--node-boot-time", "10ms"])
-            .args(["--address", &grpc.to_string(), "--admin-address", &admin.to_string()])
-            .args(options)
-            .stdin(Stdio::null())
-            .stderr(stderr)
-            .spawn()
-            .unwrap();
-        let mut service = Self { child, grpc, admin };
-        service.until("it is ready", |service| service.page("/readyz").starts_with("HTTP/1.1 200"));
-        service
-    }
-
-    fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
-        let begun = Instant::now();
-        while !holds(self) {
-            let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none(), "{what}: the process has ended: {ended:?}");
-            assert!(begun.elapsed() < PATIENCE, "{what}: it did not come");
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// A page of the admin address; empty while nobody answers.
-    fn page(&self, path: &str) -> String {
-        let mut page = String::new();
-        if let Ok(mut stream) = TcpStream::connect(self.admin) {
-            let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-            let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut page));
-        }
-        page
-    }
-
-    fn lost_lines(&self) -> u64 {
-        let page = self.page("/metrics");
-        page.lines().find_map(|line| line.strip_prefix(LOST_LINES)?.parse().ok()).unwrap_or_default()
-    }
-
-    async fn client(&self) -> CloudProviderClient<Channel> {
-        let endpoint = Endpoint::from_shared(format!("http://{}", self.grpc)).unwrap().timeout(PATIENCE);
-        CloudProviderClient::new(endpoint.connect().await.unwrap())
-    }
-
-    /// One node more in the first group.
-    async fn grows(&self) {
-        let mut client = self.client().await;
-        let groups = client.node_groups(NodeGroupsRequest {}).await.unwrap().into_inner().node_groups;
-        let id = groups[0].id.clone();
-        client.node_group_increase_size(NodeGroupIncreaseSizeRequest { delta: 1, id }).await.unwrap();
-    }
-
-    /// Tells it to stop. The test's own connections end meanwhile.
-    async fn stop(mut self) -> ExitStatus {
-        let asked = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        assert!(asked.success());
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(begun.elapsed() < PATIENCE, "it does not stop");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn full_device() -> File {
     File::options().write(true).open("/dev/full").unwrap()
 }
 
+/// A service whose new nodes are there at once.
+fn start(stderr: impl Into<Stdio>, options: &[&str]) -> Service {
+    Service::start(stderr, &[&["--node-boot-time", "10ms"], options].concat())
+}
+
+fn lost_lines(service: &Service) -> u64 {
+    let page = service.page("/metrics");
+    page.lines().find_map(|line| line.strip_prefix(LOST_LINES)?.parse().ok()).unwrap_or_default()
+}
+
 #[tokio::test]
 async fn a_log_on_a_full_device_costs_no_call() {
     for format in ["text", "json"] {
-        let service = Service::start(full_device(), &["--log-format", format]);
+        let service = start(full_device(), &["--log-format", format]);
         service.grows().await;
-        assert!(service.lost_lines() > 0, "{format}");
+        assert!(lost_lines(&service) > 0, "{format}");
         assert_eq!(service.stop().await.code(), Some(0), "{format}");
     }
 }
@@ -123,14 +45,14 @@ async fn a_log_on_a_full_device_costs_no_call() {
 #[tokio::test]
 async fn a_log_whose_reader_ends_costs_no_call() {
     for format in ["text", "json"] {
-        let mut service = Service::start(Stdio::piped(), &["--log-format", format]);
+        let mut service = start(Stdio::piped(), &["--log-format", format]);
         let mut reader = BufReader::new(service.child.stderr.take().unwrap());
         let mut line = String::new();
         reader.read_line(&mut line).unwrap();
         assert!(line.contains("simulating OpenStack"), "{line}");
         drop(reader);
         service.grows().await;
-        service.until("the line about it is lost", |service| service.lost_lines() > 0);
+        service.until("the line about it is lost", |service| lost_lines(service) > 0);
         assert_eq!(service.stop().await.code(), Some(0), "{format}");
     }
 }
@@ -138,10 +60,10 @@ async fn a_log_whose_reader_ends_costs_no_call() {
 #[tokio::test]
 async fn a_log_whose_reader_stands_still_costs_no_call() {
     // Of all libraries, so that the pipe is soon full.
-    let mut service = Service::start(Stdio::piped(), &["--log-level", "trace,h2=trace"]);
+    let mut service = start(Stdio::piped(), &["--log-level", "trace,h2=trace"]);
     let mut client = service.client().await;
     let begun = Instant::now();
-    while service.lost_lines() == 0 {
+    while lost_lines(&service) == 0 {
         assert!(begun.elapsed() < PATIENCE, "the log is never full");
         for _ in 0..50 {
             client.node_groups(NodeGroupsRequest {}).await.unwrap();

@@ -49,6 +49,9 @@ impl FailedLogin<'_> {
         if status.is_redirection() {
             return Some(self.unsuitable(&self.redirect(answer)));
         }
+        if is_cut_off(answer) {
+            return Some(self.malformed("the answer ends too early"));
+        }
         if is_plain_http_to_tls(answer) {
             return Some(self.unsuitable(&format!(
                 "answers that it expects TLS there: write https:// instead of http:// ({AUTH_URL_KEYS})"
@@ -70,14 +73,19 @@ impl FailedLogin<'_> {
     /// A success without a token that could be read.
     pub(super) fn without_token(&self, answer: &Response<Bytes>, reason: &str) -> CloudError {
         let json = serde_json::from_slice::<serde_json::Value>(answer.body());
-        if json.is_ok_and(|json| json.get("token").is_some()) {
-            return CloudError::Malformed {
-                service: Service::Identity,
-                request: format!("POST {}/v3/auth/tokens", self.auth_url.path().trim_end_matches('/')),
-                reason: reason.to_owned(),
-            };
+        let has_token = json.is_ok_and(|json| json.get("token").is_some());
+        if has_token || is_cut_off(answer) {
+            return self.malformed(reason);
         }
         self.not_keystone(answer)
+    }
+
+    fn malformed(&self, reason: &str) -> CloudError {
+        CloudError::Malformed {
+            service: Service::Identity,
+            request: format!("POST {}/v3/auth/tokens", self.auth_url.path().trim_end_matches('/')),
+            reason: reason.to_owned(),
+        }
     }
 
     fn not_keystone(&self, answer: &Response<Bytes>) -> CloudError {
@@ -217,6 +225,12 @@ fn catalog_advice(service: Service) -> String {
 pub(super) fn is_plain_http_to_tls(answer: &Response<Bytes>) -> bool {
     let body = String::from_utf8_lossy(answer.body().get(..4096).unwrap_or(answer.body()));
     answer.status().as_u16() == 400 && PLAIN_TO_TLS.iter().any(|phrase| body.contains(phrase))
+}
+
+/// Whether an answer is the beginning of JSON, which tells nothing of who sent it: the connection failed on the way.
+fn is_cut_off(answer: &Response<Bytes>) -> bool {
+    let json = serde_json::from_slice::<serde::de::IgnoredAny>(answer.body());
+    !answer.body().is_empty() && json.is_err_and(|error| error.is_eof())
 }
 
 /// What is wrong with JSON, without a word of it: it may hold a token or a password.

@@ -112,6 +112,24 @@ async fn a_cloud_that_is_down_is_not_taken_for_a_wrong_url() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_was_cut_off_is_not_taken_for_a_wrong_url() {
+    for (status, body) in [
+        (200, r#"{"token": {"expires_at": "2026-11-22T0"#),
+        (201, r#"{"tok"#),
+        (400, r#"{"error": {"mess"#),
+        (401, r#"{"error": {"message": "The request you have made requires"#),
+    ] {
+        let error = login_error(move || text(status, body).header("content-type", "application/json")).await;
+        let told = error.to_string();
+        assert!(matches!(error, CloudError::Malformed { .. }) && !is_fatal(&error), "{told}");
+        assert!(
+            told.contains("keystone returned an invalid response to POST /identity/v3/auth/tokens"),
+            "{told}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_login_that_is_not_let_in_is_told_with_who_where_and_what_it_means() {
     let user = || Identity::Id("u1".to_owned());
     let project = Scope::Project(Identity::Id("p1".to_owned()));

@@ -29,6 +29,8 @@ pub struct Capabilities {
     pub no_increase: Option<Arc<str>>,
     /// What becomes of named members.
     pub removal: NamedRemoval,
+    /// Whether nodes are added in another way than they are removed, so that no resize does both.
+    pub adds_apart: bool,
 }
 
 impl Capabilities {
@@ -38,6 +40,15 @@ impl Capabilities {
     #[must_use]
     pub fn exchanges_members(&self) -> bool {
         self.source == MemberSource::Heat
+    }
+
+    /// Whether one resize can carry out both requests.
+    #[must_use]
+    pub fn go_together(&self, one: &Request, other: &Request) -> bool {
+        let removes = |request: &Request| matches!(request, Request::Delete(_));
+        let adds = |request: &Request| matches!(request, Request::Increase(_));
+        (self.exchanges_members() || removes(one) == removes(other))
+            && (!self.adds_apart || adds(one) == adds(other))
     }
 
     /// Why a request of this kind cannot be carried out; none where it can.

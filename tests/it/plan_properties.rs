@@ -6,10 +6,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use cluster_autoscaler_provider_magnum::core::{
+    capabilities::Capabilities,
     cloud::Reading,
     failure::Reason,
     instance::{InstanceError, InstanceId, InstanceState, PlaceholderId},
@@ -314,6 +316,16 @@ proptest! {
         prop_assume!(!plan.replaces);
         let size = plan.resize.map_or(reading.size(), |resize| resize.count);
         prop_assert!(size <= after.target_size.saturating_sub(failures_left).max(reading.group.bounds.min));
+    }
+
+    /// Where nodes are added in another way than they are removed, no removal makes the group larger.
+    #[test]
+    fn nothing_is_added_by_a_removal(mut reading in readings(), requests in prop::collection::vec(requests(), 0..8)) {
+        reading.capabilities = Arc::new(Capabilities { adds_apart: true, ..Capabilities::default() });
+        let plan = plan(&reading, &pending_with(requests, 0), Instant::now());
+        if let Some(resize) = plan.resize.filter(|resize| !resize.remove.is_empty()) {
+            prop_assert!(resize.count <= reading.size(), "{resize:?}");
+        }
     }
 
     /// A delete of something that is no member, or of another group's, is refused as a whole and leaves no trace.

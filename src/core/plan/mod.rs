@@ -59,10 +59,9 @@ pub fn plan(reading: &Reading, pending: &PendingRequests, now: Instant) -> Plan 
 
 /// How many of the queued requests, from the first on, one resize can carry out.
 fn in_one_resize(reading: &Reading, pending: &PendingRequests) -> usize {
-    let removes = |queued: &Queued| matches!(queued.request, Request::Delete(_));
-    let first = pending.queued.first().map(removes);
-    let alike = |queued: &&Queued| reading.capabilities.exchanges_members() || Some(removes(queued)) == first;
-    pending.queued.iter().take_while(alike).count()
+    let Some(first) = pending.queued.first() else { return 0 };
+    let together = |queued: &&Queued| reading.capabilities.go_together(&first.request, &queued.request);
+    pending.queued.iter().take_while(together).count()
 }
 
 struct Draft<'a> {

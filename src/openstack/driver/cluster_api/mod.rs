@@ -250,7 +250,7 @@ impl Look for ServerLook {
         let count = members.iter().filter(pending).count();
         shared.known().pending.insert(detail.uuid, count);
         let source = MemberSource::Nova;
-        let capabilities = Capabilities { summary, source, no_resize, no_increase: None, removal };
+        let capabilities = Capabilities { summary, source, no_resize, removal, ..Capabilities::default() };
         // One Helm release: another group's change is one of this group, too.
         let busy = kind == DriverKind::CapiHelm && cluster.parsed_status().in_progress();
         let progress = (busy && !detail.parsed_status().in_progress()).then(|| Progress {

@@ -158,9 +158,7 @@ impl Driver for HeatDriver {
     }
 
     async fn finish(&self, cluster: &str, record: &NodeGroupRecord) {
-        if let Some(count) = self.shared.updates.due(record.uuid) {
-            updates::finish(&self.shared.magnum, cluster, record, count).await;
-        }
+        self.shared.updates.finish(&self.shared.magnum, cluster, record).await;
     }
 
     fn retain(&self, exists: &dyn Fn(NodeGroupUuid) -> bool) {

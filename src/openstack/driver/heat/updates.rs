@@ -17,8 +17,12 @@ use crate::{
 /// How long a removal that another process may have begun has to look unfinished before it is finished: time for an
 /// answer of a lagging replica to be overtaken by a true one.
 const DOUBT: Duration = Duration::from_secs(15);
-/// How long Magnum is given to act upon the second step before it is told again.
-const REPEAT: Duration = Duration::from_secs(60);
+/// How long Magnum is given to act upon the second step before it is told again. A message that waits for a conductor that
+/// is dead is carried out when it is back, however the group was resized meanwhile. So none is sent on the ground of an
+/// old answer, when the first one was carried out long ago.
+const REPEAT: Duration = Duration::from_secs(300);
+/// When Magnum is told again what it has refused.
+const RETRY: Duration = Duration::from_secs(60);
 
 /// What is known of one group.
 #[derive(Debug, Default)]
@@ -27,8 +31,8 @@ struct Update {
     asked: Option<u32>,
     /// What it looked like last, and since when it has.
     standing: Option<(Standing, Instant)>,
-    /// When Magnum was last told.
-    told_at: Option<Instant>,
+    /// When Magnum may be told again, if it was told.
+    again_at: Option<Instant>,
 }
 
 /// The groups.
@@ -41,9 +45,12 @@ impl Updates {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that Heat is asked for this count.
+    /// Notes that Heat is asked for this count, for the first time or again.
     pub(super) fn begin(&self, group: NodeGroupUuid, count: u32) {
-        self.lock().insert(group, Update { asked: Some(count), ..Update::default() });
+        let mut updates = self.lock();
+        let update = updates.entry(group).or_default();
+        let again_at = update.again_at.filter(|_| update.asked == Some(count));
+        *update = Update { asked: Some(count), standing: None, again_at };
     }
 
     pub(super) fn forget(&self, group: NodeGroupUuid) {
@@ -77,17 +84,45 @@ impl Updates {
     }
 
     /// The count that Magnum is to be told now, if any.
-    pub(super) fn due(&self, group: NodeGroupUuid) -> Option<u32> {
+    fn due(&self, group: NodeGroupUuid) -> Option<u32> {
         let mut updates = self.lock();
         let update = updates.get_mut(&group)?;
         let Some((Standing::Unfinished(count), since)) = update.standing else { return None };
         let is_ours = update.asked == Some(count);
-        let told_lately = update.told_at.is_some_and(|at| at.elapsed() < REPEAT);
+        let told_lately = update.again_at.is_some_and(|at| Instant::now() < at);
         if told_lately || (!is_ours && since.elapsed() < DOUBT) {
             return None;
         }
-        update.told_at = Some(Instant::now());
+        update.again_at = Some(Instant::now() + REPEAT);
         Some(count)
+    }
+
+    /// Notes that Magnum has refused what it was told.
+    fn note_refused(&self, group: NodeGroupUuid) {
+        if let Some(update) = self.lock().get_mut(&group) {
+            update.again_at = Some(Instant::now() + RETRY);
+        }
+    }
+
+    /// The second step, when it is due. A failure is told and tried again with a later reading.
+    pub(super) async fn finish(&self, magnum: &Magnum, cluster: &str, record: &NodeGroupRecord) {
+        let Some(count) = self.due(record.uuid) else { return };
+        let id = record.uuid.wire_id(&record.name);
+        let known = record.node_count.unwrap_or_default();
+        match tell_magnum(magnum, cluster, record.uuid, count).await {
+            Ok(()) => {
+                tracing::info!("{id}: Heat has removed what was named; told Magnum, {known} → {count} nodes");
+            }
+            Err(error) => {
+                if error.certainly_without_effect() {
+                    self.note_refused(record.uuid);
+                }
+                tracing::warn!(
+                    "{id}: Heat has removed what was named, and Magnum still counts {known} nodes instead of {count}: {error}; \
+                     it is told again"
+                );
+            }
+        }
     }
 }
 
@@ -105,21 +140,6 @@ pub(super) async fn tell_magnum(
     }
 }
 
-/// The second step. A failure is told and tried again with a later reading.
-pub(super) async fn finish(magnum: &Magnum, cluster: &str, record: &NodeGroupRecord, count: u32) {
-    let id = record.uuid.wire_id(&record.name);
-    let known = record.node_count.unwrap_or_default();
-    match tell_magnum(magnum, cluster, record.uuid, count).await {
-        Ok(()) => {
-            tracing::info!("{id}: Heat has removed what was named; told Magnum, {known} → {count} nodes");
-        }
-        Err(error) => tracing::warn!(
-            "{id}: Heat has removed what was named, and Magnum still counts {known} nodes instead of {count}: {error}; it is \
-             told again"
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::time::advance;
@@ -127,7 +147,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn magnum_is_told_once_a_minute_and_of_others_removals_after_a_while() {
+    async fn magnum_is_told_again_after_a_while() {
         let group: NodeGroupUuid = "531cd801-d372-468e-b865-e775c513c86f".parse().unwrap();
         let updates = Updates::default();
         updates.begin(group, 3);
@@ -137,7 +157,15 @@ mod tests {
         assert_eq!(updates.due(group), None);
         assert!(updates.note(group, Standing::Unfinished(3), 3));
         assert_eq!((updates.due(group), updates.due(group)), (Some(3), None));
+        advance(RETRY).await;
+        assert_eq!(updates.due(group), None, "it may be on its way");
+        updates.begin(group, 3);
+        assert!(updates.note(group, Standing::Unfinished(3), 3));
+        assert_eq!(updates.due(group), None, "what Heat is asked again was told Magnum before");
         advance(REPEAT).await;
+        assert_eq!(updates.due(group), Some(3));
+        updates.note_refused(group);
+        advance(RETRY).await;
         assert_eq!(updates.due(group), Some(3));
         assert!(updates.note(group, Standing::Rest, 3) && !updates.is_ours(group, 3));
 

@@ -1,6 +1,6 @@
 //! Nova's records: servers and flavors.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -69,6 +69,8 @@ pub(super) struct Servers {
     by_ordinal: BTreeMap<u64, (Uuid, Server)>,
     ordinals: HashMap<Uuid, u64>,
     made: u64,
+    /// Those that are gone and were in ERROR to the end: there never was a node on them.
+    pub(super) gone_in_error: BTreeSet<Uuid>,
 }
 
 impl Servers {
@@ -88,7 +90,11 @@ impl Servers {
 
     pub(super) fn remove(&mut self, id: Uuid) -> Option<Server> {
         let ordinal = self.ordinals.remove(&id)?;
-        self.by_ordinal.remove(&ordinal).map(|(_, server)| server)
+        let (_, server) = self.by_ordinal.remove(&ordinal)?;
+        if server.status == ServerStatus::Error {
+            self.gone_in_error.insert(id);
+        }
+        Some(server)
     }
 
     /// Newest first, as Nova lists them.

@@ -205,6 +205,12 @@ impl Simulator {
         self.lock().world.replaced.iter().map(Uuid::to_string).collect()
     }
 
+    /// The UUIDs of the servers that are gone and were in ERROR to the end.
+    #[must_use]
+    pub fn servers_gone_in_error(&self) -> BTreeSet<String> {
+        self.lock().world.servers.gone_in_error.iter().map(Uuid::to_string).collect()
+    }
+
     /// A node group, by name or UUID.
     #[must_use]
     pub fn group(&self, name_or_uuid: &str) -> Option<GroupRecord> {

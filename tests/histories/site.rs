@@ -87,10 +87,11 @@ impl Site {
     }
 
     /// How many rounds of 5 s a group may take to settle. Before Heat 14 no update interrupts an older one: each that waits for
-    /// a node in vain holds up all others until its hour is over.
+    /// a node in vain holds up all others until its hour is over. And Magnum is not told of an update of the stack before that.
     pub(crate) fn rounds_to_settle(self) -> u32 {
         use Profile::{Queens, Stein, Train};
-        if matches!(self.profile, Queens | Stein | Train) { 5000 } else { 1000 }
+        let waits_for_stacks = self.resize_method == ResizeMethod::Heat;
+        if waits_for_stacks || matches!(self.profile, Queens | Stein | Train) { 5000 } else { 1000 }
     }
 
     /// The fewest nodes that a group may have.

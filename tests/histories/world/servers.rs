@@ -57,7 +57,9 @@ impl World {
 
     /// Judges servers that are gone.
     fn judge(&mut self, missing: Vec<String>, now: Instant) {
-        let replaced = self.simulator.replaced_servers();
+        let mut replaced = self.simulator.replaced_servers();
+        // Between two looks a server may fail and be replaced.
+        replaced.append(&mut self.simulator.servers_gone_in_error());
         for uuid in missing {
             let Some(known) = self.known.get(&uuid) else { continue };
             let group = known.group;

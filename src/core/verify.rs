@@ -50,6 +50,10 @@ pub struct Effect {
     pub superseded: bool,
     /// Whether the group's last update failed, which is no earlier one.
     pub failed: bool,
+    /// Whether it failed to become as large as Magnum asked of Heat, and Heat shows no trace of it. Magnum puts the old count
+    /// back where Heat refuses an update (docs/openstack-behaviour.md#a-resize-what-is-checked-and-when), and Heat lists new
+    /// members whatever becomes of them: unless the update failed before it came to them, Heat's list is old.
+    pub unexplained: bool,
 }
 
 impl Effect {
@@ -77,15 +81,18 @@ impl Effect {
             busy && !after.status.failed() && member.is_serverless() && !member.status.failed()
         };
         let keys = |members: Vec<&Member>| members.into_iter().map(|member| member.key).collect();
+        let untouched =
+            asked && remaining.len() == named.len() && newcomers.is_empty() && missing_unnamed.is_empty();
+        let failed = after.status.failed() && !is_failure_of_before(flight, now);
+        let asked_of_heat =
+            before.node_count < flight.resize.count && after.node_count == flight.resize.count;
         Self {
             seen,
-            untouched: asked
-                && remaining.len() == named.len()
-                && newcomers.is_empty()
-                && missing_unnamed.is_empty(),
+            untouched,
+            unexplained: failed && untouched && asked_of_heat,
             shortage: flight.resize.count.saturating_sub(now.size()),
             superseded: ![before.node_count, flight.resize.count].contains(&after.node_count),
-            failed: after.status.failed() && !is_failure_of_before(flight, now),
+            failed,
             failed_newcomers: newcomers.iter().filter(|member| member.status.failed()).count(),
             waited_for_in_vain: keys(newcomers.iter().filter(is_waited_for).copied().collect()),
             newcomers: keys(newcomers),

@@ -53,8 +53,12 @@ impl Lifecycle {
         // While another group is updated, Magnum's sync writes Heat's status of before over ours until Heat has begun:
         // such an end says nothing, and a resize sent into it would meet this one in Heat.
         let not_begun = effect.untouched && took < self.timing.effect_timeout;
+        let unexplained = effect.unexplained && unchanged_for < timeouts.in_progress;
         let doubtful = !effect.complete() && unchanged_for < timeouts.stale_read_guard;
-        !not_begun && !doubtful && settled(reading, &self.named(reading, None), unchanged_for, timeouts)
+        !not_begun
+            && !unexplained
+            && !doubtful
+            && settled(reading, &self.named(reading, None), unchanged_for, timeouts)
     }
 
     /// Tells what happened, and puts what is left undone back into the queue; or keeps the resize, where nothing happened, to

@@ -63,6 +63,29 @@ fn an_end_that_is_not_as_asked_has_to_show_for_a_while() {
     assert_eq!(failed[0].code, "ResizeFailed");
 }
 
+/// Heat lists new members whatever becomes of them, so that its list must be an old one.
+#[test]
+fn a_failure_of_which_heat_shows_nothing_is_no_end_for_long() {
+    let (before, patience) = (nodes(2), Timing::default().timeouts.in_progress);
+    let mut old = touched(&before);
+    old.group.status = Status::parse("UPDATE_FAILED");
+    old.group.node_count = 5;
+    old.servers = Some((0..2).map(|number| (sample::server(number), MemberKey::Index(number))).collect());
+    let (mut scene, sent) = Scene::sent(&before, Ask::Increase(3));
+    let seen = Duration::from_secs(10);
+    assert_eq!(scene.ends_at(sent, seen, &old), None);
+    assert_eq!(scene.ends_at(sent, seen + patience - MOMENT, &old), None);
+    assert_eq!(scene.ends_at(sent, seen + patience, &old).unwrap().shortage, 3);
+
+    // Where Heat refuses the update itself, Magnum puts the old count back.
+    let (mut scene, sent) = Scene::sent(&before, Ask::Increase(3));
+    let timing = Timing::default();
+    old.group.node_count = 2;
+    assert_eq!(scene.ends_at(sent, seen, &old), None);
+    let ended = scene.ends_at(sent, timing.effect_timeout, &old).unwrap();
+    assert_eq!((ended.verdict, ended.shortage), (Verdict::Failed, 3));
+}
+
 #[test]
 fn services_that_contradict_each_other_do_not_tell_an_end() {
     let (before, patience) = (nodes(2), Timing::default().timeouts.in_progress);

@@ -347,7 +347,10 @@ impl Chaos<'_> {
     /// A failed node of a group at its minimum can go only once there is another.
     async fn make_room(&mut self) {
         for group in std::mem::take(&mut self.at_minimum) {
-            self.call_increase(&group, 1).await;
+            let coming = |node: &Node| node.state == InstanceState::InstanceCreating && node.error.is_none();
+            if !self.nodes(&group).await.iter().any(coming) {
+                self.call_increase(&group, 1).await;
+            }
         }
     }
 

@@ -86,8 +86,10 @@ impl History {
         busy: bool,
     ) -> Option<DecisionKind> {
         let (count, asked_before) = (after.group.node_count, before.group.node_count);
-        // An answer from a lagging replica may be as it was before.
-        let is_old = flight.is_some_and(|flight| flight.before.group.node_count == count);
+        // An answer from a lagging replica may be as it was before, or catch up with that.
+        let is_old = flight.is_some_and(|InFlightResize { before, .. }| {
+            [before.group.node_count, before.size()].contains(&count)
+        });
         if count == asked_before || is_old {
             return None;
         }

@@ -12,7 +12,7 @@ use cluster_autoscaler_provider_magnum::core::{
     plan::plan,
     registration::Registrations,
     request::{NodeReference, RequestError},
-    resize::InFlightResize,
+    resize::{InFlightResize, Resize},
     sample,
     settle::{SettleTimeouts, settled},
     snapshot::{GroupView, Snapshot},
@@ -379,6 +379,20 @@ fn the_effect_of_a_resize_is_told_from_its_absence() {
     operator.group.updated_at = "2026-11-22T07:01:00+00:00".into();
     let operator = Effect::of(&flight, &operator);
     assert_eq!((operator.missing_unnamed.len(), operator.verdict()), (1, Verdict::PartlyLost));
+}
+
+#[test]
+fn a_count_of_magnum_that_catches_up_is_nobody_elses_resize() {
+    // Magnum's answer was old when the resize was sent.
+    let before = Arc::new(reading("UPDATE_COMPLETE", 3, healthy(4)));
+    let resize = Resize { count: 6, remove: vec![], additions: 2 };
+    let flight = InFlightResize { resize, before, requests: vec![], replaces: false, losses: 0 };
+    let mut after = reading("UPDATE_COMPLETE", 4, healthy(4));
+    after.group.updated_at = "2026-11-22T07:01:00+00:00".into();
+    let effect = Effect::of(&flight, &after);
+    assert_eq!((effect.superseded, effect.verdict()), (false, Verdict::Lost));
+    after.group.node_count = 5;
+    assert_eq!(Effect::of(&flight, &after).verdict(), Verdict::Superseded);
 }
 
 #[test]

@@ -91,7 +91,8 @@ impl World {
             let surplus = i64::try_from(members).unwrap() - self.expected[group];
             // A machine that the health check deletes while another is to go fills its place, so that both are gone.
             let by_others = self.replaced_by_others(group);
-            let allowed = -by_others..=self.replaced[group] + by_others;
+            let replaced = self.replaced[group] + self.replaced_when_named(group);
+            let allowed = -by_others..=replaced + by_others;
             if accountable && heard && !allowed.contains(&surplus) {
                 self.violations.push(format!(
                     "{name}: {members} members where the acknowledged calls make {}",

@@ -92,6 +92,17 @@ impl World {
         i64::try_from(of_group.count()).unwrap()
     }
 
+    /// How many servers of a group failed after their removal was acknowledged, so that Heat may have made their members anew
+    /// first.
+    pub(super) fn replaced_when_named(&self, group: usize) -> i64 {
+        let failed = self.simulator.servers_gone_in_error();
+        let of_group = failed.iter().filter(|uuid| {
+            self.acknowledged.contains(*uuid)
+                && self.known.get(*uuid).is_some_and(|known| known.group == group)
+        });
+        i64::try_from(of_group.count()).unwrap()
+    }
+
     /// What a call names may go.
     pub(super) fn note_named(&mut self, group: usize, nodes: &[NodeReference]) {
         match self.site.removals() {

@@ -42,13 +42,20 @@ impl Capabilities {
         self.source == MemberSource::Heat
     }
 
-    /// Whether one resize can carry out both requests.
+    /// Whether one resize can carry out a request, and all that follow it.
     #[must_use]
-    pub fn go_together(&self, one: &Request, other: &Request) -> bool {
+    pub fn mixes_requests(&self) -> bool {
+        self.exchanges_members() && !self.adds_apart
+    }
+
+    /// Whether the resize that begins with a request can carry out another one as well. A decrease takes back what was not sent
+    /// yet, so that it may go with an increase in front of it.
+    #[must_use]
+    pub fn go_together(&self, first: &Request, other: &Request) -> bool {
         let removes = |request: &Request| matches!(request, Request::Delete(_));
         let adds = |request: &Request| matches!(request, Request::Increase(_));
-        (self.exchanges_members() || removes(one) == removes(other))
-            && (!self.adds_apart || adds(one) == adds(other))
+        let exchange = if adds(first) { removes(other) } else { adds(other) };
+        (self.exchanges_members() || removes(first) == removes(other)) && !(self.adds_apart && exchange)
     }
 
     /// Why a request of this kind cannot be carried out; none where it can.

@@ -15,6 +15,18 @@ use crate::core::{
 const MAX_WAITING: usize = 1000;
 
 impl Lifecycle {
+    /// Where a request is queued: at the end. But a decrease takes back what was asked for, and that must not be sent before
+    /// it where a resize cannot do everything at once.
+    fn place_of(&self, request: &Request) -> usize {
+        let queued = &self.pending.queued;
+        let mixes = self.known.as_ref().is_none_or(|(reading, _)| reading.capabilities.mixes_requests());
+        if mixes || !matches!(request, Request::Decrease(_)) {
+            return queued.len();
+        }
+        let is_increase = |queued: &Queued| matches!(queued.request, Request::Increase(_));
+        queued.iter().rposition(is_increase).map_or(queued.len(), |last| last + 1)
+    }
+
     /// Queues what is left to do of a request, or answers it.
     pub(super) fn asked(&mut self, caller: Ticket, ask: &Ask, now: Instant) {
         let accepted = match self.accept(ask, now) {
@@ -28,7 +40,8 @@ impl Lifecycle {
             let waits_for = self.flight().map(|flight| flight.resize.count);
             self.tell(DecisionKind::Accepted { request, waits_for });
         }
-        self.pending.queued.push(Queued { caller: Some(caller), request, attempts: 0 });
+        let place = self.place_of(&request);
+        self.pending.queued.insert(place, Queued { caller: Some(caller), request, attempts: 0 });
         if is_to_wait {
             self.acknowledge_queue();
         }

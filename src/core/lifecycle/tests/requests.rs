@@ -1,7 +1,7 @@
 //! Who is answered, when, and with what.
 
 use super::*;
-use crate::core::{instance::Instance, sample};
+use crate::core::{capabilities::Capabilities, instance::Instance, sample};
 
 #[test]
 fn only_so_many_requests_may_wait() {
@@ -50,6 +50,25 @@ fn only_the_request_whose_time_is_up_is_withdrawn() {
     scene.step(Event::CallerGone(Ticket(2)));
     assert_eq!(scene.group.pending().queued[0].caller, None);
     assert_ne!(scene.group.phase(), &Phase::Idle, "it is carried out");
+}
+
+/// Where nodes are added in another way than they are removed.
+#[test]
+fn a_decrease_stays_with_the_increase_that_it_takes_back() {
+    let mut before = nodes(3);
+    before.capabilities = Arc::new(Capabilities { adds_apart: true, ..Capabilities::default() });
+    let mut scene = Scene::new(before.clone());
+    scene.ask(Ticket(1), Ask::Increase(2));
+    scene.ask(Ticket(2), delete(1));
+    scene.ask(Ticket(3), Ask::Decrease(1));
+    assert_eq!(scene.shown().target_size, 3);
+    assert_eq!(scene.read_until_sent(&before), Resize { count: 4, remove: Vec::new(), additions: 1 });
+    scene.accepted();
+    let mut grown = growing(&before, 4, sample::member);
+    grown.group.status = Status::parse("UPDATE_COMPLETE");
+    scene.read_to_the_end(&grown);
+    let remove = vec![Removal::of(&sample::member(1))];
+    assert_eq!(scene.read_until_sent(&grown), Resize { count: 3, remove, additions: 0 });
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod record;
 mod verdict;
 
 use std::{
+    collections::BTreeSet,
     env,
     fmt::Write as _,
     sync::{Arc, Mutex},
@@ -28,7 +29,7 @@ use crate::{
     autoscaler::{Autoscaler, Node, listed},
     lab::QUOTA,
     openstack::{Group, OpenStack},
-    scene::{CHANGE, Scene, eventually, play},
+    scene::{CHANGE, Picture, Scene, eventually, play},
     site::Site,
 };
 
@@ -46,6 +47,8 @@ const HEAT_ENGINE: &str = "heat-engine";
 const LONG: Duration = Duration::from_secs(600);
 /// How long the cluster may take to settle after a long chaos.
 const LONG_SETTLING: Duration = Duration::from_secs(45 * 60);
+/// After which an operator looks at a disagreement that stays as it is.
+const FORGOTTEN: Duration = Duration::from_secs(5 * 60);
 /// How many times in a row everything must agree before the cluster counts as settled.
 const AGREEMENTS: u32 = 3;
 
@@ -354,6 +357,17 @@ impl Chaos<'_> {
         }
     }
 
+    /// A heat-engine that is killed may forget a server that it was about to delete: the group is complete without it. The service
+    /// says what to do, and an operator does it. The verdict sees to it that its removal was asked for.
+    async fn delete_forgotten(&self, picture: &Picture) {
+        let known: BTreeSet<_> = picture.nodes.iter().filter_map(Node::server).collect();
+        let complete = !picture.status.ends_with("IN_PROGRESS") && known.len() == picture.node_count;
+        for server in picture.servers.keys().filter(|server| complete && !known.contains(server.as_str())) {
+            self.scene.openstack.delete_server(server).await;
+            self.say(&format!("an operator deleted server {server}, which Heat has forgotten"));
+        }
+    }
+
     /// Lifts all faults and goes on as cluster-autoscaler would until everything agrees.
     async fn settle(&mut self) {
         self.await_restart().await;
@@ -362,14 +376,19 @@ impl Chaos<'_> {
         self.at_minimum.clear();
         let give_up = Instant::now() + if self.lasts >= LONG { LONG_SETTLING } else { CHANGE };
         let mut agreements = 0;
-        let mut last = String::new();
+        let (mut last, mut changed) = (String::new(), Instant::now());
         while agreements < AGREEMENTS {
             let failed = self.clean_up().await;
             self.make_room().await;
             let mut disagreements = String::new();
             for group in self.scene.groups.clone() {
                 let agreed = match self.scene.picture(&group).await {
-                    Ok(picture) => picture.agree(picture.servers.len()),
+                    Ok(picture) => {
+                        if changed.elapsed() > FORGOTTEN {
+                            self.delete_forgotten(&picture).await;
+                        }
+                        picture.agree(picture.servers.len())
+                    }
                     Err(error) => Err(error),
                 };
                 if let Err(seen) = agreed {
@@ -380,6 +399,7 @@ impl Chaos<'_> {
             if disagreements != last {
                 self.say(&format!("not settled: {disagreements}"));
                 last.clone_from(&disagreements);
+                changed = Instant::now();
             }
             assert!(Instant::now() < give_up, "the cluster does not settle: {disagreements}");
             sleep(Duration::from_secs(4)).await;

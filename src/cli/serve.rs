@@ -221,10 +221,10 @@ impl Running {
             let stopped = timeout(ENGINE_TIME, self.engine.stop()).await;
             match (drained, stopped) {
                 (_, Err(_)) => {
-                    warn!("stopped with work for the cloud under way after {} s", ENGINE_TIME.as_secs())
+                    warn!("stopped with work for the cloud under way after {} s", ENGINE_TIME.as_secs());
                 }
                 (Err(_), _) => {
-                    warn!("stopped with calls or connections still open after {} s", DRAIN_TIME.as_secs())
+                    warn!("stopped with calls or connections still open after {} s", DRAIN_TIME.as_secs());
                 }
                 (Ok(_), Ok(())) => info!("stopped"),
             }

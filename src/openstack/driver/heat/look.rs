@@ -76,8 +76,9 @@ impl Look for HeatLook {
             if listing.names_stacks() { ", refs_map names stacks" } else { "" },
             anatomy.map(|anatomy| anatomy.to_string()).unwrap_or_default()
         );
-        let adds_apart = state.is_some();
-        let no_increase = adds_apart.then(|| obstacle_to_increase(detail, version)).flatten();
+        // Without a resize Magnum adds nodes only to a cluster that is complete, and an update of the stack is the other way.
+        let adds_apart = state.is_some() && version.has_resize();
+        let no_increase = state.and_then(|_| obstacle_to_increase(detail, version));
         let capabilities = Capabilities { summary, no_increase, adds_apart, ..Capabilities::default() };
         shared.traces().insert(detail.uuid, Trace { stacks, listing, anatomy });
         Ok(Members { members, servers, capabilities: Arc::new(capabilities), progress })

@@ -48,14 +48,15 @@ impl Capabilities {
         self.exchanges_members() && !self.adds_apart
     }
 
-    /// Whether the resize that begins with a request can carry out another one as well. A decrease takes back what was not sent
-    /// yet, so that it may go with an increase in front of it.
+    /// Whether the resize that begins with `first` and has `last` can carry out the next request as well. A decrease takes
+    /// back what was not sent yet, so that it may go with an increase in front of it; it may take members as well, so that none
+    /// follows it.
     #[must_use]
-    pub fn go_together(&self, first: &Request, other: &Request) -> bool {
+    pub fn go_together(&self, first: &Request, last: &Request, next: &Request) -> bool {
         let removes = |request: &Request| matches!(request, Request::Delete(_));
         let adds = |request: &Request| matches!(request, Request::Increase(_));
-        let exchange = if adds(first) { removes(other) } else { adds(other) };
-        (self.exchanges_members() || removes(first) == removes(other)) && !(self.adds_apart && exchange)
+        let exchange = (adds(first) && removes(next)) || (!adds(last) && adds(next));
+        (self.exchanges_members() || removes(first) == removes(next)) && !(self.adds_apart && exchange)
     }
 
     /// Why a request of this kind cannot be carried out; none where it can.

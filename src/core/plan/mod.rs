@@ -60,8 +60,11 @@ pub fn plan(reading: &Reading, pending: &PendingRequests, now: Instant) -> Plan 
 /// How many of the queued requests, from the first on, one resize can carry out.
 fn in_one_resize(reading: &Reading, pending: &PendingRequests) -> usize {
     let Some(first) = pending.queued.first() else { return 0 };
-    let together = |queued: &&Queued| reading.capabilities.go_together(&first.request, &queued.request);
-    pending.queued.iter().take_while(together).count()
+    let together = |two: &&[Queued]| match two {
+        [last, next] => reading.capabilities.go_together(&first.request, &last.request, &next.request),
+        _ => false,
+    };
+    1 + pending.queued.windows(2).take_while(together).count()
 }
 
 struct Draft<'a> {

@@ -54,8 +54,10 @@ impl World {
         if !self.site.is_cluster_api() {
             let record = self.simulator.group(GROUPS[group]);
             let members = record.into_iter().flat_map(|group| group.members);
-            let serverless = members.filter(|member| member.server.is_none());
-            self.named_members.extend(serverless.map(|member| (group, member.index)));
+            // By an old answer of Nova a member that failed before it was ever complete has no server either.
+            let cancellable =
+                members.filter(|member| member.server.is_none() || member.status == "CREATE_FAILED");
+            self.named_members.extend(cancellable.map(|member| (group, member.index)));
         }
         self.unheard = true;
         let engine = Arc::clone(&self.engine);

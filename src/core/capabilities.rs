@@ -49,8 +49,8 @@ impl Capabilities {
     }
 
     /// Whether the resize that begins with `first` and has `last` can carry out the next request as well. A decrease takes
-    /// back what was not sent yet, so that it may go with an increase in front of it; it may take members as well, so that none
-    /// follows it.
+    /// back what was not sent yet, so that it may go with an increase in front of it; it may take members as well, so that no
+    /// increase follows it.
     #[must_use]
     pub fn go_together(&self, first: &Request, last: &Request, next: &Request) -> bool {
         let removes = |request: &Request| matches!(request, Request::Delete(_));

@@ -86,10 +86,8 @@ impl History {
         busy: bool,
     ) -> Option<DecisionKind> {
         let (count, asked_before) = (after.group.node_count, before.group.node_count);
-        // An answer from a lagging replica may be as it was before, or catch up with that.
-        let is_old = flight.is_some_and(|InFlightResize { before, .. }| {
-            [before.group.node_count, before.size()].contains(&count)
-        });
+        // As an answer from a lagging replica may be.
+        let is_old = flight.is_some_and(|flight| flight.is_count_of_before(count));
         if count == asked_before || is_old {
             return None;
         }

@@ -69,4 +69,11 @@ impl InFlightResize {
         let unnamed = now.counted().filter(|member| !self.resize.removes(member)).count();
         u32::try_from(unnamed).is_ok_and(|unnamed| unnamed <= self.resize.count)
     }
+
+    /// Whether a count that Magnum tells may be of before: what it told then, or the members that there were, which an old
+    /// answer may have been catching up with.
+    #[must_use]
+    pub fn is_count_of_before(&self, count: u32) -> bool {
+        [self.before.group.node_count, self.before.size()].contains(&count)
+    }
 }

@@ -46,8 +46,7 @@ pub struct Effect {
     pub waited_for_in_vain: Vec<MemberKey>,
     /// Nodes that are short of the size asked for.
     pub shortage: u32,
-    /// Whether Magnum's count is none of before, its own or the driver's, which it may have been catching up with, nor the one
-    /// asked for.
+    /// Whether Magnum's count is neither one of before nor the one asked for.
     pub superseded: bool,
     /// Whether the group's last update failed, which is no earlier one.
     pub failed: bool,
@@ -92,8 +91,8 @@ impl Effect {
             untouched,
             unexplained: failed && untouched && asked_of_heat,
             shortage: flight.resize.count.saturating_sub(now.size()),
-            superseded: ![before.node_count, flight.before.size(), flight.resize.count]
-                .contains(&after.node_count),
+            superseded: after.node_count != flight.resize.count
+                && !flight.is_count_of_before(after.node_count),
             failed,
             failed_newcomers: newcomers.iter().filter(|member| member.status.failed()).count(),
             waited_for_in_vain: keys(newcomers.iter().filter(is_waited_for).copied().collect()),

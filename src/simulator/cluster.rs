@@ -11,6 +11,7 @@ use super::{queue::GroupNumber, state::State};
 pub(super) const MASTER: GroupNumber = 1;
 /// Number of the default worker group, whose stack is the cluster's.
 pub(super) const DEFAULT_WORKER: GroupNumber = 2;
+
 /// The cluster.
 #[derive(Debug, Clone)]
 pub(super) struct Cluster {

@@ -1,6 +1,9 @@
 //! What is known of every server, and who may be gone.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Duration,
+};
 
 use cluster_autoscaler_provider_magnum::core::{
     instance::{InstanceId, PlaceholderId},
@@ -86,21 +89,19 @@ impl World {
 
     /// How many servers of a group are gone of which Cluster API's health check, or an operator, replaced the machines.
     pub(super) fn replaced_by_others(&self, group: usize) -> i64 {
-        let replaced = self.simulator.replaced_servers();
-        let of_group =
-            replaced.iter().filter(|uuid| self.known.get(*uuid).is_some_and(|known| known.group == group));
-        i64::try_from(of_group.count()).unwrap()
+        self.count_of_group(group, &self.simulator.replaced_servers())
     }
 
     /// How many servers of a group failed after their removal was acknowledged, so that Heat may have made their members anew
     /// first.
     pub(super) fn replaced_when_named(&self, group: usize) -> i64 {
-        let failed = self.simulator.servers_gone_in_error();
-        let of_group = failed.iter().filter(|uuid| {
-            self.acknowledged.contains(*uuid)
-                && self.known.get(*uuid).is_some_and(|known| known.group == group)
-        });
-        i64::try_from(of_group.count()).unwrap()
+        self.count_of_group(group, &(&self.simulator.servers_gone_in_error() & &self.acknowledged))
+    }
+
+    /// How many of these servers are of a group.
+    fn count_of_group(&self, group: usize, servers: &BTreeSet<String>) -> i64 {
+        let of_group = |uuid: &&String| self.known.get(*uuid).is_some_and(|known| known.group == group);
+        i64::try_from(servers.iter().filter(of_group).count()).unwrap()
     }
 
     /// What a call names may go.

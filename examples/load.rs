@@ -187,7 +187,8 @@ async fn start(arguments: &Arguments) -> Result<(Started, Instant), Failure> {
         .spawn()?;
     let mut lines = BufReader::new(simulator.stdout.take().ok_or("no output of the simulator")?).lines();
     let mut environment = Vec::new();
-    while !environment.iter().any(|(name, _)| name == "OS_REGION_NAME") {
+    // All are written at once, and this is the last of them.
+    while !environment.iter().any(|(name, _)| name == "OS_USER_DOMAIN_NAME") {
         let line = lines.next_line().await?.ok_or("the simulator did not start")?;
         let variable = line.strip_prefix("export ").and_then(|variable| variable.split_once('='));
         let (name, value) = variable.ok_or("the simulator printed no credentials")?;

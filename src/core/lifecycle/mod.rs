@@ -166,7 +166,7 @@ impl Lifecycle {
                     Ok(reading) => {
                         self.take_over(&reading, begun, now);
                     }
-                    Err(error) => self.note_unreadable(&error, now),
+                    Err(error) => self.note_unreadable(&error, begun, now),
                 }
             }
             Event::ResizeAnswered(answer) => self.resize_answered(answer, now),
@@ -252,7 +252,7 @@ impl Lifecycle {
                 Ok(self.take_over(&reading, begun, now))
             }
             Err(error) => {
-                self.note_unreadable(&error, now);
+                self.note_unreadable(&error, begun, now);
                 Err(error)
             }
         };

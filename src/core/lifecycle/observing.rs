@@ -57,8 +57,12 @@ impl Lifecycle {
         })
     }
 
-    /// Takes note that the group cannot be read. Told once for each kind of trouble.
-    pub(super) fn note_unreadable(&mut self, error: &CloudError, now: Instant) {
+    /// Takes note that the group cannot be read. Told once for each kind of trouble. An attempt that was begun before the
+    /// last good reading is no news.
+    pub(super) fn note_unreadable(&mut self, error: &CloudError, begun: Instant, now: Instant) {
+        if self.known.as_ref().is_some_and(|(_, known)| *known > begun) {
+            return;
+        }
         let since = match &self.unreadable {
             Some((known, since)) if known.is_like(error) => *since,
             before => {
@@ -74,5 +78,28 @@ impl Lifecycle {
         if let Some((_, since)) = self.unreadable.take() {
             self.tell(DecisionKind::ReadableAgain { after: now.saturating_duration_since(since) });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Event, Timing};
+    use super::*;
+    use crate::core::sample;
+
+    #[test]
+    fn a_failure_that_was_begun_before_the_last_good_reading_is_no_news() {
+        let (reading, start) = (Arc::new(sample::reading(vec![sample::member(0)])), Instant::now());
+        let mut group = Lifecycle::new(reading.group.uuid, reading.group.id(), Timing::default(), start);
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let observed = |reading, begun| Event::Observed { reading, begun, shared: None };
+        let failure = || Err(CloudError::Inconsistent("pool".to_owned()));
+        group.step(observed(Ok(reading), at(10)), at(11));
+        assert_eq!(group.step(observed(failure(), at(5)), at(12)), []);
+        assert_eq!(group.read_error(), None);
+        group.step(observed(failure(), at(13)), at(14));
+        assert!(group.read_error().is_some());
     }
 }

@@ -165,6 +165,13 @@ impl CloudError {
         }
     }
 
+    /// Whether a refusal is one of the moment, so that the same may be taken soon: a service that does not accept a token which
+    /// Keystone has just given cannot check it, and what is incomplete or inconsistent now need not be at the next reading.
+    #[must_use]
+    pub const fn passes(&self) -> bool {
+        matches!(self, Self::Refused { status: 401, .. } | Self::Incomplete(_) | Self::Inconsistent(_))
+    }
+
     /// How long the service wants to be left alone, if it says so.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {

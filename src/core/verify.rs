@@ -172,14 +172,17 @@ impl Effect {
     }
 }
 
-/// Whether Magnum still tells of the failure of an earlier update: a sync that comes late writes it once more
-/// (docs/openstack-behaviour.md#magnums-status-sync), and whatever acts on the resize sets its count.
+/// Whether Magnum tells of the failure of an earlier update: of one that went on when the resize was sent, or of one before,
+/// which a sync that comes late writes once more (docs/openstack-behaviour.md#magnums-status-sync) and an old answer hides.
+/// Whatever acts on the resize sets its count, unless Heat refuses it, which is tried again then. Where that is the count of
+/// before, it tells nothing.
 fn is_failure_of_before(flight: &InFlightResize, now: &Reading) -> bool {
     let (before, after) = (&flight.before.group, &now.group);
-    before.status == after.status
-        && before.status_reason == after.status_reason
-        && before.node_count == after.node_count
-        && after.node_count != flight.resize.count
+    let is_count_of_before = match after.node_count == flight.resize.count {
+        true => before.node_count == flight.resize.count,
+        false => flight.is_count_of_before(after.node_count),
+    };
+    before.status.progress != Progress::Complete && is_count_of_before
 }
 
 /// Whether the member is counted, as it was when its removal was planned.

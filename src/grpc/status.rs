@@ -62,6 +62,7 @@ pub const fn code(error: &RequestError) -> Code {
 /// A 4xx would be refused again as long as nobody changes something; everything else may pass by itself.
 const fn cloud_code(error: &CloudError) -> Code {
     match error {
+        error if error.passes() => Code::Unavailable,
         CloudError::Refused { .. } | CloudError::Unsuitable(_) => Code::FailedPrecondition,
         CloudError::Unreachable { .. }
         | CloudError::Unavailable { .. }

@@ -186,6 +186,11 @@ pub enum DecisionKind {
         /// What came instead of an answer.
         error: CloudError,
     },
+    /// The cloud refused a resize for a reason that passes: what was acknowledged of it is planned anew.
+    RefusedForNow {
+        /// Which one.
+        error: CloudError,
+    },
     /// The cloud refused a resize, or it may not be sent again.
     ResizeRefused {
         /// Why.

@@ -74,6 +74,7 @@ impl DecisionKind {
         match self {
             Self::Ended(ended) => Some(ended.verdict.into()),
             Self::ResizeRefused { .. } => Some(ResizeOutcome::Failed),
+            Self::RefusedForNow { .. } => Some(ResizeOutcome::Lost),
             _ => None,
         }
     }

@@ -42,6 +42,7 @@ impl Decision {
             Kind::Waiting(BlockedBy::Contradiction(_))
             | Kind::Unreadable { .. }
             | Kind::AnswerUnclear { .. }
+            | Kind::RefusedForNow { .. }
             | Kind::ForeignResize { under_way: Some(_), .. }
             | Kind::ServerReplaced { .. }
             | Kind::NodesGone { .. }
@@ -104,6 +105,7 @@ impl Display for DecisionKind {
                 write!(f, "sending the very same resize to {count} again, which had no effect {losses} times")
             }
             Self::AnswerUnclear { error } => write!(f, "{error}; looking whether it took effect"),
+            Self::RefusedForNow { error } => write!(f, "{error}; trying again soon"),
             Self::ResizeRefused { error } => error.fmt(f),
             Self::Ended(ended) => ended.fmt(f),
             Self::NotCarriedOut { request, error } => {

@@ -80,23 +80,23 @@ impl Lifecycle {
         }
         if verdict == Verdict::Lost {
             for queued in &sent.flight.requests {
-                self.give_up(&queued.request);
+                self.give_up(&queued.request, reading);
             }
         } else {
-            self.put_back(&sent.flight, effect);
+            self.put_back(&sent.flight, reading, effect);
             self.show_missing(&sent.flight, reading, effect);
         }
         self.gather(None, now);
     }
 
     /// Puts removals that did not happen in front of the queue, in the order in which they came.
-    fn put_back(&mut self, flight: &InFlightResize, effect: &Effect) {
+    fn put_back(&mut self, flight: &InFlightResize, reading: &Reading, effect: &Effect) {
         for queued in effect.removals_left(flight).into_iter().rev() {
             if queued.attempts < self.timing.max_attempts {
                 self.acknowledge_queue();
                 self.pending.queued.insert(0, queued);
             } else {
-                self.give_up(&queued.request);
+                self.give_up(&queued.request, reading);
             }
         }
     }
@@ -119,10 +119,15 @@ impl Lifecycle {
     }
 
     /// Tells of a request that had no effect too often, and shows it.
-    fn give_up(&mut self, request: &Request) {
+    fn give_up(&mut self, request: &Request, reading: &Reading) {
         let words = self.in_words(request);
         self.tell(DecisionKind::GivenUp { request: words });
-        self.show_failure(request, "Magnum took the resize several times without any effect");
+        let mut message = "Magnum took the resize several times without any effect".to_owned();
+        if reading.group.status.failed() {
+            let (status, reason) = (&reading.group.status, &reading.group.status_reason.general);
+            message.push_str(&format!(": {status} {reason}"));
+        }
+        self.show_failure(request, &message);
     }
 
     fn tell_end(&mut self, flight: &InFlightResize, reading: &Reading, effect: &Effect, took: Duration) {

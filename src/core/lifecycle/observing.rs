@@ -80,26 +80,3 @@ impl Lifecycle {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::super::{Event, Timing};
-    use super::*;
-    use crate::core::sample;
-
-    #[test]
-    fn a_failure_that_was_begun_before_the_last_good_reading_is_no_news() {
-        let (reading, start) = (Arc::new(sample::reading(vec![sample::member(0)])), Instant::now());
-        let mut group = Lifecycle::new(reading.group.uuid, reading.group.id(), Timing::default(), start);
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let observed = |reading, begun| Event::Observed { reading, begun, shared: None };
-        let failure = || Err(CloudError::Inconsistent("pool".to_owned()));
-        group.step(observed(Ok(reading), at(10)), at(11));
-        assert_eq!(group.step(observed(failure(), at(5)), at(12)), []);
-        assert_eq!(group.read_error(), None);
-        group.step(observed(failure(), at(13)), at(14));
-        assert!(group.read_error().is_some());
-    }
-}

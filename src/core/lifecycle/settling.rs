@@ -7,7 +7,7 @@ use crate::core::{
     cloud::{CloudError, Reading},
     decision::{BlockedBy, DecisionKind},
     member::{Member, MemberKey},
-    pending::Request,
+    pending::{Queued, Request},
     plan,
     request::RequestError,
     resize::{InFlightResize, Resize},
@@ -226,12 +226,12 @@ impl Lifecycle {
         let is_heard = answer.is_ok();
         match answer {
             Ok(()) => {}
-            Err(error) if error.certainly_without_effect() => {
-                self.resize_refused(sent.flight, &RequestError::Cloud(error));
+            Err(error) if self.is_refusal(&sent.flight, &error) => {
+                self.not_taken(sent.flight, &error);
                 self.gather(None, now);
                 return;
             }
-            // Heard or not: only what happens to the group can tell.
+            // Heard or not, now or when it was sent before: only what happens to the group can tell.
             Err(error) => self.tell(DecisionKind::AnswerUnclear { error }),
         }
         self.stability.restart();
@@ -239,6 +239,34 @@ impl Lifecycle {
         if is_heard {
             self.acknowledge_flight();
         }
+    }
+
+    /// Whether the resize is over with this answer. One that was sent before and is refused now may still be carried out;
+    /// that is waited for as often as anything is tried.
+    fn is_refusal(&self, flight: &InFlightResize, error: &CloudError) -> bool {
+        let is_over = flight.losses == 0 || (flight.losses >= self.timing.max_attempts && !error.passes());
+        error.certainly_without_effect() && is_over
+    }
+
+    /// The cloud took nothing of a resize. What was acknowledged outlasts a refusal that passes: it goes back to the front of
+    /// the queue.
+    fn not_taken(&mut self, mut flight: InFlightResize, error: &CloudError) {
+        let max_attempts = self.timing.max_attempts;
+        let is_tried_again = |queued: &mut Queued| {
+            queued.attempts += 1;
+            queued.caller.is_none() && error.passes() && queued.attempts < max_attempts
+        };
+        let again: Vec<Queued> = flight.requests.extract_if(.., is_tried_again).collect();
+        let request_error = RequestError::Cloud(error.clone());
+        if again.is_empty() {
+            return self.resize_refused(flight, &request_error);
+        }
+        self.tell(DecisionKind::RefusedForNow { error: error.clone() });
+        for queued in &flight.requests {
+            self.refuse(queued, &request_error);
+        }
+        self.acknowledge_queue();
+        self.pending.queued.splice(0..0, again);
     }
 
     /// The cloud said no, or the resize may not be sent again.

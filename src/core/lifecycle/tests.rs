@@ -384,6 +384,13 @@ fn an_old_failure_told_again_is_no_end() {
     assert_eq!(ended.iter().map(|ended| ended.verdict).collect::<Vec<_>>(), [Verdict::Lost]);
     assert_eq!(scene.shown().target_size, 4, "it is sent again, and nothing is taken back");
     assert!(scene.shown().instances.iter().all(|instance| instance.error.is_none()));
+    // Nor is the failure of an update that was hidden by an old answer, or that goes on when this one is sent.
+    let mut other = again.clone();
+    other.group.status_reason.text = "Deployment failed".to_owned();
+    assert_eq!(scene.read_until_sent(&before).count, 4);
+    scene.accepted();
+    let ended = ends(&scene.read_to_the_end(&other));
+    assert_eq!(ended.iter().map(|ended| ended.verdict).collect::<Vec<_>>(), [Verdict::Lost]);
     // Once Magnum has acted on it, a failure is its own.
     again.group.node_count = 4;
     assert_eq!(scene.read_until_sent(&before).count, 4);

@@ -233,3 +233,22 @@ fn the_members_that_still_move_at_the_end_are_told() {
     assert!(!ended.moving_are_named && ended.moving.is_empty(), "nothing moves");
     assert!(scene.group.pending().may_replace(scene.now), "nothing was replaced");
 }
+
+/// Of a resize by which the count stays, the count does not tell whether Magnum has acted on it.
+#[test]
+fn the_failure_of_the_update_before_is_no_end_of_an_exchange() {
+    let mut before = nodes(3);
+    before.group.status = Status::parse("UPDATE_IN_PROGRESS");
+    before.members[2].status = Status::parse("CREATE_IN_PROGRESS");
+    let mut scene = Scene::new(before.clone());
+    scene.ask(CALLER, delete(2));
+    scene.ask(Ticket(2), Ask::Increase(1));
+    scene.wake();
+    assert_eq!(scene.read_until_sent(&before).count, 3);
+    scene.accepted();
+    let mut failed = touched(&before);
+    failed.group.status = Status::parse("UPDATE_FAILED");
+    failed.members[2].status = Status::parse("CREATE_FAILED");
+    assert_eq!(ends(&scene.read_to_the_end(&failed))[0].verdict, Verdict::Lost);
+    assert_eq!(scene.read_until_sent(&failed).count, 3);
+}

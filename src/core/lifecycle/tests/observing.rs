@@ -95,3 +95,19 @@ fn trouble_with_reading_is_told_once_for_each_kind_and_when_it_ends() {
         [DecisionKind::ReadableAgain { .. }, DecisionKind::ScalingBegins { nodes: 1, .. }]
     ));
 }
+
+#[test]
+fn a_failure_that_was_begun_before_the_last_good_reading_is_no_news() {
+    let mut scene = Scene::new(nodes(1));
+    let failed = |begun| Event::Observed {
+        reading: Err(CloudError::Inconsistent("pool".to_owned())),
+        begun,
+        shared: None,
+    };
+    let (now, moment) = (scene.now, Duration::from_secs(1));
+    scene.step(Event::Observed { reading: Ok(Arc::new(nodes(1))), begun: now, shared: None });
+    assert_eq!(scene.step(failed(now - moment)), []);
+    assert_eq!(scene.group.read_error(), None);
+    scene.step(failed(now + moment));
+    assert!(scene.group.read_error().is_some());
+}

@@ -67,6 +67,33 @@ fn a_resize_is_repeated_where_only_servers_have_gone() {
     assert!(matches!(scene.group.work(), Work::Send(Resize { count: 2, .. })), "{told:?}");
 }
 
+/// That Magnum refuses it now says nothing of what it took before.
+#[test]
+fn a_repetition_that_is_refused_is_no_end() {
+    let before = nodes(3);
+    let mut scene = lost_removal(&before);
+    let sent = scene.read_until_sent(&before);
+    scene.step(Event::ResizeAnswered(Err(CloudError::Unsuitable("no".to_owned()))));
+    assert!(matches!(scene.group.phase(), Phase::Following { .. }));
+    let mut done = before.clone();
+    done.members.remove(1);
+    done.group.node_count = 2;
+    assert_eq!(ends(&scene.read_to_the_end(&done))[0].verdict, Verdict::Done);
+
+    // As often as anything is tried.
+    let mut scene = lost_removal(&before);
+    let told = loop {
+        assert_eq!(scene.read_until_sent(&before), sent);
+        let told = scene.step(Event::ResizeAnswered(Err(CloudError::Unsuitable("no".to_owned()))));
+        if !refusals(&told).is_empty() {
+            break told;
+        }
+        scene.read_to_the_end(&before);
+    };
+    assert_eq!(refusals(&told), [RequestError::Cloud(CloudError::Unsuitable("no".to_owned()))]);
+    assert_eq!(scene.group.work(), Work::Nothing);
+}
+
 /// Magnum has come to it after all.
 #[test]
 fn a_resize_that_shows_an_effect_is_followed_and_not_repeated() {

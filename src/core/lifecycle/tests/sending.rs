@@ -15,6 +15,17 @@ fn with_failures(reading: &Reading, failures: u32) -> Scene {
     scene
 }
 
+/// A group whose removal of node 1 was acknowledged, since another change went on.
+fn waiting(before: &Reading) -> Scene {
+    let mut scene = Scene::new(before.clone());
+    scene.ask(CALLER, delete(1));
+    scene.wake();
+    let mut busy = before.clone();
+    busy.group.status = Status::parse("UPDATE_IN_PROGRESS");
+    assert_eq!(answers(&scene.read(&busy)), [(CALLER, true)]);
+    scene
+}
+
 fn sent_requests(scene: &Scene) -> Vec<Request> {
     let sent = scene.group.phase().in_flight().unwrap();
     sent.flight.requests.iter().map(|queued| queued.request.clone()).collect()
@@ -66,6 +77,43 @@ fn what_was_cancelled_without_a_resize_is_no_part_of_it() {
     let told = scene.read(&before);
     assert_eq!(answers(&told), [(Ticket(1), true)]);
     assert_eq!(sent_requests(&scene), [Request::Decrease(1)], "of two one is left");
+}
+
+/// A service that cannot check its callers' tokens for a moment, say. A caller who waits is told; whoever was told OK is not
+/// told anything any more.
+#[test]
+fn what_was_acknowledged_outlasts_a_refusal_that_passes() {
+    let before = nodes(2);
+    let refused = || {
+        Event::ResizeAnswered(Err(CloudError::Refused {
+            service: Service::ContainerInfra,
+            request: "POST /actions/resize".to_owned(),
+            status: 401,
+            message: "no".to_owned(),
+            request_id: None,
+        }))
+    };
+    let mut scene = Scene::new(before.clone());
+    scene.ask(CALLER, Ask::Increase(1));
+    scene.read_until_sent(&before);
+    assert_eq!(answers(&scene.step(refused())), [(CALLER, false)]);
+    assert_eq!(scene.group.work(), Work::Nothing);
+
+    let mut scene = waiting(&before);
+    let id = InstanceId::Server(sample::server(1));
+    for attempt in 1.. {
+        assert_eq!(scene.read_until_sent(&before).count, 1);
+        assert_eq!(sent_requests(&scene), [Request::Delete(vec![id])]);
+        let told = scene.step(refused());
+        let not_carried_out = told.iter().any(|effect| {
+            matches!(effect, Effect::Tell(Decision { kind: DecisionKind::NotCarriedOut { .. }, .. }))
+        });
+        assert_eq!(not_carried_out, attempt == Timing::default().max_attempts, "{told:?}");
+        if not_carried_out {
+            break;
+        }
+    }
+    assert_eq!(scene.group.work(), Work::Nothing);
 }
 
 /// Only what happens to the group can tell whether Magnum has heard it.

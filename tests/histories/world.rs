@@ -52,6 +52,10 @@ pub(crate) struct World {
     unnamed: [usize; 2],
     /// Members of Heat without a server that a call named, by group.
     named_members: BTreeSet<(usize, u32)>,
+    /// Members of Heat that failed without a server, by group, since Heat's answers were old for the first time.
+    failed_members: BTreeSet<(usize, u32)>,
+    /// Whether Heat's answers were old at any time.
+    pub(crate) heat_lagged: bool,
     /// When somebody else last resized each group.
     operator: [Option<Instant>; 2],
     /// Which groups somebody else resized or gave other bounds: the minimum may forbid now what was acknowledged
@@ -101,6 +105,8 @@ impl World {
             named: HashSet::new(),
             unnamed: [0, 0],
             named_members: BTreeSet::new(),
+            failed_members: BTreeSet::new(),
+            heat_lagged: false,
             operator: [None; 2],
             changed_by_others: [false; 2],
             calls: Vec::new(),

@@ -10,6 +10,7 @@ use cluster_autoscaler_provider_magnum::core::{
     member::MemberKey,
     request::NodeReference,
 };
+use cluster_autoscaler_provider_magnum::simulator::MemberRecord;
 use tokio::time::Instant;
 
 use super::World;
@@ -51,11 +52,35 @@ impl World {
             known.in_error = server.status == "ERROR";
             known.index = server.index.or(known.index);
         }
+        self.note_failed_members();
         let missing = self.known.keys().filter(|uuid| !present.contains(*uuid) && !self.gone.contains(*uuid));
         let missing: Vec<String> = missing.cloned().collect();
         if !missing.is_empty() {
             self.judge(missing, now);
         }
+    }
+
+    fn note_failed_members(&mut self) {
+        if !self.heat_lagged {
+            return;
+        }
+        for group in self.groups() {
+            let members = self.simulator.group(GROUPS[group]).into_iter().flat_map(|record| record.members);
+            let failed = members.filter(|member| member.status == "CREATE_FAILED" && member.server.is_none());
+            self.failed_members.extend(failed.map(|member| (group, member.index)));
+        }
+    }
+
+    /// How many members of a group are gone that failed, never had a server and that nobody named: an old answer of Heat shows
+    /// none of them, and Nova cannot, so that a removal by the count that is left takes them as well.
+    pub(super) fn failures_overlooked(&self, group: usize, members: &[MemberRecord]) -> i64 {
+        let is_gone =
+            |index: u32| !members.iter().any(|member| member.index == index && member.reference.is_some());
+        let overlooked = self
+            .failed_members
+            .iter()
+            .filter(|member| member.0 == group && is_gone(member.1) && !self.named_members.contains(member));
+        i64::try_from(overlooked.count()).unwrap()
     }
 
     /// Judges servers that are gone.

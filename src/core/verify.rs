@@ -30,7 +30,7 @@ pub enum Verdict {
 /// A comparison of the group with what a resize asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effect {
-    /// Whether Magnum has acted on the group since the request; it may have been on an earlier one.
+    /// Whether Magnum or Heat has acted on the group since the request; it may have been on an earlier one.
     pub seen: bool,
     /// Whether the group's members are those of before although others were asked for.
     pub untouched: bool,
@@ -70,11 +70,13 @@ impl Effect {
         };
         let is_new = |member: &&Member| !flight.before.counted().any(|other| other.key == member.key);
         let newcomers: Vec<&Member> = now.counted().filter(is_new).collect();
+        let additions = usize::try_from(flight.resize.additions).unwrap_or(usize::MAX);
         let (before, after) = (&flight.before.group, &now.group);
         let seen = after.updated_at != before.updated_at
             || after.status != before.status
             || (after.node_count == flight.resize.count && before.node_count != flight.resize.count)
-            || (!named.is_empty() && remaining.is_empty());
+            || (!named.is_empty() && remaining.is_empty())
+            || (additions > 0 && newcomers.len() >= additions);
         let asked = !named.is_empty() || flight.resize.additions > 0;
         let is_waited_for = |member: &&&Member| {
             let busy = after.status.in_progress() || member.status.in_progress();

@@ -48,6 +48,12 @@ fn each_sign_that_magnum_has_acted_is_one_alone() {
     assert!(!seen(&both, &|now| now.group.node_count = 3), "it was so before");
     assert!(seen(&both, &|now| now.members[1].counted = false), "what was named has gone");
     assert!(!seen(&increase, &|now| now.members[1].counted = false), "nothing was named");
+    // By an old answer of Magnum, Heat is ahead.
+    assert!(
+        seen(&increase, &|now| now.members.extend([3, 4].map(sample::member))),
+        "the additions are there"
+    );
+    assert!(!seen(&increase, &|now| now.members.push(sample::member(3))), "one is not both");
 }
 
 #[test]

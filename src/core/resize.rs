@@ -70,6 +70,16 @@ impl InFlightResize {
         u32::try_from(unnamed).is_ok_and(|unnamed| unnamed <= self.resize.count)
     }
 
+    /// The same resize, sent once more into the group as it is `now`: what Magnum has told by now is no sign that it has acted
+    /// on it.
+    #[must_use]
+    pub fn sent_again(mut self, now: &Reading) -> Self {
+        let group = &mut Arc::make_mut(&mut self.before).group;
+        group.updated_at.clone_from(&now.group.updated_at);
+        group.status.clone_from(&now.group.status);
+        self
+    }
+
     /// Whether a count that Magnum tells may be of before: what it told then, or the members that there were, which an old
     /// answer may have been catching up with.
     #[must_use]

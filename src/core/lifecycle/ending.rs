@@ -41,8 +41,9 @@ impl Lifecycle {
 
     fn is_clear(&self, effect: &Effect, reading: &Reading, took: Duration, now: Instant) -> bool {
         let (timeouts, unchanged_for) = (&self.timing.timeouts, self.stability.unchanged_for(now));
-        // What the services do not agree on says nothing of what became of the resize.
-        if unchanged_for < timeouts.in_progress && self.contradiction_in(reading).is_some() {
+        // What the services do not agree on says nothing of what became of the resize, nor does an answer of before it.
+        let is_old = !self.returned.is_empty();
+        if unchanged_for < timeouts.in_progress && (is_old || self.contradiction_in(reading).is_some()) {
             return false;
         }
         if !effect.seen {

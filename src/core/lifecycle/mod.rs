@@ -14,6 +14,7 @@ mod stability;
 mod timing;
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -28,6 +29,7 @@ use super::{
     decision::{Decision, DecisionKind, Moving, NodeName, RequestedChange},
     history::History,
     instance::InstanceId,
+    machine_id::MachineId,
     member::Member,
     node_group::NodeGroupUuid,
     pending::{Ask, PendingRequests, Request, Ticket},
@@ -122,6 +124,8 @@ pub struct Lifecycle {
     shrunk_at: Option<Instant>,
     /// When members were last found back that had gone.
     returned_at: Option<Instant>,
+    /// The servers of those, as long as they are members: the readings are of before they had gone.
+    returned: BTreeSet<MachineId>,
     history: History,
     effects: Vec<Effect>,
 }
@@ -146,6 +150,7 @@ impl Lifecycle {
             contradiction: None,
             shrunk_at: None,
             returned_at: None,
+            returned: BTreeSet::new(),
             history: History::default(),
             effects: Vec::new(),
         }

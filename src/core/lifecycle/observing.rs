@@ -7,6 +7,7 @@ use crate::core::{
     cloud::{CloudError, Reading},
     decision::DecisionKind,
     instance::InstanceId,
+    machine_id::MachineId,
     member::Member,
 };
 
@@ -38,9 +39,13 @@ impl Lifecycle {
         if complete.lost_any_of(&before, is_expected) {
             self.shrunk_at = Some(begun);
         }
-        if complete.counted().any(|member| self.had_gone(member, &before)) {
+        let returned = complete.counted().filter(|member| self.had_gone(member, &before));
+        let returned: Vec<MachineId> = returned.filter_map(|member| member.server).collect();
+        if !returned.is_empty() {
             self.returned_at = Some(begun);
+            self.returned.extend(returned);
         }
+        self.returned.retain(|server| complete.counted().any(|member| member.server == Some(*server)));
         self.pending.note_departures(&before, &complete, begun);
         self.tell_all(news);
         self.known = Some((Arc::clone(&complete), begun));

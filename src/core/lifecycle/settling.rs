@@ -138,7 +138,7 @@ impl Lifecycle {
 
     /// Only the very same is sent while Magnum may still come to a lost resize: then it does not matter which of them comes
     /// last.
-    fn send_again(&mut self, mut sent: Sent, reading: &Reading, now: Instant) -> Option<Phase> {
+    fn send_again(&mut self, sent: Sent, reading: &Reading, now: Instant) -> Option<Phase> {
         if Effect::of(&sent.flight, reading).verdict() != Verdict::Lost {
             // It shows an effect after all.
             return Some(Phase::Following { sent, pace: Pace::after_pause(&self.timing, now) });
@@ -150,8 +150,7 @@ impl Lifecycle {
         self.repeated = true;
         let (count, losses) = (sent.flight.resize.count, sent.flight.losses);
         self.tell(DecisionKind::SentAgain { count, losses });
-        sent.at = now;
-        Some(Phase::Sending(sent))
+        Some(Phase::Sending(Sent { flight: sent.flight.sent_again(reading), at: now }))
     }
 
     /// Why a resize that was lost may not be sent again.

@@ -34,6 +34,7 @@ impl Lifecycle {
             contradiction,
             shrunk_at,
             returned_at,
+            returned,
             // It only tells.
             history: _,
             effects: _,
@@ -43,7 +44,7 @@ impl Lifecycle {
         // When it was begun only tells whether another one is older, of two made at once.
         known.as_ref().map(|(reading, _)| reading).hash(hasher);
         unreadable.as_ref().map(|(error, _)| error).hash(hasher);
-        (read_took, shared, repeated).hash(hasher);
+        (read_took, shared, repeated, returned).hash(hasher);
         pending.hash_at(now, hasher);
         phase.hash_at(now, timing, hasher);
         stability.hash_at(now, timeouts.longest(), hasher);

@@ -92,7 +92,7 @@ impl World {
             // A machine that the health check deletes while another is to go fills its place, so that both are gone.
             let by_others = self.replaced_by_others(group);
             let replaced = self.replaced[group] + self.replaced_when_named(group);
-            let overlooked = self.failures_overlooked(group, &record.members);
+            let overlooked = self.failures_overlooked(group);
             let allowed = -by_others - overlooked..=replaced + self.not_removed(group) + by_others;
             if accountable && heard && !allowed.contains(&surplus) {
                 self.violations.push(format!(

@@ -10,7 +10,6 @@ use cluster_autoscaler_provider_magnum::core::{
     member::MemberKey,
     request::NodeReference,
 };
-use cluster_autoscaler_provider_magnum::simulator::MemberRecord;
 use tokio::time::Instant;
 
 use super::World;
@@ -71,16 +70,10 @@ impl World {
         }
     }
 
-    /// How many members of a group are gone that failed, never had a server and that nobody named: an old answer of Heat shows
-    /// none of them, and Nova cannot, so that a removal by the count that is left takes them as well.
-    pub(super) fn failures_overlooked(&self, group: usize, members: &[MemberRecord]) -> i64 {
-        let is_gone =
-            |index: u32| !members.iter().any(|member| member.index == index && member.reference.is_some());
-        let overlooked = self
-            .failed_members
-            .iter()
-            .filter(|member| member.0 == group && is_gone(member.1) && !self.named_members.contains(member));
-        i64::try_from(overlooked.count()).unwrap()
+    /// By how many nodes a group may be too small: an old answer of Heat shows no members that failed later, and Nova cannot, so
+    /// that a removal by the count that is left takes them as well, and an increase counts them among the new ones.
+    pub(super) fn failures_overlooked(&self, group: usize) -> i64 {
+        i64::try_from(self.failed_members.iter().filter(|member| member.0 == group).count()).unwrap()
     }
 
     /// Judges servers that are gone.

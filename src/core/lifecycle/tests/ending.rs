@@ -1,7 +1,7 @@
 //! When a resize is over, and what is done about what it left undone.
 
 use super::*;
-use crate::core::sample;
+use crate::core::{node_group::NodeGroup, sample};
 
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -99,9 +99,14 @@ fn services_that_contradict_each_other_do_not_tell_an_end() {
 }
 
 /// Sends a resize of two additions and lets it be lost, as often as it is sent, up to this often.
-fn lose(before: &Reading, shown: &Reading, most: usize) -> (Scene, usize, Vec<Effect>) {
+fn lose(
+    before: &Reading,
+    mut show: impl FnMut(usize) -> Reading,
+    most: usize,
+) -> (Scene, usize, Vec<Effect>) {
     let (mut scene, _) = Scene::sent(before, Ask::Increase(2));
     for sent in 1..most {
+        let shown = &show(sent);
         let told = scene.read_to_the_end(shown);
         assert_eq!(ends(&told)[0].verdict, Verdict::Lost);
         if scene.group.work() == Work::Nothing {
@@ -116,7 +121,12 @@ fn lose(before: &Reading, shown: &Reading, most: usize) -> (Scene, usize, Vec<Ef
 #[test]
 fn a_resize_that_magnum_acts_upon_in_vain_is_given_up_after_so_many_times() {
     let before = nodes(1);
-    let (mut scene, times, told) = lose(&before, &touched(&before), 20);
+    let acted_upon = |times: usize| {
+        let mut reading = before.clone();
+        reading.group.updated_at = format!("2026-01-01T00:{times:02}:00+00:00");
+        reading
+    };
+    let (mut scene, times, told) = lose(&before, acted_upon, 20);
     assert_eq!(u32::try_from(times).unwrap(), Timing::default().max_attempts);
     let given_up =
         |effect: &Effect| matches!(effect, Effect::Tell(Decision { kind: DecisionKind::GivenUp { .. }, .. }));
@@ -131,7 +141,7 @@ fn a_resize_that_magnum_acts_upon_in_vain_is_given_up_after_so_many_times() {
 #[test]
 fn a_resize_that_magnum_shows_nothing_of_is_never_given_up() {
     let before = nodes(1);
-    assert_eq!(lose(&before, &before, 12).1, 12);
+    assert_eq!(lose(&before, |_| before.clone(), 12).1, 12);
 }
 
 #[test]
@@ -251,4 +261,39 @@ fn the_failure_of_the_update_before_is_no_end_of_an_exchange() {
     failed.members[2].status = Status::parse("CREATE_FAILED");
     assert_eq!(ends(&scene.read_to_the_end(&failed))[0].verdict, Verdict::Lost);
     assert_eq!(scene.read_until_sent(&failed).count, 3);
+}
+
+/// An old answer of Magnum catches up once; it has not acted each time that the resize is sent.
+#[test]
+fn what_magnum_told_when_the_resize_was_sent_again_is_no_sign_of_it() {
+    let before = nodes(1);
+    let (mut scene, times, _) = lose(&before, |_| touched(&before), 20);
+    assert_eq!(times, 20, "it may still carry out what it was sent");
+    assert_eq!(scene.shown().target_size, 3);
+}
+
+/// Heat's answer is of before the resize, although an earlier one showed what came of it.
+#[test]
+fn members_that_are_back_do_not_tell_an_end() {
+    let before = nodes(3);
+    let mut scene = Scene::new(before.clone());
+    scene.ask(CALLER, delete(1));
+    scene.ask(Ticket(2), Ask::Increase(1));
+    scene.wake();
+    assert_eq!(scene.read_until_sent(&before).count, 3);
+    scene.accepted();
+    let sent = scene.now;
+    let mut going_on = touched(&before);
+    going_on.members[1] = sample::serverless_member(3, "CREATE_IN_PROGRESS");
+    going_on.group.status = Status::parse("UPDATE_IN_PROGRESS");
+    assert_eq!(scene.ends_at(sent, Duration::from_secs(5), &going_on), None);
+    let mut back = before;
+    back.group = NodeGroup { status: Status::parse("UPDATE_FAILED"), ..going_on.group.clone() };
+    for seconds in [60, 64, 120, 300] {
+        assert_eq!(scene.ends_at(sent, Duration::from_secs(seconds), &back), None, "{seconds}");
+    }
+    let mut done = going_on;
+    done.members[1] = sample::member(3);
+    done.group.status = Status::parse("UPDATE_COMPLETE");
+    assert_eq!(scene.ends_at(sent, Duration::from_secs(301), &done).unwrap().verdict, Verdict::Done);
 }

@@ -77,6 +77,7 @@ impl InFlightResize {
         let group = &mut Arc::make_mut(&mut self.before).group;
         group.updated_at.clone_from(&now.group.updated_at);
         group.status.clone_from(&now.group.status);
+        group.node_count = now.group.node_count;
         self
     }
 

@@ -50,9 +50,9 @@ pub struct Effect {
     pub superseded: bool,
     /// Whether the group's last update failed, which is no earlier one.
     pub failed: bool,
-    /// Whether it failed to become as large as Magnum asked of Heat, and Heat shows no trace of it. Magnum puts the old count
-    /// back where Heat refuses an update (docs/openstack-behaviour.md#a-resize-what-is-checked-and-when), and Heat lists new
-    /// members whatever becomes of them: unless the update failed before it came to them, Heat's list is old.
+    /// Whether it failed to get the new members that Magnum asked of Heat, and Heat shows no trace of it. Magnum puts the old
+    /// count back where Heat refuses an update (docs/openstack-behaviour.md#a-resize-what-is-checked-and-when), and Heat lists
+    /// new members whatever becomes of them: unless the update failed before it came to them, Heat's list is old.
     pub unexplained: bool,
 }
 
@@ -86,8 +86,7 @@ impl Effect {
         let untouched =
             asked && remaining.len() == named.len() && newcomers.is_empty() && missing_unnamed.is_empty();
         let failed = after.status.failed() && !is_failure_of_before(flight, now);
-        let asked_of_heat =
-            before.node_count < flight.resize.count && after.node_count == flight.resize.count;
+        let asked_of_heat = flight.resize.additions > 0 && after.node_count == flight.resize.count;
         Self {
             seen,
             untouched,

@@ -10,6 +10,7 @@ use cluster_autoscaler_provider_magnum::core::{
     member::MemberKey,
     request::NodeReference,
 };
+use cluster_autoscaler_provider_magnum::simulator::MemberRecord;
 use tokio::time::Instant;
 
 use super::World;
@@ -63,9 +64,13 @@ impl World {
         if !self.heat_lagged {
             return;
         }
+        let servers: HashSet<String> =
+            self.simulator.servers().into_iter().map(|server| server.uuid).collect();
         for group in self.groups() {
             let members = self.simulator.group(GROUPS[group]).into_iter().flat_map(|record| record.members);
-            let failed = members.filter(|member| member.status == "CREATE_FAILED" && member.server.is_none());
+            let is_serverless =
+                |member: &MemberRecord| member.server.as_ref().is_none_or(|server| !servers.contains(server));
+            let failed = members.filter(|member| member.status == "CREATE_FAILED" && is_serverless(member));
             self.failed_members.extend(failed.map(|member| (group, member.index)));
         }
     }

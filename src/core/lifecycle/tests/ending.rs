@@ -25,6 +25,18 @@ impl Scene {
     }
 }
 
+/// A resize that removes node 1 and adds another.
+fn exchange(before: &Reading) -> (Scene, Instant) {
+    let mut scene = Scene::new(before.clone());
+    scene.ask(CALLER, delete(1));
+    scene.ask(Ticket(2), Ask::Increase(1));
+    scene.wake();
+    assert_eq!(scene.read_until_sent(before).count, before.size());
+    scene.accepted();
+    let sent = scene.now;
+    (scene, sent)
+}
+
 /// Magnum has heard of it, and Heat has not begun.
 fn touched(reading: &Reading) -> Reading {
     let mut reading = reading.clone();
@@ -272,17 +284,25 @@ fn what_magnum_told_when_the_resize_was_sent_again_is_no_sign_of_it() {
     assert_eq!(scene.shown().target_size, 3);
 }
 
+/// Heat lists new members whatever becomes of them, of an exchange as well.
+#[test]
+fn a_failure_of_an_exchange_of_which_heat_shows_nothing_is_no_end_for_long() {
+    let (before, patience) = (nodes(3), Timing::default().timeouts.in_progress);
+    let (mut scene, sent) = exchange(&before);
+    let mut failed = touched(&before);
+    failed.group.status = Status::parse("UPDATE_FAILED");
+    let seen = Duration::from_secs(10);
+    for after in [seen, Duration::from_secs(70), seen + patience - MOMENT] {
+        assert_eq!(scene.ends_at(sent, after, &failed), None, "{after:?}");
+    }
+    assert_eq!(scene.ends_at(sent, seen + patience, &failed).unwrap().verdict, Verdict::PartlyLost);
+}
+
 /// Heat's answer is of before the resize, although an earlier one showed what came of it.
 #[test]
 fn members_that_are_back_do_not_tell_an_end() {
     let before = nodes(3);
-    let mut scene = Scene::new(before.clone());
-    scene.ask(CALLER, delete(1));
-    scene.ask(Ticket(2), Ask::Increase(1));
-    scene.wake();
-    assert_eq!(scene.read_until_sent(&before).count, 3);
-    scene.accepted();
-    let sent = scene.now;
+    let (mut scene, sent) = exchange(&before);
     let mut going_on = touched(&before);
     going_on.members[1] = sample::serverless_member(3, "CREATE_IN_PROGRESS");
     going_on.group.status = Status::parse("UPDATE_IN_PROGRESS");

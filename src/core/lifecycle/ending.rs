@@ -10,7 +10,7 @@ use crate::core::{
     cloud::{CloudError, Reading},
     decision::{DecisionKind, Ended},
     failure::Reason,
-    instance::InstanceError,
+    instance::{InstanceError, InstanceId},
     member::Member,
     pending::Request,
     resize::InFlightResize,
@@ -29,7 +29,12 @@ impl Lifecycle {
         let changed = self.stability.note(&reading, now);
         pace.succeeded(changed, &self.timing, now);
         let took = now.saturating_duration_since(sent.at);
-        let effect = Effect::of(&sent.flight, &reading);
+        let mut effect = Effect::of(&sent.flight, &reading);
+        // What is asked for and waits was named as well.
+        let (group, pending) = (self.uuid, &self.pending);
+        effect
+            .missing_unnamed
+            .retain(|gone| !pending.queue_removes(InstanceId::of_member(group, gone.key, gone.server)));
         if effect.seen {
             // No need to hold back any answer, whatever became of the request's own.
             self.acknowledge_flight();

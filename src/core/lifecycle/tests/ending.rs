@@ -317,3 +317,17 @@ fn members_that_are_back_do_not_tell_an_end() {
     done.group.status = Status::parse("UPDATE_COMPLETE");
     assert_eq!(scene.ends_at(sent, Duration::from_secs(301), &done).unwrap().verdict, Verdict::Done);
 }
+
+/// An update of Heat that was left half done, and is finished with this one, removes what it was told then. Whoever asked for
+/// that has asked again after a restart.
+#[test]
+fn nodes_whose_removal_waits_are_named() {
+    let before = nodes(3);
+    let (mut scene, sent) = Scene::sent(&before, Ask::Increase(1));
+    scene.ask(Ticket(2), delete(1));
+    let mut done = touched(&nodes(5));
+    done.members.remove(1);
+    done.group.node_count = 4;
+    let ended = scene.ends_at(sent, Duration::from_secs(5), &done);
+    assert_eq!(ended.map(|ended| (ended.verdict, ended.gone_unnamed)), Some((Verdict::Done, Vec::new())));
+}

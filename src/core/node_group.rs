@@ -94,7 +94,7 @@ pub struct NodeGroup {
     pub status: Status,
     /// Why the status is what it is; empty where Magnum says nothing.
     pub status_reason: Reason,
-    /// When Magnum last wrote the record, as it says it; compared, never read.
+    /// When Magnum last wrote the record, as it says it; with `--resize-method heat` Heat's own time follows.
     pub updated_at: String,
     /// The flavor of its nodes, an id or a name: whatever the creator wrote.
     pub flavor_id: String,

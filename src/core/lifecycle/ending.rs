@@ -47,7 +47,7 @@ impl Lifecycle {
     fn is_clear(&self, effect: &Effect, reading: &Reading, took: Duration, now: Instant) -> bool {
         let (timeouts, unchanged_for) = (&self.timing.timeouts, self.stability.unchanged_for(now));
         // What the services do not agree on says nothing of what became of the resize, nor does an answer of before it.
-        let is_old = !self.returned.is_empty();
+        let is_old = self.magnum_is_old || !self.returned.is_empty();
         if unchanged_for < timeouts.in_progress && (is_old || self.contradiction_in(reading).is_some()) {
             return false;
         }

@@ -19,6 +19,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
+
 pub use self::{
     phase::{Pace, Phase, Sent, Work},
     stability::StabilityTimer,
@@ -126,6 +128,10 @@ pub struct Lifecycle {
     returned_at: Option<Instant>,
     /// The servers of those, as long as they are members: the readings are of before they had gone.
     returned: BTreeSet<MachineId>,
+    /// When Magnum changed the group for the last time, by the newest of its answers.
+    changed_at: Option<Timestamp>,
+    /// Whether Magnum's last answer is older than that.
+    magnum_is_old: bool,
     history: History,
     effects: Vec<Effect>,
 }
@@ -151,6 +157,8 @@ impl Lifecycle {
             shrunk_at: None,
             returned_at: None,
             returned: BTreeSet::new(),
+            changed_at: None,
+            magnum_is_old: false,
             history: History::default(),
             effects: Vec::new(),
         }

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Instant};
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::Lifecycle;
 use crate::core::{
     cloud::{CloudError, Reading},
@@ -11,12 +13,16 @@ use crate::core::{
     member::Member,
 };
 
+/// How far the clocks of Magnum's conductors may be apart.
+const CLOCKS: SignedDuration = SignedDuration::from_secs(10);
+
 impl Lifecycle {
     /// Takes over a reading, with what it lacks filled in from the one before, and returns it so. A later one that is known
     /// stays.
     pub(super) fn take_over(&mut self, reading: &Arc<Reading>, begun: Instant, now: Instant) -> Arc<Reading> {
         let Some((before, known)) = self.known.clone() else {
             self.note_readable(now);
+            self.note_age(reading);
             let (busy, flight) = (self.acknowledges(), self.phase.in_flight().map(|sent| &sent.flight));
             let news = self.history.begin(reading, flight, busy);
             self.tell_all(news);
@@ -33,6 +39,7 @@ impl Lifecycle {
             return complete;
         }
         self.note_readable(now);
+        self.note_age(&complete);
         let (busy, flight) = (self.acknowledges(), self.phase.in_flight().map(|sent| &sent.flight));
         let news = self.history.change(&before, &complete, flight, &self.pending, busy);
         let is_expected = |member: &_| flight.is_some_and(|flight| flight.resize.removes(member));
@@ -50,6 +57,14 @@ impl Lifecycle {
         self.tell_all(news);
         self.known = Some((Arc::clone(&complete), begun));
         complete
+    }
+
+    /// Takes note of how old Magnum's answer is: a replica of its database may be behind.
+    fn note_age(&mut self, reading: &Reading) {
+        let changed_at = time_of_change(reading);
+        self.changed_at = self.changed_at.max(changed_at);
+        let is_behind = |(newest, this): (Timestamp, Timestamp)| newest.duration_since(this) > CLOCKS;
+        self.magnum_is_old = self.changed_at.zip(changed_at).is_some_and(is_behind);
     }
 
     /// Whether the member's server was gone or on its way out by the reading before, or an earlier one. None comes back from
@@ -84,4 +99,9 @@ impl Lifecycle {
             self.tell(DecisionKind::ReadableAgain { after: now.saturating_duration_since(since) });
         }
     }
+}
+
+/// When Magnum changed the group, which is the first word of it where there is more.
+fn time_of_change(reading: &Reading) -> Option<Timestamp> {
+    reading.group.updated_at.split(' ').next()?.parse().ok()
 }

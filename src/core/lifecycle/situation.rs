@@ -35,6 +35,8 @@ impl Lifecycle {
             shrunk_at,
             returned_at,
             returned,
+            changed_at,
+            magnum_is_old,
             // It only tells.
             history: _,
             effects: _,
@@ -44,7 +46,7 @@ impl Lifecycle {
         // When it was begun only tells whether another one is older, of two made at once.
         known.as_ref().map(|(reading, _)| reading).hash(hasher);
         unreadable.as_ref().map(|(error, _)| error).hash(hasher);
-        (read_took, shared, repeated, returned).hash(hasher);
+        (read_took, shared, repeated, returned, changed_at, magnum_is_old).hash(hasher);
         pending.hash_at(now, hasher);
         phase.hash_at(now, timing, hasher);
         stability.hash_at(now, timeouts.longest(), hasher);

@@ -183,7 +183,10 @@ fn is_failure_of_before(flight: &InFlightResize, now: &Reading) -> bool {
         true => before.node_count == flight.resize.count,
         false => flight.is_count_of_before(after.node_count),
     };
-    before.status.progress != Progress::Complete && is_count_of_before
+    // A group with a failed member has failed, whatever an old answer says.
+    let may_have_failed = before.status.progress != Progress::Complete
+        || flight.before.counted().any(|member| member.status.failed());
+    may_have_failed && is_count_of_before
 }
 
 /// Whether the member is counted, as it was when its removal was planned.

@@ -56,6 +56,19 @@ fn each_sign_that_magnum_has_acted_is_one_alone() {
     assert!(!seen(&increase, &|now| now.members.push(sample::member(3))), "one is not both");
 }
 
+/// A group with a failed member has failed, whatever an old answer of Magnum says.
+#[test]
+fn the_failure_that_a_failed_member_tells_of_is_one_of_before() {
+    let failed = |member: Member| {
+        let before = sample::reading(vec![sample::member(0), member]);
+        let mut now = before.clone();
+        now.group.status = Status::parse("UPDATE_FAILED");
+        Effect::of(&flight(&before, &[], 1), &now).failed
+    };
+    assert!(failed(sample::member(1)), "its own");
+    assert!(!failed(sample::serverless_member(1, "CREATE_FAILED")));
+}
+
 #[test]
 fn a_resize_that_asks_for_nothing_new_is_not_untouched() {
     let before = nodes(0..3);

@@ -137,14 +137,15 @@ impl Evidence<'_> {
     }
 
     /// Whether the group is what Heat was asked for, to Heat and to Nova: nobody too many, who would go with a lower
-    /// number, and nobody missing. Where Heat made a failed member anew, the member's first server may still be there.
+    /// number, and nobody missing, unless this process knows what it asked for: then a server that somebody deleted in Nova
+    /// makes no difference. Where Heat made a failed member anew, the member's first server may still be there.
     fn is_as_asked(&self) -> bool {
         let counted: Vec<&Member> = self.members.iter().filter(|member| member.counted).collect();
         let Some(servers) = self.servers else { return false };
         u32::try_from(counted.len()) == Ok(self.request.count)
             && self.members.len() == counted.len()
             && servers.values().all(|key| counted.iter().any(|member| member.key == *key))
-            && counted.iter().all(|member| member.presence == ServerPresence::Present)
+            && (self.ours || counted.iter().all(|member| member.presence == ServerPresence::Present))
     }
 
     /// Whether the difference is what is left of a removal that another process began: Heat was told who goes, they are
@@ -215,6 +216,8 @@ mod tests {
         magnum: (&'static str, u32),
         magnum_has_resize: bool,
         ours: bool,
+        /// Whose server somebody deleted in Nova.
+        gone: Option<u32>,
     }
 
     impl Case {
@@ -228,6 +231,7 @@ mod tests {
                 magnum: ("UPDATE_COMPLETE", 4),
                 magnum_has_resize: true,
                 ours: false,
+                gone: None,
             }
         }
 
@@ -245,7 +249,12 @@ mod tests {
                 "node_count": self.magnum.1, "updated_at": "2026-11-22T07:28:00+00:00",
             }))
             .unwrap();
-            let members: Vec<Member> = self.members.iter().copied().map(member).collect();
+            let mut members: Vec<Member> = self.members.iter().copied().map(member).collect();
+            for member in &mut members {
+                if member.server == self.gone.map(server) {
+                    member.presence = ServerPresence::Gone;
+                }
+            }
             let nova = |number: &u32| (server(*number), MemberKey::Index(*number % 10));
             let servers = self.nova.as_ref().map(|nova_has| nova_has.iter().map(nova).collect());
             Evidence {
@@ -279,6 +288,8 @@ mod tests {
         assert_eq!(Case { nova: Some(vec![0, 1, 3, 13]), ..Case::new() }.standing(), Standing::Unfinished(3));
         let ours = Case { heat: ("UPDATE_COMPLETE", 3, ""), ours: true, ..Case::new() };
         assert_eq!(ours.standing(), Standing::Unfinished(3));
+        let deleted = Case { nova: Some(vec![0, 1]), gone: Some(3), ours: true, ..Case::new() };
+        assert_eq!(deleted.standing(), Standing::Unfinished(3), "Heat has it still");
     }
 
     #[test]
@@ -294,6 +305,7 @@ mod tests {
             ),
             ("the named one is there", Case { heat: ("UPDATE_COMPLETE", 3, "1"), ..Case::new() }),
             ("Nova has one that Heat does not know", Case { nova: Some(vec![0, 1, 3, 4]), ..Case::new() }),
+            ("one is missing", Case { nova: Some(vec![0, 1]), gone: Some(3), ..Case::new() }),
             ("Nova is silent", Case { nova: None, ours: true, ..Case::new() }),
             (
                 "the stack is not as asked",

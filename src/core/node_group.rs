@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{failure::Reason, status::Status};
@@ -94,8 +95,11 @@ pub struct NodeGroup {
     pub status: Status,
     /// Why the status is what it is; empty where Magnum says nothing.
     pub status_reason: Reason,
-    /// When Magnum last wrote the record, as it says it; with `--resize-method heat` Heat's own time follows.
+    /// When Magnum last wrote the record, as it says it; with `--resize-method heat` Heat's own time follows. Compared, never
+    /// read.
     pub updated_at: String,
+    /// When Magnum last wrote the record, by the clock of its conductor; none where it does not say.
+    pub written_at: Option<Timestamp>,
     /// The flavor of its nodes, an id or a name: whatever the creator wrote.
     pub flavor_id: String,
     /// Magnum labels: driver options, not node labels.

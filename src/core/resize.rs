@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::{
     cloud::Reading,
+    instance::InstanceId,
     machine_id::MachineId,
     member::{Member, MemberKey},
+    node_group::NodeGroupUuid,
     pending::Queued,
 };
 
@@ -23,6 +25,12 @@ impl Removal {
     #[must_use]
     pub const fn of(member: &Member) -> Self {
         Self { key: member.key, server: member.server }
+    }
+
+    /// What callers name the member by.
+    #[must_use]
+    pub fn instance_id(self, group: NodeGroupUuid) -> InstanceId {
+        InstanceId::of_member(group, self.key, self.server)
     }
 }
 

@@ -62,6 +62,7 @@ pub fn group() -> NodeGroup {
         status: Status::parse("UPDATE_COMPLETE"),
         status_reason: Reason::default(),
         updated_at: "2026-01-01T00:00:00+00:00".to_owned(),
+        written_at: None,
         flavor_id: "m1.node".to_owned(),
         labels: BTreeMap::from([("cloud_provider_enabled".to_owned(), "true".to_owned())]),
     }

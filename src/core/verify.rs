@@ -71,13 +71,14 @@ impl Effect {
         let is_new = |member: &&Member| !flight.before.counted().any(|other| other.key == member.key);
         let newcomers: Vec<&Member> = now.counted().filter(is_new).collect();
         let additions = usize::try_from(flight.resize.additions).unwrap_or(usize::MAX);
+        let adds = additions > 0;
         let (before, after) = (&flight.before.group, &now.group);
         let seen = after.updated_at != before.updated_at
             || after.status != before.status
             || (after.node_count == flight.resize.count && before.node_count != flight.resize.count)
             || (!named.is_empty() && remaining.is_empty())
-            || (additions > 0 && newcomers.len() >= additions);
-        let asked = !named.is_empty() || flight.resize.additions > 0;
+            || (adds && newcomers.len() >= additions);
+        let asked = !named.is_empty() || adds;
         let is_waited_for = |member: &&&Member| {
             let busy = after.status.in_progress() || member.status.in_progress();
             busy && !after.status.failed() && member.is_serverless() && !member.status.failed()
@@ -86,7 +87,7 @@ impl Effect {
         let untouched =
             asked && remaining.len() == named.len() && newcomers.is_empty() && missing_unnamed.is_empty();
         let failed = after.status.failed() && !is_failure_of_before(flight, now);
-        let asked_of_heat = flight.resize.additions > 0 && after.node_count == flight.resize.count;
+        let asked_of_heat = adds && after.node_count == flight.resize.count;
         Self {
             seen,
             untouched,
@@ -136,11 +137,8 @@ impl Effect {
     #[must_use]
     pub fn removals_left(&self, flight: &InFlightResize) -> Vec<Queued> {
         let group = flight.before.group.uuid;
-        let mut still_there: Vec<InstanceId> = self
-            .remaining
-            .iter()
-            .map(|removal| InstanceId::of_member(group, removal.key, removal.server))
-            .collect();
+        let mut still_there: Vec<InstanceId> =
+            self.remaining.iter().map(|removal| removal.instance_id(group)).collect();
         let mut again = Vec::new();
         let mut removal = |queued: &Queued, ids: Vec<InstanceId>| {
             if !ids.is_empty() {

@@ -271,6 +271,7 @@ mod tests {
                 status: Status::parse("UPDATE_COMPLETE"),
                 status_reason: Reason::default(),
                 updated_at: String::new(),
+                written_at: None,
                 flavor_id: String::new(),
                 labels: BTreeMap::new(),
             },

@@ -73,6 +73,7 @@ fn node_group(detail: &NodeGroupRecord, bounds: Bounds, least: u32) -> NodeGroup
         status: detail.parsed_status(),
         status_reason: failures::reason(detail.status_reason.as_deref().unwrap_or_default()),
         updated_at: text(&detail.updated_at),
+        written_at: detail.written_at(),
         flavor_id: text(&detail.flavor_id),
         labels: labels.collect(),
     }

@@ -10,7 +10,7 @@ use crate::core::{
     cloud::{CloudError, Reading},
     decision::{DecisionKind, Ended},
     failure::Reason,
-    instance::{InstanceError, InstanceId},
+    instance::InstanceError,
     member::Member,
     pending::Request,
     resize::InFlightResize,
@@ -32,9 +32,7 @@ impl Lifecycle {
         let mut effect = Effect::of(&sent.flight, &reading);
         // What is asked for and waits was named as well.
         let (group, pending) = (self.uuid, &self.pending);
-        effect
-            .missing_unnamed
-            .retain(|gone| !pending.queue_removes(InstanceId::of_member(group, gone.key, gone.server)));
+        effect.missing_unnamed.retain(|gone| !pending.queue_removes(gone.instance_id(group)));
         if effect.seen {
             // No need to hold back any answer, whatever became of the request's own.
             self.acknowledge_flight();
@@ -47,8 +45,8 @@ impl Lifecycle {
     fn is_clear(&self, effect: &Effect, reading: &Reading, took: Duration, now: Instant) -> bool {
         let (timeouts, unchanged_for) = (&self.timing.timeouts, self.stability.unchanged_for(now));
         // What the services do not agree on says nothing of what became of the resize, nor does an answer of before it.
-        let is_old = self.magnum_is_old || !self.returned.is_empty();
-        if unchanged_for < timeouts.in_progress && (is_old || self.contradiction_in(reading).is_some()) {
+        let says_nothing = || self.is_old(reading) || self.contradiction_in(reading).is_some();
+        if unchanged_for < timeouts.in_progress && says_nothing() {
             return false;
         }
         if !effect.seen {
@@ -97,14 +95,13 @@ impl Lifecycle {
 
     /// Puts removals that did not happen in front of the queue, in the order in which they came.
     fn put_back(&mut self, flight: &InFlightResize, reading: &Reading, effect: &Effect) {
-        for queued in effect.removals_left(flight).into_iter().rev() {
-            if queued.attempts < self.timing.max_attempts {
-                self.acknowledge_queue();
-                self.pending.queued.insert(0, queued);
-            } else {
-                self.give_up(&queued.request, reading);
-            }
+        let max_attempts = self.timing.max_attempts;
+        let left = effect.removals_left(flight).into_iter();
+        let (again, spent): (Vec<_>, Vec<_>) = left.partition(|queued| queued.attempts < max_attempts);
+        for queued in spent {
+            self.give_up(&queued.request, reading);
         }
+        self.put_in_front(again);
     }
 
     /// Sent and acknowledged, but not all of it came: shows it, so that cluster-autoscaler can take it back.

@@ -128,10 +128,8 @@ pub struct Lifecycle {
     returned_at: Option<Instant>,
     /// The servers of those, as long as they are members: the readings are of before they had gone.
     returned: BTreeSet<MachineId>,
-    /// When Magnum changed the group for the last time, by the newest of its answers.
-    changed_at: Option<Timestamp>,
-    /// Whether Magnum's last answer is older than that.
-    magnum_is_old: bool,
+    /// When Magnum wrote the newest of the records that were read.
+    written_at: Option<Timestamp>,
     history: History,
     effects: Vec<Effect>,
 }
@@ -157,8 +155,7 @@ impl Lifecycle {
             shrunk_at: None,
             returned_at: None,
             returned: BTreeSet::new(),
-            changed_at: None,
-            magnum_is_old: false,
+            written_at: None,
             history: History::default(),
             effects: Vec::new(),
         }

@@ -22,7 +22,7 @@ impl Lifecycle {
     pub(super) fn take_over(&mut self, reading: &Arc<Reading>, begun: Instant, now: Instant) -> Arc<Reading> {
         let Some((before, known)) = self.known.clone() else {
             self.note_readable(now);
-            self.note_age(reading);
+            self.written_at = reading.group.written_at;
             let (busy, flight) = (self.acknowledges(), self.phase.in_flight().map(|sent| &sent.flight));
             let news = self.history.begin(reading, flight, busy);
             self.tell_all(news);
@@ -39,7 +39,7 @@ impl Lifecycle {
             return complete;
         }
         self.note_readable(now);
-        self.note_age(&complete);
+        self.written_at = self.written_at.max(complete.group.written_at);
         let (busy, flight) = (self.acknowledges(), self.phase.in_flight().map(|sent| &sent.flight));
         let news = self.history.change(&before, &complete, flight, &self.pending, busy);
         let is_expected = |member: &_| flight.is_some_and(|flight| flight.resize.removes(member));
@@ -59,12 +59,11 @@ impl Lifecycle {
         complete
     }
 
-    /// Takes note of how old Magnum's answer is: a replica of its database may be behind.
-    fn note_age(&mut self, reading: &Reading) {
-        let changed_at = time_of_change(reading);
-        self.changed_at = self.changed_at.max(changed_at);
+    /// Whether the reading is of before one that is known: a server is a member again that had gone, or Magnum's record was
+    /// written earlier, by a replica of its database that is behind.
+    pub(super) fn is_old(&self, reading: &Reading) -> bool {
         let is_behind = |(newest, this): (Timestamp, Timestamp)| newest.duration_since(this) > CLOCKS;
-        self.magnum_is_old = self.changed_at.zip(changed_at).is_some_and(is_behind);
+        !self.returned.is_empty() || self.written_at.zip(reading.group.written_at).is_some_and(is_behind)
     }
 
     /// Whether the member's server was gone or on its way out by the reading before, or an earlier one. None comes back from
@@ -99,9 +98,4 @@ impl Lifecycle {
             self.tell(DecisionKind::ReadableAgain { after: now.saturating_duration_since(since) });
         }
     }
-}
-
-/// When Magnum changed the group, which is the first word of it where there is more.
-fn time_of_change(reading: &Reading) -> Option<Timestamp> {
-    reading.group.updated_at.split(' ').next()?.parse().ok()
 }

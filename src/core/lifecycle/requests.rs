@@ -115,6 +115,14 @@ impl Lifecycle {
         in_flight.into_iter().flatten().chain(&mut self.pending.queued)
     }
 
+    /// Puts acknowledged requests in front of the queue, in their order. Whoever waits behind them is acknowledged as well.
+    pub(super) fn put_in_front(&mut self, requests: Vec<Queued>) {
+        if !requests.is_empty() {
+            self.acknowledge_queue();
+            self.pending.queued.splice(0..0, requests);
+        }
+    }
+
     /// Nothing is to be done any more once nothing waits.
     pub(super) fn rest_if_done(&mut self) {
         if self.pending.queued.is_empty() && self.flight().is_none() {

@@ -264,8 +264,7 @@ impl Lifecycle {
         for queued in &flight.requests {
             self.refuse(queued, &request_error);
         }
-        self.acknowledge_queue();
-        self.pending.queued.splice(0..0, again);
+        self.put_in_front(again);
     }
 
     /// The cloud said no, or the resize may not be sent again.

@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 use self::{addresses::addresses, microversion::WITH_NODE_LABELS, records::ClusterAsGroup};
 pub use self::{
     microversion::Microversion,
-    records::{BrokenRecord, ClusterRecord, NodeGroupList, NodeGroupRecord},
+    records::{BrokenRecord, ClusterRecord, NodeGroupList, NodeGroupRecord, moment},
 };
 use super::{
     diagnosis::json_error,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -58,6 +59,18 @@ impl NodeGroupRecord {
     pub fn parsed_status(&self) -> Status {
         Status::parse(self.status.as_deref().unwrap_or_default())
     }
+
+    /// When it was last written, if it says so.
+    #[must_use]
+    pub fn written_at(&self) -> Option<Timestamp> {
+        self.updated_at.as_deref().and_then(moment)
+    }
+}
+
+/// Magnum and Heat write UTC, some releases without saying so.
+#[must_use]
+pub fn moment(text: &str) -> Option<Timestamp> {
+    text.parse().or_else(|_| format!("{text}Z").parse()).ok()
 }
 
 impl ClusterRecord {

@@ -5,12 +5,14 @@ use std::{
     time::Duration,
 };
 
-use cluster_autoscaler_provider_magnum::core::{
-    instance::{InstanceId, PlaceholderId},
-    member::MemberKey,
-    request::NodeReference,
+use cluster_autoscaler_provider_magnum::{
+    core::{
+        instance::{InstanceId, PlaceholderId},
+        member::MemberKey,
+        request::NodeReference,
+    },
+    simulator::MemberRecord,
 };
-use cluster_autoscaler_provider_magnum::simulator::MemberRecord;
 use tokio::time::Instant;
 
 use super::World;
@@ -52,7 +54,7 @@ impl World {
             known.in_error = server.status == "ERROR";
             known.index = server.index.or(known.index);
         }
-        self.note_failed_members();
+        self.note_failed_members(&present);
         let missing = self.known.keys().filter(|uuid| !present.contains(*uuid) && !self.gone.contains(*uuid));
         let missing: Vec<String> = missing.cloned().collect();
         if !missing.is_empty() {
@@ -60,12 +62,10 @@ impl World {
         }
     }
 
-    fn note_failed_members(&mut self) {
+    fn note_failed_members(&mut self, servers: &HashSet<String>) {
         if !self.heat_lagged {
             return;
         }
-        let servers: HashSet<String> =
-            self.simulator.servers().into_iter().map(|server| server.uuid).collect();
         for group in self.groups() {
             let members = self.simulator.group(GROUPS[group]).into_iter().flat_map(|record| record.members);
             let is_serverless =

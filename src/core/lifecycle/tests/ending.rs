@@ -336,16 +336,16 @@ fn nodes_whose_removal_waits_are_named() {
 #[test]
 fn an_answer_of_magnum_that_is_older_than_the_last_does_not_tell_an_end() {
     let mut before = nodes(1);
-    before.group.updated_at = "2026-01-01T00:09:00+00:00".to_owned();
+    before.group.written_at = "2026-01-01T00:09:00+00:00".parse().ok();
     let (mut scene, sent) = Scene::sent(&before, Ask::Increase(2));
     let mut old = before.clone();
     old.group.status = Status::parse("UPDATE_FAILED");
     for (after, at) in [(5, "00:05:00"), (70, "00:06:00"), (100, "00:06:00"), (130, "00:08:49")] {
-        old.group.updated_at = format!("2026-01-01T{at}+00:00");
+        old.group.written_at = format!("2026-01-01T{at}+00:00").parse().ok();
         assert_eq!(scene.ends_at(sent, Duration::from_secs(after), &old), None, "{at}");
     }
     // The clocks of Magnum's conductors may be so far apart.
-    old.group.updated_at = "2026-01-01T00:08:50+00:00".to_owned();
+    old.group.written_at = "2026-01-01T00:08:50+00:00".parse().ok();
     scene.ends_at(sent, Duration::from_secs(135), &old);
     assert!(scene.ends_at(sent, Duration::from_secs(139), &old).is_some());
 }

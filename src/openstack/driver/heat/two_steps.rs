@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
 use super::api::StackState;
@@ -20,7 +20,7 @@ use crate::{
         resize::Resize,
         status::Progress,
     },
-    openstack::magnum::NodeGroupRecord,
+    openstack::magnum::{NodeGroupRecord, moment},
 };
 
 /// The names of the two parameters in Magnum's templates. A name that a template does not have is taken without a word
@@ -163,17 +163,11 @@ impl Evidence<'_> {
     }
 
     fn magnum_is_newer(&self) -> bool {
-        let magnum = self.magnum.updated_at.as_deref().and_then(time);
-        match (magnum, time(&self.stack.updated_time)) {
+        match (self.magnum.written_at(), moment(&self.stack.updated_time)) {
             (Some(magnum), Some(heat)) => magnum.duration_since(heat) > CLOCKS,
             _ => false,
         }
     }
-}
-
-/// Both services write UTC, some releases without saying so.
-fn time(text: &str) -> Option<Timestamp> {
-    text.parse().or_else(|_| format!("{text}Z").parse()).ok()
 }
 
 /// Why a stack cannot be updated.

@@ -32,7 +32,7 @@ mod world;
 
 use std::{process::ExitCode, sync::atomic::Ordering, time::Duration};
 
-use cluster_autoscaler_provider_magnum::simulator::{Fault, FaultPlan, FaultRule, NodeRule, Service};
+use cluster_autoscaler_provider_magnum::simulator::{Fault, FaultPlan, FaultRule, NodeRule};
 use counts::Log;
 use planted::Bug;
 use site::Site;
@@ -153,10 +153,7 @@ async fn apply(world: &mut World, step: &Step, seed: u64) {
         }
         Step::NovaDelete { group, pick } => world.nova_delete(*group, *pick),
         Step::Storm { probability } => world.set_faults(storm(seed, *probability)),
-        Step::Lag { service, behind } => {
-            world.heat_lagged |= *service == Service::Orchestration;
-            world.set_faults(FaultPlan::of([FaultRule::always(Fault::Lagging(*behind)).at(*service)]));
-        }
+        Step::Lag { service, behind } => world.lag(*service, *behind),
         Step::LoseCasts(count) => world.simulator.lose_next_casts(*count),
         Step::ConductorStops(pause) => world.simulator.stop_conductor(*pause),
         Step::ExpireTokens => world.simulator.expire_tokens(),

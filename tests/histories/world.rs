@@ -15,7 +15,7 @@ use std::{
 use cluster_autoscaler_provider_magnum::{
     core::{cloud::Cloud, snapshot::GroupView},
     engine::{Engine, EngineOptions, Subscriber},
-    simulator::{FaultPlan, GroupOptions, Simulator, SimulatorOptions},
+    simulator::{Fault, FaultPlan, FaultRule, GroupOptions, Service, Simulator, SimulatorOptions},
 };
 use tokio::time::{Instant, sleep};
 
@@ -52,10 +52,10 @@ pub(crate) struct World {
     unnamed: [usize; 2],
     /// Members of Heat without a server that a call named, by group.
     named_members: BTreeSet<(usize, u32)>,
-    /// Members of Heat that failed without a server, by group, since Heat's answers were old for the first time.
-    failed_members: BTreeSet<(usize, u32)>,
-    /// Whether Heat's answers were old at any time.
-    pub(crate) heat_lagged: bool,
+    /// Members of Heat that failed without a server, by group, and when that was seen first.
+    failed_members: BTreeMap<(usize, u32), Instant>,
+    /// When Heat's answers became old, and by how much.
+    heat_lags: Vec<(Instant, Duration)>,
     /// When somebody else last resized each group.
     operator: [Option<Instant>; 2],
     /// Which groups somebody else resized or gave other bounds: the minimum may forbid now what was acknowledged
@@ -105,8 +105,8 @@ impl World {
             named: HashSet::new(),
             unnamed: [0, 0],
             named_members: BTreeSet::new(),
-            failed_members: BTreeSet::new(),
-            heat_lagged: false,
+            failed_members: BTreeMap::new(),
+            heat_lags: Vec::new(),
             operator: [None; 2],
             changed_by_others: [false; 2],
             calls: Vec::new(),
@@ -133,6 +133,14 @@ impl World {
     pub(crate) fn set_faults(&mut self, plan: FaultPlan) {
         self.calm_since = plan.rules.is_empty().then(Instant::now);
         self.simulator.set_faults(plan);
+    }
+
+    /// One service answers from a database replica that is this far behind.
+    pub(crate) fn lag(&mut self, service: Service, behind: Duration) {
+        if service == Service::Orchestration {
+            self.heat_lags.push((Instant::now(), behind));
+        }
+        self.set_faults(FaultPlan::of([FaultRule::always(Fault::Lagging(behind)).at(service)]));
     }
 
     async fn refresh_until_read(&mut self) {

@@ -54,7 +54,7 @@ impl World {
             known.in_error = server.status == "ERROR";
             known.index = server.index.or(known.index);
         }
-        self.note_failed_members(&present);
+        self.note_failed_members(&present, now);
         let missing = self.known.keys().filter(|uuid| !present.contains(*uuid) && !self.gone.contains(*uuid));
         let missing: Vec<String> = missing.cloned().collect();
         if !missing.is_empty() {
@@ -62,23 +62,24 @@ impl World {
         }
     }
 
-    fn note_failed_members(&mut self, servers: &HashSet<String>) {
-        if !self.heat_lagged {
-            return;
-        }
+    fn note_failed_members(&mut self, servers: &HashSet<String>, now: Instant) {
         for group in self.groups() {
             let members = self.simulator.group(GROUPS[group]).into_iter().flat_map(|record| record.members);
             let is_serverless =
                 |member: &MemberRecord| member.server.as_ref().is_none_or(|server| !servers.contains(server));
             let failed = members.filter(|member| member.status == "CREATE_FAILED" && is_serverless(member));
-            self.failed_members.extend(failed.map(|member| (group, member.index)));
+            for member in failed {
+                self.failed_members.entry((group, member.index)).or_insert(now);
+            }
         }
     }
 
     /// By how many nodes a group may be too small: an old answer of Heat shows no members that failed later, and Nova cannot, so
     /// that a removal by the count that is left takes them as well, and an increase counts them among the new ones.
     pub(super) fn failures_overlooked(&self, group: usize) -> i64 {
-        i64::try_from(self.failed_members.iter().filter(|member| member.0 == group).count()).unwrap()
+        let is_hidden = |failed: &Instant| self.heat_lags.iter().any(|(at, behind)| *failed + *behind >= *at);
+        let hidden = self.failed_members.iter().filter(|((of, _), failed)| *of == group && is_hidden(failed));
+        i64::try_from(hidden.count()).unwrap()
     }
 
     /// Judges servers that are gone.

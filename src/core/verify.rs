@@ -194,8 +194,9 @@ fn is_counted(now: &Reading, removal: &Removal) -> bool {
 
 /// Nodes that were there before, that the resize did not name, and that are gone.
 fn missing_unnamed(flight: &InFlightResize, now: &Reading) -> Vec<Removal> {
+    let has_failed = flight.before.group.status.failed();
     let is_made_anew = |member: &&Member| {
-        may_be_made_anew(member) && now.member(member.key).is_some_and(|member| member.counted)
+        may_be_made_anew(member, has_failed) && now.member(member.key).is_some_and(|member| member.counted)
     };
     let nodes = flight
         .before
@@ -232,10 +233,11 @@ fn interchangeable(mut remaining: Vec<Removal>, gone: Vec<Removal>) -> (Vec<Remo
 }
 
 /// Whether Heat may give the member another server without a node being lost, as long as the member itself is there:
-/// it was still being made, or its last update failed. Of the latter Heat replaces only servers that are in error.
-fn may_be_made_anew(member: &Member) -> bool {
+/// it was still being made, or its last update failed. Of the latter Heat replaces only servers that are in error. Where the
+/// group has failed, a member still in progress is told by an old answer, and may have failed like it.
+fn may_be_made_anew(member: &Member, has_group_failed: bool) -> bool {
     let unfinished = member.status.action == Action::Create && member.status.progress != Progress::Complete;
-    unfinished || member.status.failed()
+    unfinished || member.status.failed() || (has_group_failed && member.status.in_progress())
 }
 
 #[cfg(test)]

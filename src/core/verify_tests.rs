@@ -139,14 +139,16 @@ fn only_nodes_can_be_missed() {
 /// Heat gives another server to a member whose update failed only where the first one is in error.
 #[test]
 fn a_member_may_be_made_anew_only_where_it_was_not_finished() {
-    for (status, may_be) in [
-        ("CREATE_IN_PROGRESS", true),
-        ("CREATE_COMPLETE", false),
-        ("UPDATE_IN_PROGRESS", false),
-        ("UPDATE_COMPLETE", false),
-        ("UPDATE_FAILED", true),
+    for (group, status, may_be) in [
+        ("UPDATE_COMPLETE", "CREATE_IN_PROGRESS", true),
+        ("UPDATE_COMPLETE", "CREATE_COMPLETE", false),
+        ("UPDATE_COMPLETE", "UPDATE_IN_PROGRESS", false),
+        ("UPDATE_FAILED", "UPDATE_IN_PROGRESS", true),
+        ("UPDATE_FAILED", "UPDATE_COMPLETE", false),
+        ("UPDATE_COMPLETE", "UPDATE_FAILED", true),
     ] {
         let mut before = nodes(0..2);
+        before.group.status = Status::parse(group);
         before.members[1].status = Status::parse(status);
         let mut now = before.clone();
         now.members[1].server = Some(sample::server(9));

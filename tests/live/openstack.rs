@@ -126,6 +126,15 @@ impl OpenStack {
         count.and_then(|count| count.parse().ok()).ok_or_else(|| format!("{:?}", state.parameters))
     }
 
+    /// Whether the cluster has settled; an error as long as Magnum copies Heat's counts (docs/openstack-behaviour.md#magnums-status-sync).
+    pub(crate) async fn is_at_rest(&self) -> Result<(), String> {
+        let status = self.magnum.cluster(&self.cluster).await.map_err(|error| error.to_string())?.status;
+        match status.as_deref() {
+            Some(status) if !status.ends_with("_IN_PROGRESS") => Ok(()),
+            status => Err(format!("the cluster is {status:?}")),
+        }
+    }
+
     /// The group as Magnum has it now.
     pub(crate) async fn record(&self, group: &Group) -> Result<NodeGroupRecord, String> {
         self.magnum.node_group(&self.cluster, group.uuid).await.map_err(|error| error.to_string())

@@ -49,6 +49,10 @@ pub(crate) async fn a_removal_by_an_update_of_the_stack_is_finished_after_a_cras
     play("a_removal_by_an_update_of_the_stack_is_finished_after_a_crash", site, async |scene| {
         let group = scene.group_with_room(2, None).await;
         scene.grow(&group, 2).await;
+        eventually("Magnum to stop copying Heat's counts", CHANGE, async || {
+            scene.openstack.is_at_rest().await
+        })
+        .await;
         let start = scene.servers(&group).await;
         let oldest = by_age(&start).remove(0);
         let (before, after) = (u32::try_from(start.len()).unwrap(), u32::try_from(start.len() - 1).unwrap());

@@ -52,7 +52,9 @@ impl Look for HeatLook {
         let Trace { stacks, listing, anatomy } = trace;
         let listing = accept_or_reject(listing, detail)?;
         let (stack, servers) = (&stacks.stack.name, servers.as_deref());
-        let known = before.map(known).unwrap_or_default();
+        let first_seen = &shared.first_seen;
+        let is_old = |server| first_seen.is_in_any_answer(detail.uuid, server);
+        let known = before.map(|before| known(before, is_old)).unwrap_or_default();
         let in_progress = detail.parsed_status().in_progress()
             || state.as_ref().is_some_and(|state| state.status.in_progress());
         let mut members = assemble(&listing, stack, servers, &known, in_progress);
@@ -62,6 +64,7 @@ impl Look for HeatLook {
                 detail.name
             )));
         }
+        first_seen.note(detail.uuid, &members);
         confirm_losses(&shared.nova, &mut members, &known).await;
         let servers = servers.map(|servers| servers.of_stack(stack));
         let version = shared.magnum.microversion().await?;

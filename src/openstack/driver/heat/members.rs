@@ -110,25 +110,27 @@ pub struct KnownServer {
     pub presence: ServerPresence,
     /// Its name.
     pub name: String,
+    /// Whether it is older than any answer of Nova, so that one without it tells that it is gone.
+    pub is_old: bool,
 }
 
 /// What is known of the members from earlier.
 pub type KnownMembers = BTreeMap<MemberKey, KnownServer>;
 
-/// The servers of a reading's members.
+/// The servers of a reading's members, and which of them are old.
 #[must_use]
-pub fn known(reading: &Reading) -> KnownMembers {
+pub fn known(reading: &Reading, is_old: impl Fn(MachineId) -> bool) -> KnownMembers {
     let known = |member: &Member| {
-        let (presence, name) = (member.presence, member.name.clone());
-        Some((member.key, KnownServer { id: member.server?, presence, name }))
+        let (presence, name, id) = (member.presence, member.name.clone(), member.server?);
+        Some((member.key, KnownServer { id, presence, name, is_old: is_old(id) }))
     };
     reading.members.iter().filter_map(known).collect()
 }
 
 /// Puts the picture together. `stack_name` is the prefix of the servers' names; `nova` is none where it did not answer.
 ///
-/// Presence is [`ServerPresence::Gone`] at most where the server was known before: a list read a moment before a
-/// server was made correctly lacks it. Nor is anything called gone while the group is `in_progress`.
+/// Presence is [`ServerPresence::Gone`] at most where the server was known before and is old: a list read a moment before a
+/// server was made correctly lacks it, and that of a lagging replica lacks it for minutes. Nor is anything called gone while the group is `in_progress`.
 #[must_use]
 pub fn assemble(
     listing: &Listing,
@@ -194,7 +196,7 @@ fn presence(
 ) -> ServerPresence {
     match (server, nova) {
         (Some(server), Some(servers)) if servers.name(server).is_some() => ServerPresence::Present,
-        (Some(_), Some(_)) if known.is_some() && !in_progress => ServerPresence::Gone,
+        (Some(_), Some(_)) if known.is_some_and(|known| known.is_old) && !in_progress => ServerPresence::Gone,
         _ => ServerPresence::Unknown,
     }
 }
@@ -231,7 +233,8 @@ mod tests {
     }
 
     fn known_as(number: u32, server: &str, presence: ServerPresence) -> KnownMembers {
-        let known = KnownServer { id: server.parse().unwrap(), presence, name: format!("s-node-{number}") };
+        let name = format!("s-node-{number}");
+        let known = KnownServer { id: server.parse().unwrap(), presence, name, is_old: true };
         KnownMembers::from([(index(number).key(), known)])
     }
 
@@ -298,10 +301,14 @@ mod tests {
     }
 
     #[test]
-    fn gone_is_only_what_was_known_and_is_at_rest() {
+    fn gone_is_only_what_was_known_and_old_and_is_at_rest() {
         let here = listing(&[(1, "UPDATE_COMPLETE")], &[(1, A)]);
         let known = |presence| known_as(1, A, presence);
         let other = known_as(1, B, ServerPresence::Present);
+        let new = known(ServerPresence::Present)
+            .into_iter()
+            .map(|(key, known)| (key, KnownServer { is_old: false, ..known }))
+            .collect();
         let (none, some) = (Servers::default(), servers(&format!(r#"[["{A}", "s-node-1"]]"#)));
         use ServerPresence::{Gone, Present, Unknown};
         for (nova, known, in_progress, expected) in [
@@ -309,6 +316,7 @@ mod tests {
             (Some(&none), known(Present), true, Unknown),
             (Some(&none), KnownMembers::new(), false, Unknown),
             (Some(&none), other, false, Unknown),
+            (Some(&none), new, false, Unknown),
             (Some(&some), KnownMembers::new(), true, Present),
             (Some(&some), known(Gone), false, Present),
             (None, known(Present), false, Unknown),

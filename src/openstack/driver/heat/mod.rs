@@ -2,6 +2,7 @@
 
 mod anatomy;
 pub mod api;
+mod first_seen;
 mod look;
 pub mod members;
 pub mod names;
@@ -163,6 +164,7 @@ impl Driver for HeatDriver {
 
     fn retain(&self, exists: &dyn Fn(NodeGroupUuid) -> bool) {
         self.shared.traces().retain(|uuid, _| exists(*uuid));
+        self.shared.first_seen.retain(exists);
         self.shared.updates.retain(exists);
     }
 }

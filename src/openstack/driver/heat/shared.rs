@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
 };
 
-use super::{api::Heat, reading::Trace, updates::Updates};
+use super::{api::Heat, first_seen::FirstSeen, reading::Trace, updates::Updates};
 use crate::{
     core::node_group::NodeGroupUuid,
     openstack::{magnum::Magnum, nova::Nova, session::Session},
@@ -25,6 +25,7 @@ pub(super) struct Shared {
     pub(super) nova_failing: AtomicBool,
     /// A convenience, never a source.
     pub(super) traces: Mutex<BTreeMap<NodeGroupUuid, Trace>>,
+    pub(super) first_seen: FirstSeen,
     pub(super) updates: Updates,
 }
 
@@ -36,6 +37,7 @@ impl Shared {
             nova: Nova::new(session),
             nova_failing: AtomicBool::new(false),
             traces: Mutex::default(),
+            first_seen: FirstSeen::default(),
             updates: Updates::default(),
         }
     }

@@ -1,5 +1,8 @@
 //! The engine on the simulated cloud, in paused time: when it sends a resize, and how many.
 
+mod old_answers;
+mod registered_nodes;
+
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant as StdInstant},
@@ -307,110 +310,6 @@ async fn what_was_acknowledged_during_a_refused_resize_is_done() {
     scene.until("exactly the named one went", |scene| scene.server(1).is_none()).await;
 }
 
-impl Scene {
-    /// Two nodes have become four, and this service goes on hearing of two, free of contradictions.
-    async fn with_a_lagging(service: Service) -> Self {
-        let scene = Self::new(2, 10).await;
-        let lagging = FaultRule::always(Fault::Lagging(Duration::from_secs(3600))).at(service);
-        scene.simulator.set_faults(FaultPlan { seed: 1, rules: vec![lagging] });
-        scene.simulator.operator_resize("pool-b", 4, &[]).unwrap();
-        scene
-            .until("the operator's resize ends", |scene| scene.simulator.is_at_rest() && scene.size() == 4)
-            .await;
-        sleep(Duration::from_secs(60)).await;
-        scene
-    }
-}
-
-/// The resize of [`Scene::with_a_lagging`].
-fn operators() -> (u32, Vec<String>) {
-    (4, vec![])
-}
-
-/// Heat's list and its `refs_map` agree with each other on two of four members: neither a size nor a removal may be
-/// reckoned from them.
-#[tokio::test(start_paused = true)]
-async fn an_old_list_of_heat_costs_no_node() {
-    let scene = Scene::with_a_lagging(Service::Orchestration).await;
-    let named = scene.server(0).unwrap();
-    for answer in [scene.increase(1).await, scene.delete(named).await, scene.increase(3).await] {
-        let Err(RequestError::Contradiction { contradiction, .. }) = answer else {
-            panic!("not refused: {answer:?}")
-        };
-        let words = contradiction.to_string();
-        assert!(
-            words.starts_with("Heat counts 2 members, Magnum's node_count is 4, Nova lists 4 servers"),
-            "{words}"
-        );
-    }
-    sleep(Duration::from_secs(1200)).await;
-    assert_eq!((scene.size(), scene.resizes()), (4, vec![operators()]));
-    // Heat has caught up.
-    scene.simulator.set_faults(FaultPlan::none());
-    scene.until("all four are seen", |scene| scene.view().target_size == 4).await;
-    scene.delete(named).await.unwrap();
-    scene.ends_well_with(3).await;
-    assert_eq!(scene.resizes(), [operators(), (3, vec!["0".to_owned()])]);
-}
-
-/// A process that has just started knows nothing of before.
-#[tokio::test(start_paused = true)]
-async fn an_old_list_of_heat_costs_no_node_after_a_restart() {
-    let mut scene = Scene::with_a_lagging(Service::Orchestration).await;
-    scene.restart().await;
-    sleep(Duration::from_secs(30)).await;
-    let answer = scene.increase(1).await;
-    assert!(matches!(answer, Err(RequestError::Contradiction { .. })), "{answer:?}");
-    assert_eq!((scene.size(), scene.resizes()), (4, vec![operators()]));
-}
-
-/// What was acknowledged is refused in the end, and told, if the contradiction lasts.
-#[tokio::test(start_paused = true)]
-async fn an_acknowledged_request_waits_for_heat_and_is_refused_in_the_end() {
-    let scene = Scene::with_a_hanging_node().await;
-    scene.increase(1).await.unwrap();
-    scene.simulator.clear_node_rules();
-    let lagging = FaultRule::always(Fault::Lagging(Duration::from_secs(7200))).at(Service::Orchestration);
-    scene.simulator.set_faults(FaultPlan { seed: 1, rules: vec![lagging] });
-    scene.simulator.operator_resize("pool-b", 6, &[]).unwrap();
-    scene.until("it is refused", |scene| !scene.failures.0.lock().unwrap().is_empty()).await;
-    scene.until("the operator's nodes are there", |scene| scene.size() == 6).await;
-    assert_eq!(scene.resizes(), [(3, vec![]), (6, vec![])], "the service's and the operator's");
-}
-
-/// Magnum's count alone may be wrong for good; Heat and Nova agree, and scaling goes on.
-#[tokio::test(start_paused = true)]
-async fn an_old_count_of_magnum_stops_nothing() {
-    let scene = Scene::with_a_lagging(Service::ContainerInfra).await;
-    scene.until("all four are seen", |scene| scene.view().instances.len() == 4).await;
-    let named = scene.server(0).unwrap();
-    scene.delete(named).await.unwrap();
-    scene.until("it is sent", |scene| scene.resizes().len() > 1).await;
-    assert_eq!(scene.resizes()[1], (3, vec!["0".to_owned()]));
-}
-
-/// Nova alone may be behind: Heat and Magnum agree.
-#[tokio::test(start_paused = true)]
-async fn an_old_list_of_nova_stops_nothing() {
-    let scene = Scene::with_a_lagging(Service::Compute).await;
-    scene.until("all four are seen", |scene| scene.view().instances.len() == 4).await;
-    scene.increase(1).await.unwrap();
-    scene.ends_well_with(5).await;
-    assert_eq!(scene.resizes(), [operators(), (5, vec![])]);
-}
-
-/// Two that are behind alike cannot be told from the truth by their number, but Nova's servers can.
-#[tokio::test(start_paused = true)]
-async fn a_server_that_heat_does_not_know_is_a_node() {
-    let scene = Scene::with_a_lagging(Service::Orchestration).await;
-    let behind = |service| FaultRule::always(Fault::Lagging(Duration::from_secs(3600))).at(service);
-    let rules = vec![behind(Service::Orchestration), behind(Service::ContainerInfra)];
-    scene.simulator.set_faults(FaultPlan { seed: 1, rules });
-    let answer = scene.increase(1).await;
-    assert!(matches!(answer, Err(RequestError::Contradiction { .. })), "{answer:?}");
-    assert_eq!((scene.size(), scene.resizes()), (4, vec![operators()]));
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_the_engine_does_not_go_unnoticed() {
     struct Panicking;
@@ -428,81 +327,4 @@ async fn a_panic_in_the_engine_does_not_go_unnoticed() {
     }
     let engine = Engine::start(Arc::new(Panicking), EngineOptions::default(), Arc::new(Failures::default()));
     engine.failure().await;
-}
-
-impl Scene {
-    /// Two nodes of which the operator says that they never get a provider ID.
-    async fn by_name() -> Self {
-        let mut scene = Self::new(2, 10).await;
-        scene.engine.stop().await;
-        let options = EngineOptions { identify_by_name: true, ..EngineOptions::default() };
-        scene.engine = Engine::start(simulated::cloud(&scene.simulator), options, scene.failures.clone());
-        scene.until_read().await;
-        scene
-    }
-
-    fn node(&self, index: u32, provider_id: &str) -> NodeReference {
-        let name = self.view().instances[usize::try_from(index).unwrap()].name.clone();
-        NodeReference { provider_id: provider_id.to_owned(), name }
-    }
-
-    fn is_of_the_group(&self, node: &NodeReference) -> bool {
-        self.engine.group_of(node).unwrap().is_some()
-    }
-
-    fn shown(&self, index: usize) -> String {
-        self.view().instances[index].provider_id.clone()
-    }
-}
-
-/// Once one node, a control-plane node say, has shown a provider ID, each node will get one: until then it is not ours,
-/// but it is no stranger either, whose instance would be deleted as unregistered.
-#[tokio::test(start_paused = true)]
-async fn a_node_that_waits_for_its_provider_id_is_not_ours_yet() {
-    let scene = Scene::new(2, 10).await;
-    let master = NodeReference {
-        provider_id: "openstack:///deadbeef-dead-4eef-8ead-deadbeefdead".to_owned(),
-        name: "k8s-abc-master-0".to_owned(),
-    };
-    assert!(!scene.is_of_the_group(&master));
-    let (nameless, id) = (scene.node(0, ""), format!("openstack:///{}", scene.server(0).unwrap()));
-    assert!(!scene.is_of_the_group(&nameless));
-    assert_eq!(scene.shown(0), "", "as the node shows itself");
-    let refusal =
-        scene.engine.delete_nodes(&scene.view().id, std::slice::from_ref(&nameless), deadline()).await;
-    assert!(matches!(refusal, Err(RequestError::NotIdentifiedYet { .. })), "{refusal:?}");
-
-    assert!(scene.is_of_the_group(&scene.node(0, &id)));
-    assert_eq!(scene.shown(0), id);
-
-    // One that never gets one is told of.
-    let forgotten = scene.node(1, "");
-    assert!(!scene.is_of_the_group(&forgotten));
-    let note = || scene.engine.note_about(&scene.view());
-    assert_eq!(note(), None);
-    sleep(Duration::from_secs(60)).await;
-    assert!(!scene.is_of_the_group(&forgotten));
-    assert_eq!(note(), Some(format!("{} has no provider ID", forgotten.name)));
-    assert!(scene.is_of_the_group(&scene.node(1, &format!("openstack:///{}", scene.server(1).unwrap()))));
-    assert_eq!(note(), None);
-    assert_eq!((scene.resizes(), scene.size()), (vec![], 2));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_name_counts_where_nodes_never_get_a_provider_id() {
-    let scene = Scene::by_name().await;
-    assert!(scene.is_of_the_group(&scene.node(0, &format!("openstack:///{}", scene.server(0).unwrap()))));
-    assert!(scene.is_of_the_group(&scene.node(1, "")), "the operator says so");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_registered_node_is_shown_as_it_shows_itself() {
-    let scene = Scene::by_name().await;
-    let view = scene.view();
-    let name = view.instances[0].name.clone();
-    let node = NodeReference { provider_id: String::new(), name };
-    assert_eq!(scene.engine.group_of(&node).unwrap().unwrap().id, view.id);
-    let ids: Vec<String> =
-        scene.view().instances.iter().map(|instance| instance.provider_id.clone()).collect();
-    assert_eq!(ids, [String::new(), format!("openstack:///{}", scene.server(1).unwrap())]);
 }

@@ -8,12 +8,17 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::core::{machine_id::MachineId, member::Member, node_group::NodeGroupUuid, status::Progress};
+use crate::core::{
+    machine_id::MachineId,
+    member::{Member, ServerPresence},
+    node_group::NodeGroupUuid,
+    status::Progress,
+};
 
 /// How old an answer of Nova may be that comes from a replica of its database.
 const OLDEST_ANSWER: Duration = Duration::from_secs(300);
 
-/// When each server of a group was seen first; none where it was there before this process.
+/// When each server of a group was seen first; none where Nova cannot lack it any more.
 type Servers = BTreeMap<MachineId, Option<Instant>>;
 
 /// The servers of all groups.
@@ -26,7 +31,8 @@ impl FirstSeen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes the servers of a group's members. A member that is complete at the first reading got its server before.
+    /// Notes the servers of a group's members. Of a member that is complete Nova has listed the server, or it got it before the
+    /// first reading.
     pub(super) fn note(&self, group: NodeGroupUuid, members: &[Member]) {
         let now = Instant::now();
         let mut groups = self.lock();
@@ -34,13 +40,15 @@ impl FirstSeen {
         let first_seen = |member: &Member| {
             let server = member.server?;
             let earlier = before.as_ref().and_then(|before| before.get(&server)).copied();
-            let is_old = before.is_none() && member.status.progress == Progress::Complete;
-            Some((server, earlier.unwrap_or_else(|| (!is_old).then_some(now))))
+            let is_listed = before.is_none() || member.presence == ServerPresence::Present;
+            let is_in_any_answer = is_listed && member.status.progress == Progress::Complete;
+            let first_seen = earlier.unwrap_or(Some(now)).filter(|_| !is_in_any_answer);
+            Some((server, first_seen))
         };
         groups.insert(group, members.iter().filter_map(first_seen).collect());
     }
 
-    /// Whether Nova lists the server in any answer, however old, unless it is gone.
+    /// Whether Nova lists the server in any answer, however old, as long as it is there.
     pub(super) fn is_in_any_answer(&self, group: NodeGroupUuid, server: MachineId) -> bool {
         let groups = self.lock();
         let first_seen = groups.get(&group).and_then(|servers| servers.get(&server));
@@ -57,28 +65,52 @@ mod tests {
     use super::*;
     use crate::core::{sample, status::Status};
 
+    /// The members 0 complete, 1 failed, 2 complete; the first two have always been there, and Nova lists none.
+    fn members() -> [Member; 3] {
+        ["UPDATE_COMPLETE", "CREATE_FAILED", "CREATE_COMPLETE"]
+            .map(Status::parse)
+            .into_iter()
+            .zip(0..)
+            .map(|(status, number)| Member {
+                status,
+                presence: ServerPresence::Unknown,
+                ..sample::member(number)
+            })
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap()
+    }
+
     #[tokio::test(start_paused = true)]
     async fn only_an_old_server_is_in_any_answer() {
         let group = NodeGroupUuid::from_uuid(uuid::Uuid::from_u128(1));
-        let seen = FirstSeen::default();
-        let [old, unfinished, new] = [0, 1, 2].map(|number| Member {
-            status: Status::parse(if number == 0 { "UPDATE_COMPLETE" } else { "CREATE_FAILED" }),
-            ..sample::member(number)
-        });
-        let are_in = |members: [&Member; 3]| {
-            members.map(|member| seen.is_in_any_answer(group, member.server.unwrap()))
-        };
-        let members = [&old, &unfinished, &new];
-        seen.note(group, &[old.clone(), unfinished.clone()]);
-        assert_eq!(are_in(members), [true, false, false]);
+        let (seen, members) = (FirstSeen::default(), members());
+        let are_in = || members.each_ref().map(|member| seen.is_in_any_answer(group, member.server.unwrap()));
+        seen.note(group, &members[..2]);
+        assert_eq!(are_in(), [true, false, false]);
         tokio::time::advance(OLDEST_ANSWER / 2).await;
-        let all = [old.clone(), unfinished.clone(), new.clone()];
-        seen.note(group, &all);
+        seen.note(group, &members);
         tokio::time::advance(OLDEST_ANSWER / 2).await;
-        seen.note(group, &all);
-        assert_eq!(are_in(members), [true, true, false]);
-        seen.note(group, &[new.clone()]);
+        seen.note(group, &members);
+        assert_eq!(are_in(), [true, true, false]);
+        seen.note(group, &members[2..]);
         tokio::time::advance(OLDEST_ANSWER / 2).await;
-        assert_eq!(are_in(members), [false, false, true], "what is no member any more is forgotten");
+        assert_eq!(are_in(), [false, false, true], "what is no member any more is forgotten");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nova_has_listed_is_in_any_answer_once_it_is_complete() {
+        let group = NodeGroupUuid::from_uuid(uuid::Uuid::from_u128(1));
+        let (seen, mut members) = (FirstSeen::default(), members());
+        seen.note(group, &[]);
+        for presence in [ServerPresence::Present, ServerPresence::Unknown] {
+            for member in &mut members {
+                member.presence = presence;
+            }
+            seen.note(group, &members);
+            let are_in =
+                members.each_ref().map(|member| seen.is_in_any_answer(group, member.server.unwrap()));
+            assert_eq!(are_in, [true, false, true], "{presence:?}");
+        }
     }
 }

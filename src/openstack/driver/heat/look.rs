@@ -64,8 +64,8 @@ impl Look for HeatLook {
                 detail.name
             )));
         }
-        first_seen.note(detail.uuid, &members);
         confirm_losses(&shared.nova, &mut members, &known).await;
+        first_seen.note(detail.uuid, &members);
         let servers = servers.map(|servers| servers.of_stack(stack));
         let version = shared.magnum.microversion().await?;
         let progress = match &state {

@@ -1,7 +1,9 @@
 //! Everything at once: scale-ups, removals, failing nodes, cut quotas, crashes of the service and of the cloud's own
 //! services. At the end Nova tells which servers went, and each of them must have been named.
 
+mod faults;
 mod record;
+mod settling;
 mod verdict;
 
 use std::{
@@ -37,20 +39,8 @@ use crate::{
 const DEFAULT_SECONDS: u64 = 120;
 /// No group is asked to have more nodes.
 const LARGEST: usize = 6;
-/// The services of the cloud that are restarted.
-const CLOUD_SERVICES: [&str; 6] =
-    ["heat-api", "magnum-conductor", "magnum-api", "nova-compute", "nova-conductor", "nova-api"];
-/// Restarted only in the last quarter of a long chaos: it leaves stacks behind that are in progress for good, and
-/// nothing but waiting happens to those.
-const HEAT_ENGINE: &str = "heat-engine";
 /// How long a chaos has to last for that.
 const LONG: Duration = Duration::from_secs(600);
-/// How long the cluster may take to settle after a long chaos.
-const LONG_SETTLING: Duration = Duration::from_secs(45 * 60);
-/// After which an operator looks at a disagreement that stays as it is.
-const FORGOTTEN: Duration = Duration::from_secs(5 * 60);
-/// How many times in a row everything must agree before the cluster counts as settled.
-const AGREEMENTS: u32 = 3;
 
 /// What all parts of the chaos write into.
 type Shared = Arc<Mutex<Record>>;
@@ -250,162 +240,6 @@ impl Chaos<'_> {
             }
             self.say(&format!("{}: DeleteNodes {id}: {}", group.id, told(&answer)));
         }
-    }
-
-    async fn crash(&mut self) {
-        self.note_counters().await;
-        self.record.lock().unwrap().crashes.push(Instant::now());
-        self.scene.crash().await;
-        self.say("the service was killed and started again");
-    }
-
-    /// The counters of a process go with it.
-    async fn note_counters(&self) {
-        let (wrong, dropped) =
-            (self.scene.service().wrong_removals().await, self.scene.service().dropped_requests().await);
-        let mut record = self.record.lock().unwrap();
-        record.wrong_removals += wrong;
-        record.dropped += dropped;
-    }
-
-    fn restart_in_the_cloud(&mut self) {
-        if self.restart.as_ref().is_some_and(|restart| !restart.is_finished()) {
-            return;
-        }
-        let late = self.lasts >= LONG && self.begun.elapsed() >= self.lasts * 3 / 4;
-        let number = self.random.random_range(0..CLOUD_SERVICES.len() + usize::from(late));
-        let service = CLOUD_SERVICES.get(number).copied().unwrap_or(HEAT_ENGINE);
-        let patience = if self.chance(50) { 0 } else { 10 };
-        *self.record.lock().unwrap().restarts.entry(service).or_default() += 1;
-        self.say(&format!("restart of {service}, killed after {patience} s"));
-        let site = Arc::clone(&self.scene.site);
-        self.restart = Some(tokio::spawn(async move {
-            site.lab.as_ref().expect("a test that needs the lab").restart(service, patience).await;
-        }));
-    }
-
-    async fn await_restart(&mut self) {
-        if let Some(restart) = self.restart.take() {
-            restart.await.expect("the restart of a service of the cloud");
-        }
-    }
-
-    async fn break_nodes(&mut self) {
-        if self.faults.iter().any(|(fault, _)| *fault == Fault::Nodes) {
-            return;
-        }
-        let group = self.group();
-        let fate = if self.chance(50) { "hang" } else { "fail kubelet did not start" };
-        self.scene.lab().node_rules(&[format!("{}-node-* {fate}", group.stack)]).await;
-        self.say(&format!("{}: new nodes {fate}", group.id));
-        let lasts = self.milliseconds(10_000, 40_000);
-        self.faults.push((Fault::Nodes, Instant::now() + lasts));
-    }
-
-    async fn cut_quota(&mut self) {
-        if self.faults.iter().any(|(fault, _)| *fault == Fault::Quota) {
-            return;
-        }
-        self.await_restart().await;
-        let spare = self.random.random_range(0..2);
-        let servers = self.scene.openstack.servers_in_project().await + spare;
-        if !self.scene.lab().try_quota(servers).await {
-            self.say(&format!("the quota cannot be {servers} servers, there are more by now"));
-            return;
-        }
-        self.say(&format!("the quota is {servers} servers, {spare} to spare"));
-        let lasts = self.milliseconds(10_000, 40_000);
-        self.faults.push((Fault::Quota, Instant::now() + lasts));
-    }
-
-    async fn lift_faults(&mut self, all: bool) {
-        let now = Instant::now();
-        let over: Vec<_> = self.faults.extract_if(.., |(_, until)| all || *until < now).collect();
-        for (fault, _) in over {
-            match fault {
-                Fault::Quota => {
-                    self.await_restart().await;
-                    self.scene.lab().quota(QUOTA).await;
-                }
-                Fault::Nodes => self.scene.lab().node_rules(&[]).await,
-            }
-            self.say(&format!("lifted: {fault:?}"));
-        }
-    }
-
-    /// Somebody deletes a server in Nova.
-    async fn delete_in_nova(&mut self) {
-        self.await_restart().await;
-        let group = self.group();
-        let servers: Vec<_> = self.scene.servers(&group).await.into_keys().collect();
-        if servers.len() < 2 {
-            return;
-        }
-        let server = servers[self.random.random_range(0..servers.len())].clone();
-        self.record.lock().unwrap().deleted_in_nova.insert(server.clone());
-        self.scene.openstack.delete_server(&server).await;
-        self.say(&format!("{}: somebody deleted server {server} in Nova", group.id));
-    }
-
-    /// A failed node of a group at its minimum can go only once there is another.
-    async fn make_room(&mut self) {
-        for group in std::mem::take(&mut self.at_minimum) {
-            let coming = |node: &Node| node.state == InstanceState::InstanceCreating && node.error.is_none();
-            if !self.nodes(&group).await.iter().any(coming) {
-                self.call_increase(&group, 1).await;
-            }
-        }
-    }
-
-    /// A heat-engine that is killed may forget a server that it was about to delete: the group is complete without it. The service
-    /// says what to do, and an operator does it. The verdict sees to it that its removal was asked for.
-    async fn delete_forgotten(&self, picture: &Picture) {
-        let known: BTreeSet<_> = picture.nodes.iter().filter_map(Node::server).collect();
-        let complete = !picture.status.ends_with("IN_PROGRESS") && known.len() == picture.node_count;
-        for server in picture.servers.keys().filter(|server| complete && !known.contains(server.as_str())) {
-            self.scene.openstack.delete_server(server).await;
-            self.say(&format!("an operator deleted server {server}, which Heat has forgotten"));
-        }
-    }
-
-    /// Lifts all faults and goes on as cluster-autoscaler would until everything agrees.
-    async fn settle(&mut self) {
-        self.await_restart().await;
-        self.lift_faults(true).await;
-        self.say("all faults are lifted");
-        self.at_minimum.clear();
-        let give_up = Instant::now() + if self.lasts >= LONG { LONG_SETTLING } else { CHANGE };
-        let mut agreements = 0;
-        let (mut last, mut changed) = (String::new(), Instant::now());
-        while agreements < AGREEMENTS {
-            let failed = self.clean_up().await;
-            self.make_room().await;
-            let mut disagreements = String::new();
-            for group in self.scene.groups.clone() {
-                let agreed = match self.scene.picture(&group).await {
-                    Ok(picture) => {
-                        if changed.elapsed() > FORGOTTEN {
-                            self.delete_forgotten(&picture).await;
-                        }
-                        picture.agree(picture.servers.len())
-                    }
-                    Err(error) => Err(error),
-                };
-                if let Err(seen) = agreed {
-                    let _ = write!(disagreements, "{}: {seen}; ", group.id);
-                }
-            }
-            agreements = if failed == 0 && disagreements.is_empty() { agreements + 1 } else { 0 };
-            if disagreements != last {
-                self.say(&format!("not settled: {disagreements}"));
-                last.clone_from(&disagreements);
-                changed = Instant::now();
-            }
-            assert!(Instant::now() < give_up, "the cluster does not settle: {disagreements}");
-            sleep(Duration::from_secs(4)).await;
-        }
-        self.note_counters().await;
-        self.say("settled");
     }
 }
 

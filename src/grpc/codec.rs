@@ -4,7 +4,7 @@
 use prost::{Message, decode_length_delimiter};
 use tonic::{
     Status,
-    codec::{BufferSettings, Codec, DecodeBuf, Decoder},
+    codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 
@@ -31,15 +31,34 @@ where
 {
     type Encode = T;
     type Decode = U;
-    type Encoder = ProstEncoder<T>;
+    type Encoder = ReservingEncoder<T>;
     type Decoder = BoundedDecoder<U>;
 
     fn encoder(&mut self) -> Self::Encoder {
-        self.0.encoder()
+        ReservingEncoder(self.0.encoder())
     }
 
     fn decoder(&mut self) -> Self::Decoder {
         BoundedDecoder(self.0.decoder())
+    }
+}
+
+/// Writes messages of a [`BoundedCodec`] into a buffer of their size, rather than into one that grows while they are written: the
+/// nodes of a large group exceed tonic's first 8 KiB.
+#[derive(Debug)]
+pub struct ReservingEncoder<T>(ProstEncoder<T>);
+
+impl<T: Message> Encoder for ReservingEncoder<T> {
+    type Item = T;
+    type Error = Status;
+
+    fn encode(&mut self, message: T, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.reserve(message.encoded_len());
+        self.0.encode(message, buffer)
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        self.0.buffer_settings()
     }
 }
 

@@ -92,9 +92,9 @@ impl HeatDriver {
         let stack = self.shared.traces().get(&group).map(|trace| trace.stacks.stack.clone());
         let stack =
             stack.ok_or_else(|| CloudError::Incomplete(format!("node group {group} was not read yet")))?;
-        let request = Request::of(&heat.state(&stack).await?.parameters);
-        let request = request.ok_or_else(|| foreign_template(&group.to_string()))?;
-        if !request.fits(resize) {
+        let state = heat.state(&stack).await?;
+        let request = Request::of(&state.parameters).ok_or_else(|| foreign_template(&group.to_string()))?;
+        if !request.fits(resize, &state.status) {
             return Err(CloudError::Inconsistent(format!("node group {group}")));
         }
         updates.begin(group, resize.count);

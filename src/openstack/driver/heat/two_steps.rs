@@ -18,7 +18,7 @@ use crate::{
         machine_id::MachineId,
         member::{Member, MemberKey, ServerPresence},
         resize::Resize,
-        status::Progress,
+        status::{Progress, Status},
     },
     openstack::magnum::{NodeGroupRecord, moment},
 };
@@ -52,11 +52,14 @@ impl Request {
         Some(Self { names, count, removed: parameters.get(names.1).map(list).unwrap_or_default() })
     }
 
-    /// Whether a resize was reckoned from the count that the stack was told last, or is being sent again.
-    pub(super) fn fits(&self, resize: &Resize) -> bool {
+    /// Whether a resize was reckoned from the count that the stack was told last, or is being sent again. An update that has
+    /// failed may not have come to the nodes that it was to add: then it is reckoned from fewer.
+    pub(super) fn fits(&self, resize: &Resize, status: &Status) -> bool {
         let removed = u32::try_from(resize.remove.len()).unwrap_or(u32::MAX);
         let before = (resize.count.checked_add(removed)).and_then(|sum| sum.checked_sub(resize.additions));
-        before == Some(self.count) || resize.count == self.count
+        before == Some(self.count)
+            || resize.count == self.count
+            || (status.failed() && before.is_some_and(|before| before < self.count))
     }
 
     /// The parameters that ask for a resize.
@@ -183,7 +186,7 @@ pub(super) fn foreign_template(group: &str) -> CloudError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{failure::Reason, resize::Removal, status::Status};
+    use crate::core::{failure::Reason, resize::Removal};
 
     fn server(number: u32) -> MachineId {
         MachineId::from_uuid(uuid::Uuid::from_u128(number.into()))
@@ -326,10 +329,16 @@ mod tests {
         let remove =
             [2, 11].map(|index| Removal { key: MemberKey::Index(index), server: Some(server(index)) });
         let resize = Resize { count: 2, remove: remove.into(), additions: 0 };
-        assert!(!request.fits(&resize));
-        assert!(Request { count: 4, ..request.clone() }.fits(&resize), "as planned");
-        assert!(Request { count: 2, ..request.clone() }.fits(&resize), "sent again");
-        assert!(Request { count: 3, ..request.clone() }.fits(&Resize { additions: 1, ..resize.clone() }));
+        let fits = |told: u32, resize: &Resize, status: &str| {
+            Request { count: told, ..request.clone() }.fits(resize, &Status::parse(status))
+        };
+        assert!(!fits(3, &resize, "UPDATE_COMPLETE"));
+        assert!(fits(4, &resize, "UPDATE_COMPLETE"), "as planned");
+        assert!(fits(2, &resize, "UPDATE_COMPLETE"), "sent again");
+        assert!(fits(3, &Resize { additions: 1, ..resize.clone() }, "UPDATE_COMPLETE"));
+        assert!(!fits(6, &resize, "UPDATE_COMPLETE"));
+        assert!(fits(6, &resize, "UPDATE_FAILED"), "two never came");
+        assert!(!fits(3, &resize, "UPDATE_FAILED"), "one more than there should be");
         assert_eq!(request.parameters(&resize), json!({"number_of_minions": 2, "minions_to_remove": "2,11"}));
     }
 }

@@ -162,6 +162,12 @@ impl Simulator {
         world.conductor_back = world.conductor_back.max(world.now + pause);
     }
 
+    /// The next updates of a stack fail before they come to the nodes, as when Heat cannot reach Nova for a moment. Heat keeps
+    /// the count that it was told.
+    pub fn fail_next_updates(&self, count: u32) {
+        self.lock().world.updates_to_fail = count;
+    }
+
     /// The next resizes over HTTP get their 202 and nothing comes of them.
     pub fn lose_next_casts(&self, count: u32) {
         self.lock().casts_to_lose = count;

@@ -32,6 +32,10 @@ const UPDATE_SPREAD: Duration = Duration::from_millis(500);
 /// (docs/openstack-behaviour.md#overlapping-resizes: an increase after an increase).
 const CANCELLED_FAILS: f64 = 0.5;
 
+/// Why an update fails that comes to the masters while Heat cannot reach Nova (docs/openstack-behaviour.md#failures).
+const NOVA_UNREACHABLE: &str = "Resource UPDATE failed: resources[0]: resources.kube_masters.Property error: \
+                                resources.kube-master.properties.flavor: Unable to establish connection to Nova";
+
 /// What a PATCH of a stack asks for; what it leaves out stays.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StackPatch {
@@ -74,6 +78,11 @@ impl World {
             return;
         };
         let minions = &mut stack.minions;
+        if !minions.running && self.updates_to_fail > 0 {
+            self.updates_to_fail -= 1;
+            stack.state = State::failed(stack.state.action, NOVA_UNREACHABLE);
+            return;
+        }
         if !minions.running {
             for member in minions.members.values_mut() {
                 member.cancelled = false;

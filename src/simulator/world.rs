@@ -54,6 +54,8 @@ pub(super) struct World {
     addresses_given: u32,
     pub(super) instance_quota: Option<u32>,
     pub(super) no_valid_host: bool,
+    /// How many updates of a stack fail before they come to `kube_minions`.
+    pub(super) updates_to_fail: u32,
     pub(super) node_rules: Vec<(String, NodeRule)>,
 }
 
@@ -95,6 +97,7 @@ impl World {
             master_address: String::new(),
             addresses_given: 0,
             no_valid_host: false,
+            updates_to_fail: 0,
             node_rules: Vec::new(),
             options,
         };

@@ -121,6 +121,7 @@ fn run(site: Site, seed: u64, flavor: Flavor, steps: &[Step], bug: Option<Bug>) 
 fn heal(world: &mut World) {
     world.set_faults(FaultPlan::none());
     world.simulator.lose_next_casts(0);
+    world.simulator.fail_next_updates(0);
     world.simulator.set_quota(None);
     world.simulator.no_valid_host(false);
     world.simulator.clear_node_rules();
@@ -155,6 +156,7 @@ async fn apply(world: &mut World, step: &Step, seed: u64) {
         Step::Storm { probability } => world.set_faults(storm(seed, *probability)),
         Step::Lag { service, behind } => world.lag(*service, *behind),
         Step::LoseCasts(count) => world.simulator.lose_next_casts(*count),
+        Step::UpdatesFail(count) => world.simulator.fail_next_updates(*count),
         Step::ConductorStops(pause) => world.simulator.stop_conductor(*pause),
         Step::ExpireTokens => world.simulator.expire_tokens(),
         Step::Quota(quota) => world.simulator.set_quota(*quota),

@@ -71,6 +71,8 @@ pub(crate) enum Step {
         probability: f64,
     },
     LoseCasts(u32),
+    /// The next updates of a stack fail before they come to the nodes.
+    UpdatesFail(u32),
     /// One service answers from a database replica that is this far behind.
     Lag {
         service: Service,
@@ -142,8 +144,9 @@ fn step(random: &mut Random, flavor: Flavor) -> Step {
         61..64 => Step::DeleteStranger { group, kind: random.random_range(0..5) },
         64..66 => Step::HangUp { group, pick: random.random_range(0..12) },
         66..69 => Step::Storm { probability: *[0.01, 0.05, 0.2].choose(random).unwrap_or(&0.05) },
-        69 => match random.random_range(0..5) {
+        69 => match random.random_range(0..6) {
             0 => Step::LoseCasts(random.random_range(1..3)),
+            5 => Step::UpdatesFail(random.random_range(1..3)),
             1 => lag(random, Service::ContainerInfra),
             2 => lag(random, Service::Compute),
             _ => lag(random, Service::Orchestration),

@@ -144,9 +144,8 @@ fn step(random: &mut Random, flavor: Flavor) -> Step {
         61..64 => Step::DeleteStranger { group, kind: random.random_range(0..5) },
         64..66 => Step::HangUp { group, pick: random.random_range(0..12) },
         66..69 => Step::Storm { probability: *[0.01, 0.05, 0.2].choose(random).unwrap_or(&0.05) },
-        69 => match random.random_range(0..6) {
+        69 => match random.random_range(0..5) {
             0 => Step::LoseCasts(random.random_range(1..3)),
-            5 => Step::UpdatesFail(random.random_range(1..3)),
             1 => lag(random, Service::ContainerInfra),
             2 => lag(random, Service::Compute),
             _ => lag(random, Service::Orchestration),
@@ -162,7 +161,8 @@ fn step(random: &mut Random, flavor: Flavor) -> Step {
         76 => Step::NodesHang,
         77 => Step::NodesFail,
         78..81 => Step::NodesBoot,
-        81..88 => Step::Calm,
+        81 => Step::UpdatesFail(1),
+        82..88 => Step::Calm,
         88..91 => Step::Restart,
         91..93 => Step::NovaDelete { group, pick: random.random_range(0..12) },
         93..95 => Step::Decrease { group, delta: -random.random_range(1..4) },

@@ -143,6 +143,14 @@ impl World {
         self.set_faults(FaultPlan::of([FaultRule::always(Fault::Lagging(behind)).at(service)]));
     }
 
+    /// The next updates of a stack fail before they come to the nodes. What a removal by Magnum's resize named is carried out with
+    /// a later resize then, even if it was given up (docs/behaviour.md, What it cannot prevent).
+    pub(crate) fn fail_updates(&self, count: u32) {
+        if self.site.removes_by_updates() {
+            self.simulator.fail_next_updates(count);
+        }
+    }
+
     async fn refresh_until_read(&mut self) {
         for _ in 0..100 {
             if self.engine.refresh(deadline()).await.is_ok()

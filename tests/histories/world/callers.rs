@@ -118,7 +118,9 @@ impl World {
     fn account_for(&mut self, group: usize, before: &GroupView, removed: &BTreeSet<String>) {
         for instance in &before.instances {
             let id = instance.provider_id.clone();
-            if !removed.contains(&id) || instance.state == InstanceState::Deleting {
+            // An old answer shows what is gone, and it goes but once.
+            let is_gone = matches!(instance.id, InstanceId::Server(machine) if self.gone.contains(&machine.to_string()));
+            if !removed.contains(&id) || instance.state == InstanceState::Deleting || is_gone {
                 continue;
             }
             // At the minimum a broken member is replaced.

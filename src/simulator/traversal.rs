@@ -78,12 +78,12 @@ impl World {
             return;
         };
         let minions = &mut stack.minions;
-        if !minions.running && self.updates_to_fail > 0 {
-            self.updates_to_fail -= 1;
-            stack.state = State::failed(stack.state.action, NOVA_UNREACHABLE);
-            return;
-        }
         if !minions.running {
+            if self.updates_to_fail > 0 {
+                self.updates_to_fail -= 1;
+                stack.state = State::failed(stack.state.action, NOVA_UNREACHABLE);
+                return;
+            }
             for member in minions.members.values_mut() {
                 member.cancelled = false;
             }

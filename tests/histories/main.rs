@@ -156,7 +156,7 @@ async fn apply(world: &mut World, step: &Step, seed: u64) {
         Step::Storm { probability } => world.set_faults(storm(seed, *probability)),
         Step::Lag { service, behind } => world.lag(*service, *behind),
         Step::LoseCasts(count) => world.simulator.lose_next_casts(*count),
-        Step::UpdatesFail(count) => world.fail_updates(*count),
+        Step::UpdateFails => world.fail_update(),
         Step::ConductorStops(pause) => world.simulator.stop_conductor(*pause),
         Step::ExpireTokens => world.simulator.expire_tokens(),
         Step::Quota(quota) => world.simulator.set_quota(*quota),

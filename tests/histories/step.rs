@@ -71,8 +71,8 @@ pub(crate) enum Step {
         probability: f64,
     },
     LoseCasts(u32),
-    /// The next updates of a stack fail before they come to the nodes.
-    UpdatesFail(u32),
+    /// The next update of a stack fails before it comes to the nodes.
+    UpdateFails,
     /// One service answers from a database replica that is this far behind.
     Lag {
         service: Service,
@@ -161,7 +161,7 @@ fn step(random: &mut Random, flavor: Flavor) -> Step {
         76 => Step::NodesHang,
         77 => Step::NodesFail,
         78..81 => Step::NodesBoot,
-        81 => Step::UpdatesFail(1),
+        81 => Step::UpdateFails,
         82..88 => Step::Calm,
         88..91 => Step::Restart,
         91..93 => Step::NovaDelete { group, pick: random.random_range(0..12) },

@@ -143,11 +143,11 @@ impl World {
         self.set_faults(FaultPlan::of([FaultRule::always(Fault::Lagging(behind)).at(service)]));
     }
 
-    /// The next updates of a stack fail before they come to the nodes. What a removal by Magnum's resize named is carried out with
-    /// a later resize then, even if it was given up (docs/behaviour.md, What it cannot prevent).
-    pub(crate) fn fail_updates(&self, count: u32) {
+    /// The next update of a stack fails before it comes to the nodes. What a removal by Magnum's resize named is carried out
+    /// with a later resize then, even if it was given up (docs/behaviour.md, What it cannot prevent).
+    pub(crate) fn fail_update(&self) {
         if self.site.removes_by_updates() {
-            self.simulator.fail_next_updates(count);
+            self.simulator.fail_next_updates(1);
         }
     }
 

@@ -126,8 +126,9 @@ impl OpenStack {
         count.and_then(|count| count.parse().ok()).ok_or_else(|| format!("{:?}", state.parameters))
     }
 
-    /// Whether the cluster has settled; an error as long as Magnum copies Heat's counts (docs/openstack-behaviour.md#magnums-status-sync).
-    pub(crate) async fn is_at_rest(&self) -> Result<(), String> {
+    /// An error as long as Magnum takes the cluster to be in progress, and copies Heat's counts
+    /// (docs/openstack-behaviour.md#magnums-status-sync).
+    pub(crate) async fn cluster_at_rest(&self) -> Result<(), String> {
         let status = self.magnum.cluster(&self.cluster).await.map_err(|error| error.to_string())?.status;
         match status.as_deref() {
             Some(status) if !status.ends_with("_IN_PROGRESS") => Ok(()),

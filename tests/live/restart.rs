@@ -50,7 +50,7 @@ pub(crate) async fn a_removal_by_an_update_of_the_stack_is_finished_after_a_cras
         let group = scene.group_with_room(2, None).await;
         scene.grow(&group, 2).await;
         eventually("Magnum to stop copying Heat's counts", CHANGE, async || {
-            scene.openstack.is_at_rest().await
+            scene.openstack.cluster_at_rest().await
         })
         .await;
         let start = scene.servers(&group).await;

@@ -15,8 +15,8 @@ use crate::core::{
     status::Progress,
 };
 
-/// How old an answer of Nova may be that comes from a replica of its database.
-const OLDEST_ANSWER: Duration = Duration::from_secs(300);
+/// How old an answer may be that comes from a replica of a service's database.
+pub(super) const OLDEST_ANSWER: Duration = Duration::from_secs(300);
 
 /// When each server of a group was seen first; none where Nova cannot lack it any more.
 type Servers = BTreeMap<MachineId, Option<Instant>>;
@@ -31,8 +31,8 @@ impl FirstSeen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes the servers of a group's members. Of a member that is complete Nova has listed the server, or it got it before the
-    /// first reading.
+    /// Notes the servers of a group's members. An answer can no longer lack that of a complete member which Nova lists, or which
+    /// was there at the first reading.
     pub(super) fn note(&self, group: NodeGroupUuid, members: &[Member]) {
         let now = Instant::now();
         let mut groups = self.lock();
@@ -67,18 +67,13 @@ mod tests {
 
     /// The members 0 complete, 1 failed, 2 complete; the first two have always been there, and Nova lists none.
     fn members() -> [Member; 3] {
-        ["UPDATE_COMPLETE", "CREATE_FAILED", "CREATE_COMPLETE"]
-            .map(Status::parse)
-            .into_iter()
-            .zip(0..)
-            .map(|(status, number)| Member {
-                status,
+        [(0, "UPDATE_COMPLETE"), (1, "CREATE_FAILED"), (2, "CREATE_COMPLETE")].map(|(number, status)| {
+            Member {
+                status: Status::parse(status),
                 presence: ServerPresence::Unknown,
                 ..sample::member(number)
-            })
-            .collect::<Vec<_>>()
-            .try_into()
-            .unwrap()
+            }
+        })
     }
 
     #[tokio::test(start_paused = true)]

@@ -53,8 +53,8 @@ impl Look for HeatLook {
         let listing = accept_or_reject(listing, detail)?;
         let (stack, servers) = (&stacks.stack.name, servers.as_deref());
         let first_seen = &shared.first_seen;
-        let is_old = |server| first_seen.is_in_any_answer(detail.uuid, server);
-        let known = before.map(|before| known(before, is_old)).unwrap_or_default();
+        let is_in_any_answer = |server| first_seen.is_in_any_answer(detail.uuid, server);
+        let known = before.map(|before| known(before, is_in_any_answer)).unwrap_or_default();
         let in_progress = detail.parsed_status().in_progress()
             || state.as_ref().is_some_and(|state| state.status.in_progress());
         let mut members = assemble(&listing, stack, servers, &known, in_progress);

@@ -110,27 +110,28 @@ pub struct KnownServer {
     pub presence: ServerPresence,
     /// Its name.
     pub name: String,
-    /// Whether it is older than any answer of Nova, so that one without it tells that it is gone.
-    pub is_old: bool,
+    /// Whether Nova lists it in any answer, however old, as long as it is there.
+    pub is_in_any_answer: bool,
 }
 
 /// What is known of the members from earlier.
 pub type KnownMembers = BTreeMap<MemberKey, KnownServer>;
 
-/// The servers of a reading's members, and which of them are old.
+/// The servers of a reading's members. `is_in_any_answer` tells [`KnownServer::is_in_any_answer`].
 #[must_use]
-pub fn known(reading: &Reading, is_old: impl Fn(MachineId) -> bool) -> KnownMembers {
+pub fn known(reading: &Reading, is_in_any_answer: impl Fn(MachineId) -> bool) -> KnownMembers {
     let known = |member: &Member| {
         let (presence, name, id) = (member.presence, member.name.clone(), member.server?);
-        Some((member.key, KnownServer { id, presence, name, is_old: is_old(id) }))
+        Some((member.key, KnownServer { id, presence, name, is_in_any_answer: is_in_any_answer(id) }))
     };
     reading.members.iter().filter_map(known).collect()
 }
 
 /// Puts the picture together. `stack_name` is the prefix of the servers' names; `nova` is none where it did not answer.
 ///
-/// Presence is [`ServerPresence::Gone`] at most where the server was known before and is old: a list read a moment before a
-/// server was made correctly lacks it, and that of a lagging replica lacks it for minutes. Nor is anything called gone while the group is `in_progress`.
+/// Presence is [`ServerPresence::Gone`] at most where the server was known before and is in any answer: a list read a moment
+/// before a server was made correctly lacks it, and that of a lagging replica lacks it for minutes. Nor is anything called
+/// gone while the group is `in_progress`.
 #[must_use]
 pub fn assemble(
     listing: &Listing,
@@ -196,7 +197,9 @@ fn presence(
 ) -> ServerPresence {
     match (server, nova) {
         (Some(server), Some(servers)) if servers.name(server).is_some() => ServerPresence::Present,
-        (Some(_), Some(_)) if known.is_some_and(|known| known.is_old) && !in_progress => ServerPresence::Gone,
+        (Some(_), Some(_)) if known.is_some_and(|known| known.is_in_any_answer) && !in_progress => {
+            ServerPresence::Gone
+        }
         _ => ServerPresence::Unknown,
     }
 }
@@ -234,7 +237,7 @@ mod tests {
 
     fn known_as(number: u32, server: &str, presence: ServerPresence) -> KnownMembers {
         let name = format!("s-node-{number}");
-        let known = KnownServer { id: server.parse().unwrap(), presence, name, is_old: true };
+        let known = KnownServer { id: server.parse().unwrap(), presence, name, is_in_any_answer: true };
         KnownMembers::from([(index(number).key(), known)])
     }
 
@@ -307,7 +310,7 @@ mod tests {
         let other = known_as(1, B, ServerPresence::Present);
         let new = known(ServerPresence::Present)
             .into_iter()
-            .map(|(key, known)| (key, KnownServer { is_old: false, ..known }))
+            .map(|(key, known)| (key, KnownServer { is_in_any_answer: false, ..known }))
             .collect();
         let (none, some) = (Servers::default(), servers(&format!(r#"[["{A}", "s-node-1"]]"#)));
         use ServerPresence::{Gone, Present, Unknown};

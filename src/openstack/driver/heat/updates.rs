@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::two_steps::Standing;
+use super::{first_seen::OLDEST_ANSWER, two_steps::Standing};
 use crate::{
     core::{cloud::CloudError, node_group::NodeGroupUuid},
     openstack::magnum::{Magnum, NodeGroupRecord},
@@ -20,7 +20,7 @@ const DOUBT: Duration = Duration::from_secs(15);
 /// How long Magnum is given to act upon the second step before it is told again. A message that waits for a conductor that
 /// is dead is carried out when it is back, however the group was resized meanwhile. So none is sent on the ground of an
 /// old answer, when the first one was carried out long ago.
-const REPEAT: Duration = Duration::from_secs(300);
+const REPEAT: Duration = OLDEST_ANSWER;
 /// When Magnum is told again what it has refused.
 const RETRY: Duration = Duration::from_secs(60);
 

@@ -18,7 +18,7 @@ use cluster_autoscaler_provider_magnum::{
         sample,
         status::Status,
     },
-    openstack::{Transport, transport::TransportError},
+    openstack::{Transport, driver::heat::names::NOBODY, transport::TransportError},
     simulator::Simulator,
 };
 use http::{Method, Request, Response, StatusCode};
@@ -215,7 +215,8 @@ impl Transport for ForgetsSecondStep {
         {
             self.asked.lock().unwrap().insert(count);
         }
-        let names_nobody = body["nodes_to_remove"].as_array().is_none_or(Vec::is_empty);
+        let is_nobody = |names: &Vec<Value>| names.iter().all(|name| name == NOBODY);
+        let names_nobody = body["nodes_to_remove"].as_array().is_none_or(is_nobody);
         let count = body["node_count"].as_u64();
         if path.ends_with("/actions/resize")
             && names_nobody

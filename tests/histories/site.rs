@@ -54,11 +54,6 @@ impl Site {
         DriverOptions { resize_method, allow_untargeted_removal, ..DriverOptions::default() }
     }
 
-    /// Whether each removal tells the stack anew who goes. Magnum's resize leaves the names of before where it names nobody.
-    pub(crate) fn removes_by_updates(self) -> bool {
-        self.resize_method == ResizeMethod::Heat || self.profile == Profile::Queens
-    }
-
     /// Whether Cluster API makes the nodes; Heat otherwise.
     pub(crate) fn is_cluster_api(self) -> bool {
         matches!(self.profile, Profile::MagnumClusterApi | Profile::CapiHelm)

@@ -143,10 +143,9 @@ impl World {
         self.set_faults(FaultPlan::of([FaultRule::always(Fault::Lagging(behind)).at(service)]));
     }
 
-    /// The next update of a stack fails before it comes to the nodes. What a removal by Magnum's resize named is carried out
-    /// with a later resize then, even if it was given up (docs/behaviour.md, What it cannot prevent).
+    /// The next update of a stack fails before it comes to the nodes. Cluster API has no stacks.
     pub(crate) fn fail_update(&self) {
-        if self.site.removes_by_updates() {
+        if !self.site.is_cluster_api() {
             self.simulator.fail_next_updates(1);
         }
     }

@@ -117,8 +117,6 @@ pub(crate) struct Update {
     pub(crate) author: Author,
     pub(crate) excuse: Option<Exception>,
     pub(crate) cancels: bool,
-    /// Where `remove` is from an update before: what had come in between when that was carried out.
-    pub(crate) kept: Option<Exception>,
 }
 
 /// Longest way of an update to `kube_minions`, in turns: shorter than the time after which a resize counts as lost.
@@ -171,7 +169,6 @@ impl Cloud {
                 author: Author::Operator,
                 excuse: None,
                 cancels: false,
-                kept: None,
             },
             skipped: Set::default(),
             indices: (0..members).collect(),

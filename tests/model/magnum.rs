@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     cloud::{Cast, Cloud, Record, State, Update},
-    numbers::Set,
+    promises::Author,
 };
 
 impl Cloud {
@@ -24,14 +24,12 @@ impl Cloud {
         *magnum = Record { node_count: cast.count, state: State::InProgress, updated: magnum.updated + 1 };
         if stored {
             let Cast { count, mut remove, author, excuse, cancels, .. } = cast;
-            let mut kept = None;
-            // Without names the ones of before stay.
-            if remove == Set::default() {
+            // An operator gives no names, and the ones of before stay. The service names nobody in so many words.
+            if author == Author::Operator {
                 remove = self.update.remove;
-                kept = self.update.kept.or(self.update.excuse);
             }
             let (state, walking) = (State::InProgress, Some(0));
-            self.update = Update { count, remove, state, walking, author, excuse, cancels, kept };
+            self.update = Update { count, remove, state, walking, author, excuse, cancels };
         }
         Some(cast)
     }

@@ -36,15 +36,13 @@ pub(crate) enum Exception {
     OperatorsRace,
     /// A resize from before a restart, which nothing showed, was carried out.
     StoppedConductor,
-    /// Heat kept the index of a member that had gone before it was named, and another member has got it since.
-    KeptNames,
     /// All services answered as before a change, for too long or hiding one that is not the service's own.
     OldAnswers,
 }
 
 impl Exception {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::OperatorsOwn, Self::OperatorsRace, Self::StoppedConductor, Self::KeptNames, Self::OldAnswers];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::OperatorsOwn, Self::OperatorsRace, Self::StoppedConductor, Self::OldAnswers];
 
     /// The sentence that admits it.
     pub(crate) const fn sentence(self) -> &'static str {
@@ -57,10 +55,6 @@ impl Exception {
             Self::StoppedConductor => {
                 "The same holds for a resize that waits for a stopped conductor while this service is restarted: nothing \
                  shows it, and it is carried out, with its own count, when the conductor is back."
-            }
-            Self::KeptNames => {
-                "Heat keeps the indices that were named last: if one of them had gone with somebody else's resize before, the \
-                 next node that gets this index goes with the next resize that names none."
             }
             Self::OldAnswers => {
                 "If it hides somebody else's resize, or one from before a restart, or lasts longer, the next resize is \
@@ -169,9 +163,6 @@ impl Promises {
         }
         match (update.author, update.excuse) {
             (_, Some(excuse)) => Ok(Some(excuse)),
-            _ if update.kept.is_some() && update.remove.contains(slot.index) => {
-                Ok(Some(Exception::KeptNames))
-            }
             (Author::Operator, None) => Ok(Some(Exception::OperatorsOwn)),
             // What never had a server and goes with the count was no node yet.
             (_, None) => Err(match slot.server {

@@ -22,6 +22,7 @@ use cluster_autoscaler_provider_magnum::{
         snapshot::GroupView,
     },
     engine::{Engine, EngineOptions, Subscriber},
+    openstack::driver::heat::names::NOBODY,
     simulator::{Fault, FaultPlan, FaultRule, GroupOptions, NodeRule, Service, Simulator, SimulatorOptions},
 };
 use futures_util::future::join_all;
@@ -40,6 +41,11 @@ impl Subscriber for Failures {
             self.0.lock().unwrap().push(decision.to_string());
         }
     }
+}
+
+/// A resize of the service that removes nobody.
+fn naming_nobody(count: u32) -> (u32, Vec<String>) {
+    (count, vec![NOBODY.to_owned()])
 }
 
 /// The engine in front of one group, `pool-b`.
@@ -231,7 +237,7 @@ async fn what_waits_for_a_conductor_that_is_down_comes_once() {
     scene.ends_well_with(5).await;
     let resizes = scene.resizes();
     assert!(resizes.len() > 5, "not given up: {resizes:?}");
-    assert!(resizes[..resizes.len() - 1].iter().all(|resize| *resize == (5, vec![])), "{resizes:?}");
+    assert!(resizes[..resizes.len() - 1].iter().all(|resize| *resize == naming_nobody(5)), "{resizes:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -265,7 +271,25 @@ async fn an_increase_that_was_sent_is_not_called_off() {
     decrease(-100).await.unwrap();
     assert_eq!(scene.view().target_size, 3, "as much as there is");
     scene.ends_well_with(3).await;
-    assert_eq!(scene.resizes(), [(3, vec![])]);
+    assert_eq!(scene.resizes(), [naming_nobody(3)]);
+}
+
+/// The stack keeps the names of a removal that never came to the nodes.
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_was_given_up_does_not_come_with_the_next_resize() {
+    let scene = Scene::new(3, 10).await;
+    let victim = scene.server(1).unwrap();
+    scene.simulator.fail_next_updates(u32::MAX);
+    scene.delete(victim).await.unwrap();
+    scene.until("it is given up", |scene| !scene.failures.0.lock().unwrap().is_empty()).await;
+    scene.simulator.fail_next_updates(0);
+    scene.increase(2).await.unwrap();
+    scene.until("there are two more", |scene| scene.simulator.is_at_rest() && scene.size() == 5).await;
+    scene.until("they are seen", |scene| scene.view().target_size == 5).await;
+    assert_eq!(scene.server(1), Some(victim));
+    assert_eq!(scene.resizes().last(), Some(&naming_nobody(5)));
+    let failures = scene.failures.0.lock().unwrap();
+    assert!(!failures.iter().any(|failure| failure.contains("nobody named")), "{failures:?}");
 }
 
 /// The clouds' requests take their time: what comes meanwhile is acknowledged at once.
@@ -286,7 +310,7 @@ async fn a_request_during_the_sending_of_another_is_acknowledged_at_once() {
     assert_eq!(later, ((Ok(()), Ok(()), Ok(())), Duration::ZERO));
     assert_eq!(scene.view().target_size, 4, "both count at once");
     scene.ends_well_with(4).await;
-    assert_eq!(scene.resizes(), [(4, vec![]), (4, vec!["1".to_owned()])]);
+    assert_eq!(scene.resizes(), [naming_nobody(4), (4, vec!["1".to_owned()])]);
 }
 
 /// A resize that is refused takes nothing else with it.

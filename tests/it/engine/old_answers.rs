@@ -70,7 +70,7 @@ async fn an_acknowledged_request_waits_for_heat_and_is_refused_in_the_end() {
     scene.simulator.operator_resize("pool-b", 6, &[]).unwrap();
     scene.until("it is refused", |scene| !scene.failures.0.lock().unwrap().is_empty()).await;
     scene.until("the operator's nodes are there", |scene| scene.size() == 6).await;
-    assert_eq!(scene.resizes(), [(3, vec![]), (6, vec![])], "the service's and the operator's");
+    assert_eq!(scene.resizes(), [naming_nobody(3), (6, vec![])], "the service's and the operator's");
 }
 
 /// Magnum's count alone may be wrong for good; Heat and Nova agree, and scaling goes on.
@@ -91,7 +91,7 @@ async fn an_old_list_of_nova_stops_nothing() {
     scene.until("all four are seen", |scene| scene.view().instances.len() == 4).await;
     scene.increase(1).await.unwrap();
     scene.ends_well_with(5).await;
-    assert_eq!(scene.resizes(), [operators(), (5, vec![])]);
+    assert_eq!(scene.resizes(), [operators(), naming_nobody(5)]);
 }
 
 /// Two that are behind alike cannot be told from the truth by their number, but Nova's servers can.

@@ -24,6 +24,7 @@ use futures_util::future::{OptionFuture, join_all};
 use self::{
     api::StackRef,
     look::HeatLook,
+    names::NOBODY,
     reading::GroupReader,
     servers::{Servers, name_pattern},
     shared::{BY_HEAT, BY_MAGNUM, Shared},
@@ -151,10 +152,13 @@ impl Driver for HeatDriver {
             if !resize.remove.is_empty() || resize.additions == 0 {
                 return self.remove_by_update(group, resize).await;
             }
-            return updates::tell_magnum(magnum, cluster, group, resize.count).await;
+            return updates::tell_magnum(magnum, cluster, group, resize.count, &[NOBODY.to_owned()]).await;
         }
-        // The only names that Heat matches whatever the templates say.
-        let names: Vec<_> = resize.remove.iter().map(|removal| removal.key.to_string()).collect();
+        // Indices are the only names that Heat matches whatever the templates say.
+        let mut names: Vec<_> = resize.remove.iter().map(|removal| removal.key.to_string()).collect();
+        if names.is_empty() {
+            names.push(NOBODY.to_owned());
+        }
         magnum.resize(cluster, group, resize.count, &names).await
     }
 

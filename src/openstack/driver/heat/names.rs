@@ -39,6 +39,12 @@ impl FromStr for MemberIndex {
     }
 }
 
+/// A name that no member has: neither an index nor anything that `refs_map` holds. Heat ignores it without a word.
+///
+/// A stack keeps the names of its last removal until it is given others. Where that removal never came to the nodes, a
+/// resize that gives no names carries it out (docs/openstack-behaviour.md#nodes_to_remove).
+pub const NOBODY: &str = "nobody";
+
 /// Takes the name that Magnum's templates give to a member's server apart: `<stack>-node-<index>`, or `-minion-` up to
 /// Magnum 8.
 #[must_use]

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
-use super::api::StackState;
+use super::{api::StackState, names::NOBODY};
 use crate::{
     core::{
         cloud::CloudError,
@@ -75,7 +75,7 @@ fn number(value: &Value) -> Option<u32> {
     }
 }
 
-/// A list as Heat shows it, `3,5`; or as Python writes it, `['3', '5']`.
+/// The members in a list as Heat shows it, `3,5`; or as Python writes it, `['3', '5']`.
 fn list(value: &Value) -> Vec<String> {
     let clean =
         |item: &str| item.trim().trim_start_matches('u').trim_matches(['\'', '"', '[', ']', ' ']).to_owned();
@@ -84,7 +84,7 @@ fn list(value: &Value) -> Vec<String> {
         Value::String(text) => text.trim_matches(['[', ']']).split(',').map(clean).collect(),
         _ => Vec::new(),
     };
-    items.into_iter().filter(|item| !item.is_empty()).collect()
+    items.into_iter().filter(|item| !item.is_empty() && item != NOBODY).collect()
 }
 
 /// How far a removal has come, by what is seen of it.

@@ -109,7 +109,7 @@ impl Updates {
         let Some(count) = self.due(record.uuid) else { return };
         let id = record.uuid.wire_id(&record.name);
         let known = record.node_count.unwrap_or_default();
-        match tell_magnum(magnum, cluster, record.uuid, count).await {
+        match tell_magnum(magnum, cluster, record.uuid, count, &[]).await {
             Ok(()) => {
                 tracing::info!("{id}: Heat has removed what was named; told Magnum, {known} → {count} nodes");
             }
@@ -126,15 +126,17 @@ impl Updates {
     }
 }
 
-/// Tells Magnum how many nodes there are to be, without naming any.
+/// Tells Magnum how many nodes there are to be, by its resize with these names, or by a change of its record, which names
+/// nobody.
 pub(super) async fn tell_magnum(
     magnum: &Magnum,
     cluster: &str,
     group: NodeGroupUuid,
     count: u32,
+    names: &[String],
 ) -> Result<(), CloudError> {
     if magnum.microversion().await?.has_resize() {
-        magnum.resize(cluster, group, count, &[]).await
+        magnum.resize(cluster, group, count, names).await
     } else {
         magnum.set_node_count(cluster, count).await
     }

@@ -79,24 +79,14 @@ impl PendingRequests {
     /// Whether a request that is not sent yet removes this instance.
     #[must_use]
     pub fn queue_removes(&self, id: InstanceId) -> bool {
-        self.queued.iter().any(|queued| match &queued.request {
-            Request::Delete(ids) => ids.contains(&id),
-            Request::Increase(_) | Request::Decrease(_) => false,
-        })
+        self.queued.iter().any(|queued| queued.request.removals().contains(&id))
     }
 
     /// Acknowledges everything that waits, and returns who waited. A removal of several nodes is refused or accepted as a
-    /// whole; once it was acknowledged, each of its nodes may succeed or fail alone, so it becomes one request for each.
+    /// whole until then.
     pub fn acknowledge(&mut self) -> Vec<Ticket> {
         let callers = self.queued.iter_mut().filter_map(|queued| queued.caller.take()).collect();
-        let parts = std::mem::take(&mut self.queued).into_iter().flat_map(|queued| match queued.request {
-            Request::Delete(ids) => {
-                let part = |id| Queued { request: Request::Delete(vec![id]), ..queued };
-                ids.into_iter().map(part).collect()
-            }
-            request @ (Request::Increase(_) | Request::Decrease(_)) => vec![Queued { request, ..queued }],
-        });
-        self.queued = parts.collect();
+        self.queued = std::mem::take(&mut self.queued).into_iter().flat_map(Queued::node_by_node).collect();
         callers
     }
 

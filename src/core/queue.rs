@@ -24,6 +24,17 @@ pub enum Request {
     Decrease(u32),
 }
 
+impl Request {
+    /// What it removes.
+    #[must_use]
+    pub fn removals(&self) -> &[InstanceId] {
+        match self {
+            Self::Delete(ids) => ids,
+            Self::Increase(_) | Self::Decrease(_) => &[],
+        }
+    }
+}
+
 /// Tells the requests of one group apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
@@ -37,4 +48,16 @@ pub struct Queued {
     pub request: Request,
     /// How often a resize left it undone already.
     pub attempts: u32,
+}
+
+impl Queued {
+    /// The same node by node: once a removal was acknowledged, each of its nodes may succeed or fail alone.
+    pub(super) fn node_by_node(self) -> Vec<Self> {
+        match self.request {
+            Request::Delete(ids) => {
+                ids.into_iter().map(|id| Self { request: Request::Delete(vec![id]), ..self }).collect()
+            }
+            Request::Increase(_) | Request::Decrease(_) => vec![self],
+        }
+    }
 }

@@ -66,6 +66,14 @@ impl Reading {
         self.members.iter().find(|member| member.key == key)
     }
 
+    /// Whether Nova lists this server although no member has it: it was replaced and is not deleted yet, or the list of the
+    /// members is an old one.
+    #[must_use]
+    pub fn lists_without_member(&self, server: MachineId) -> bool {
+        self.servers.as_ref().is_some_and(|servers| servers.contains_key(&server))
+            && !self.members.iter().any(|member| member.server == Some(server))
+    }
+
     /// The counted members that certainly have no server and can be removed, in the order in which they are cancelled:
     /// what failed first, and
     /// of each kind the newest first, which is the least likely to come.

@@ -69,6 +69,11 @@ pub enum BlockedBy {
     UnexpectedReturn,
     /// A resize was sent more than once, and Magnum may not be done with all of them.
     Repetition,
+    /// Nova lists a server that is to be removed, and Heat does not: its answer may be an old one.
+    NoMember {
+        /// The server.
+        server: MachineId,
+    },
     /// A change is going on.
     Change {
         /// Magnum's status of the group.

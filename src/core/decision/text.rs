@@ -37,6 +37,7 @@ impl Decision {
                 | BlockedBy::UnexpectedLoss
                 | BlockedBy::UnexpectedReturn
                 | BlockedBy::Repetition
+                | BlockedBy::NoMember { .. }
                 | BlockedBy::Change { .. },
             ) => Severity::Info,
             Kind::Waiting(BlockedBy::Contradiction(_))
@@ -255,6 +256,11 @@ impl Display for BlockedBy {
             Self::Repetition => {
                 f.write_str("accepted requests wait a few seconds, since the last resize was sent more than once")
             }
+            Self::NoMember { server } => write!(
+                f,
+                "accepted requests wait for another reading, since server {server} is to be removed and Nova lists it, but it \
+                 is no member at the moment"
+            ),
             Self::Contradiction(contradiction) => {
                 write!(f, "not resized while its readings contradict each other: {contradiction}")
             }

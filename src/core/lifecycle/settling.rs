@@ -6,6 +6,8 @@ use super::{Lifecycle, Pace, Phase, Sent, Timing, moving, node_names};
 use crate::core::{
     cloud::{CloudError, Reading},
     decision::{BlockedBy, DecisionKind},
+    instance::InstanceId,
+    machine_id::MachineId,
     member::{Member, MemberKey},
     pending::{Queued, Request},
     plan,
@@ -106,7 +108,22 @@ impl Lifecycle {
         if !settled(reading, &self.named(reading, lost), unchanged_for, timeouts) {
             return Some(BlockedBy::Change { status: reading.group.status.clone(), moving: moving(reading) });
         }
+        // What is removed and still listed by Nova has gone only if it stays like that.
+        if unchanged_for < timeouts.in_progress
+            && let Some(server) = self.named_without_member(reading)
+        {
+            return Some(BlockedBy::NoMember { server });
+        }
         self.contradiction_in(reading).map(BlockedBy::Contradiction)
+    }
+
+    /// A server that the queue wants removed and that Nova lists, though no member has it.
+    fn named_without_member(&self, reading: &Reading) -> Option<MachineId> {
+        let mut named = self.pending.queued.iter().flat_map(|queued| queued.request.removals());
+        named.find_map(|id| match id {
+            InstanceId::Server(server) if reading.lists_without_member(*server) => Some(*server),
+            _ => None,
+        })
     }
 
     /// What contradicts itself in a reading of the group at rest.

@@ -85,6 +85,12 @@ impl Draft<'_> {
                         group: self.group.clone(),
                     });
                 }
+                // An old list may lack it; what waits is judged by the ones that come.
+                InstanceId::Server(server)
+                    if self.pending.has_departed(*id) && self.reading.lists_without_member(server) =>
+                {
+                    left.push(*id);
+                }
                 id if self.pending.has_departed(id) => {}
                 id => match self.resolve(id) {
                     Ok(resolved) => {
@@ -114,9 +120,7 @@ impl Draft<'_> {
 /// Whether the removal of this instance was asked for and no such request was acknowledged yet.
 fn is_unanswered(id: InstanceId, pending: &PendingRequests, flight: Option<&InFlightResize>) -> bool {
     let in_flight = flight.iter().flat_map(|flight| &flight.requests);
-    let mut removals = in_flight
-        .chain(&pending.queued)
-        .filter(|queued| matches!(&queued.request, Request::Delete(ids) if ids.contains(&id)))
-        .peekable();
+    let mut removals =
+        in_flight.chain(&pending.queued).filter(|queued| queued.request.removals().contains(&id)).peekable();
     removals.peek().is_some() && removals.all(|queued| queued.caller.is_some())
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::*;
-use crate::core::sample;
+use crate::core::{resize::Removal, sample};
 
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -255,4 +255,64 @@ fn a_request_behind_acknowledged_ones_is_acknowledged_at_once() {
     let accepted = DecisionKind::Accepted { request, waits_for: None };
     let group = scene.group.id().to_owned();
     assert_eq!(told, [Effect::Tell(Decision { group, kind: accepted }), Effect::Answer(Ticket(2), Ok(()))]);
+}
+
+/// The group, with an answer of Heat that is older than the server of member 2, which Nova lists.
+fn before_the_server_of_member_2() -> Reading {
+    let mut old = nodes(3);
+    old.members[2] = sample::serverless_member(2, "CREATE_IN_PROGRESS");
+    old.group.status = Status::parse("UPDATE_FAILED");
+    old.servers = Some((0..3).map(|number| (sample::server(number), MemberKey::Index(number))).collect());
+    old
+}
+
+#[test]
+fn a_removal_waits_for_a_member_that_only_an_old_answer_of_heat_lacks() {
+    let (now, old) = (nodes(3), before_the_server_of_member_2());
+    let mut scene = Scene::new(now.clone());
+    scene.ask(CALLER, delete(2));
+    scene.wake();
+    let begun = scene.now;
+    scene.step(Event::Observed { reading: Ok(Arc::new(old.clone())), begun, shared: None });
+    assert!(scene.group.pending().has_departed(InstanceId::Server(sample::server(2))));
+    scene.read(&old);
+    scene.wait(Duration::from_secs(60));
+    let told = scene.read_now(&old);
+    assert_eq!(blocked_by(&told), None, "told at the first reading");
+    assert!(!scene.is_sending());
+    scene.wait(Duration::from_secs(60));
+    let remove = vec![Removal::of(&sample::member(2))];
+    assert_eq!(scene.read_until_sent(&now), Resize { count: 2, remove, additions: 0 });
+}
+
+#[test]
+fn a_removal_is_accepted_while_only_an_old_answer_of_heat_lacks_its_member() {
+    let (now, old) = (nodes(3), before_the_server_of_member_2());
+    let mut scene = Scene::new(now.clone());
+    let begun = scene.now;
+    scene.step(Event::Observed { reading: Ok(Arc::new(old.clone())), begun, shared: None });
+    assert_eq!(scene.ask(CALLER, delete(2)), [], "not done yet");
+    let told = scene.read(&old);
+    assert_eq!(answers(&told), [(CALLER, true)]);
+    scene.wait(Duration::from_secs(60));
+    assert_eq!(scene.read_until_sent(&now).count, 2);
+}
+
+/// Heat has replaced the member's server, and Nova does not get rid of the first one.
+#[test]
+fn a_server_that_stays_without_a_member_is_gone_in_the_end() {
+    let (before, replaced) = (nodes(3), before_the_server_of_member_2());
+    let mut scene = Scene::new(before);
+    scene.ask(CALLER, delete(2));
+    scene.step(Event::CallerGone(CALLER));
+    scene.wake();
+    let asked = scene.now;
+    for _ in 0..1000 {
+        if scene.group.work() == Work::Nothing {
+            break;
+        }
+        scene.read(&replaced);
+    }
+    assert_eq!(scene.group.work(), Work::Nothing, "nothing is left to do");
+    assert!(scene.now - asked >= Timing::default().timeouts.in_progress);
 }

@@ -119,7 +119,7 @@ impl Lifecycle {
     pub(super) fn put_in_front(&mut self, requests: Vec<Queued>) {
         if !requests.is_empty() {
             self.acknowledge_queue();
-            self.pending.queued.splice(0..0, requests);
+            self.pending.queued.splice(0..0, requests.into_iter().flat_map(Queued::node_by_node));
         }
     }
 

@@ -349,3 +349,25 @@ fn an_answer_of_magnum_that_is_older_than_the_last_does_not_tell_an_end() {
     scene.ends_at(sent, Duration::from_secs(135), &old);
     assert!(scene.ends_at(sent, Duration::from_secs(139), &old).is_some());
 }
+
+/// It was accepted as a whole, and what becomes of each node then is its own matter.
+#[test]
+fn of_a_removal_that_did_not_happen_each_node_is_tried_alone() {
+    let before = nodes(3);
+    let mut scene = Scene::new(before.clone());
+    let ids = [1, 2].map(|number| InstanceId::Server(sample::server(number)));
+    scene.ask(CALLER, Ask::Delete(ids.map(|id| (id, id.to_string())).to_vec()));
+    scene.wake();
+    assert_eq!(scene.read_until_sent(&before).count, 1);
+    scene.accepted();
+    let mut failed = before.clone();
+    failed.group.status = Status::parse("UPDATE_FAILED");
+    failed.group.node_count = 1;
+    failed.group.updated_at = "2026-01-01T00:01:00+00:00".to_owned();
+    failed.servers = Some((0..3).map(|number| (sample::server(number), MemberKey::Index(number))).collect());
+    // Somebody has raised the minimum meanwhile.
+    failed.group.bounds.min = 2;
+    assert_eq!(ends(&scene.read_to_the_end(&failed))[0].remaining.len(), 2);
+    let resize = scene.read_until_sent(&failed);
+    assert_eq!((resize.count, resize.remove), (2, vec![Removal::of(&sample::member(1))]));
+}

@@ -12,14 +12,13 @@ use tokio::process::Command;
 /// The quota of servers that the lab has when nobody cut it.
 pub(crate) const QUOTA: usize = 60;
 
-/// Stops one service and starts what is not running, with the functions of the lab's own script. `lab restart` does more: it
-/// lifts the quota and brings a cluster with failed nodes back to its first size, by counts.
-const RESTART: &str = r#"
+/// Calls a function of the lab's own script. Its `up` and `restart` do more: they lift the quota and bring a cluster with
+/// failed nodes back to its first size, by counts.
+const CALL: &str = r#"
     . "$0" env >/dev/null
     . "$LAB_DIR/secrets.env"
     export LAB_PASS MYSQL_PORT AMQP_PORT MC_PORT STUB_PORT
-    stop "$1" "$2"
-    start_services
+    "$@"
 "#;
 
 /// The lab that `LIVE_LAB` names, a script that takes `env`, `quota N` and `reset`.
@@ -84,16 +83,31 @@ impl Lab {
 
     /// Stops one of the services, waiting so many seconds before it is killed, and starts it again.
     pub(crate) async fn restart(&self, service: &str, patience: u32) {
+        self.stop(service, patience).await;
+        self.start().await;
+    }
+
+    /// Stops one of the services, waiting so many seconds before it is killed.
+    pub(crate) async fn stop(&self, service: &str, patience: u32) {
+        self.call(&["stop", service, &patience.to_string()]).await;
+    }
+
+    /// Starts the services that do not run.
+    pub(crate) async fn start(&self) {
+        self.call(&["start_services"]).await;
+    }
+
+    async fn call(&self, function: &[&str]) {
         let output = Command::new("bash")
-            .args(["-c", RESTART])
+            .args(["-c", CALL])
             .arg(&self.script)
-            .args([service, &patience.to_string()])
+            .args(function)
             .stdin(Stdio::null())
             .output()
             .await
             .expect("bash");
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "restart of {service}: {}\n{errors}", output.status);
+        assert!(output.status.success(), "{function:?}: {}\n{errors}", output.status);
     }
 
     /// Stops the processes of a service in their tracks: connections are taken, and nothing is answered.

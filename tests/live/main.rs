@@ -44,7 +44,7 @@ macro_rules! live {
 }
 
 /// All tests, in the order in which they run. With `true` one that lacks its site fails.
-const TESTS: [fn(bool) -> Trial; 12] = [
+const TESTS: [fn(bool) -> Trial; 13] = [
     live!(Site::from_environment, removal::exactly_the_oldest_goes_and_only_once),
     live!(Site::from_environment, removal::two_removals_at_once_are_one_resize),
     live!(Site::from_environment, removal::what_names_no_member_removes_nothing),
@@ -56,6 +56,7 @@ const TESTS: [fn(bool) -> Trial; 12] = [
     live!(Site::with_lab, failures::a_node_that_never_reports),
     live!(Site::with_lab, failures::a_server_deleted_behind_heats_back),
     live!(Site::with_lab, outage::every_call_is_answered_while_openstack_is_silent),
+    live!(Site::with_lab, outage::a_removal_that_never_came_to_the_nodes_does_not_come_later),
     live!(Site::with_lab, chaos::only_the_named_go_whatever_happens),
 ];
 

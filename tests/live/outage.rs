@@ -1,4 +1,4 @@
-//! OpenStack takes connections and says nothing for a minute.
+//! OpenStack takes connections and says nothing for a minute, or Nova is away.
 
 use std::time::{Duration, Instant};
 
@@ -6,8 +6,8 @@ use tokio::time::sleep;
 
 use crate::{
     autoscaler::{Autoscaler, provider_id},
-    openstack::{by_age, ids},
-    scene::play,
+    openstack::{Group, by_age, ids},
+    scene::{CHANGE, eventually, play},
     site::Site,
 };
 
@@ -93,6 +93,40 @@ pub(crate) async fn every_call_is_answered_while_openstack_is_silent(site: Site)
         assert_eq!((increased.0, deleted.0), (0, 0), "nothing could be sent, so nothing was accepted");
         scene.settle(&group, &ids(&start), 0).await;
         assert_eq!(scene.service().resizes_sent().await, 0);
+    })
+    .await;
+}
+
+/// A Heat stack keeps the names of such a removal, and the next resize must not carry it out.
+pub(crate) async fn a_removal_that_never_came_to_the_nodes_does_not_come_later(site: Site) {
+    play("a_removal_that_never_came_to_the_nodes_does_not_come_later", site, async |scene| {
+        // Heat updates the masters first, and cannot reach Nova.
+        let has_masters = |group: &&Group| group.id.starts_with("default-worker");
+        let group =
+            scene.groups.iter().find(has_masters).expect("the group in the stack of the masters").clone();
+        scene.grow(&group, 1).await;
+        let start = scene.servers(&group).await;
+        let (before, after) = (ids(&start), u32::try_from(start.len() - 1).unwrap());
+        let named = provider_id(&by_age(&start)[0]);
+
+        scene.lab().stop("nova-api", 0).await;
+        scene.autoscaler().delete_nodes(&group.id, &[&named]).await.expect("DeleteNodes");
+        eventually("Heat to give up", CHANGE, async || match scene.openstack.count_in_heat(&group).await? {
+            count if count == after => Ok(()),
+            count => Err(format!("Heat was told {count} nodes")),
+        })
+        .await;
+        // Nobody knows any more that the node was to go, and it goes on working.
+        scene.kill().await;
+        scene.lab().start().await;
+        let record = scene.openstack.record(&group).await.unwrap();
+        println!("after the removal: {:?}, node_count {:?}", record.status, record.node_count);
+        assert_eq!(ids(&scene.servers(&group).await), before);
+
+        scene.start_again().await;
+        let mut surplus = scene.grow(&group, 1).await;
+        surplus.insert(by_age(&start)[0].clone());
+        scene.remove(&group, &surplus).await;
     })
     .await;
 }

@@ -112,9 +112,12 @@ impl Effect {
     /// What it comes to, the worst first.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        if !self.missing_unnamed.is_empty() && !self.superseded {
+        // What is gone before Magnum has acted is gone for another reason, or missing in an old answer.
+        if !self.seen {
+            Verdict::Lost
+        } else if !self.missing_unnamed.is_empty() && !self.superseded {
             Verdict::WrongRemoval
-        } else if !self.seen || (self.is_without_trace() && !self.superseded) {
+        } else if self.is_without_trace() && !self.superseded {
             Verdict::Lost
         } else if !self.remaining.is_empty() {
             Verdict::PartlyLost

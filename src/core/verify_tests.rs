@@ -56,6 +56,18 @@ fn each_sign_that_magnum_has_acted_is_one_alone() {
     assert!(!seen(&increase, &|now| now.members.push(sample::member(3))), "one is not both");
 }
 
+/// Heat and Nova answer as they did before the last nodes came: Magnum has to act before nodes can go.
+#[test]
+fn nodes_that_an_old_answer_lacks_are_not_gone_with_a_resize_that_magnum_has_not_begun() {
+    let before = nodes(0..5);
+    let flight = flight(&before, &[1, 4], 0);
+    let mut now = nodes(0..2);
+    now.group.node_count = 5;
+    assert_eq!(Effect::of(&flight, &now).verdict(), Verdict::Lost);
+    now.group.status = Status::parse("UPDATE_FAILED");
+    assert_eq!(Effect::of(&flight, &now).verdict(), Verdict::WrongRemoval);
+}
+
 /// A group with a failed member has failed, whatever an old answer of Magnum says.
 #[test]
 fn the_failure_that_a_failed_member_tells_of_is_one_of_before() {

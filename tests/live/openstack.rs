@@ -64,6 +64,15 @@ pub(crate) struct Server {
     pub(crate) created: String,
 }
 
+/// What Heat was last told of a group.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    /// How many members it has to have.
+    pub(crate) count: u32,
+    /// Whether Heat is done with it, well or not.
+    pub(crate) is_at_rest: bool,
+}
+
 /// Servers by UUID.
 pub(crate) type Servers = BTreeMap<String, Server>;
 
@@ -114,16 +123,23 @@ impl OpenStack {
 
     /// How many members Heat was last told that the group has; an error while Heat is at it.
     pub(crate) async fn count_in_heat(&self, group: &Group) -> Result<u32, String> {
+        match self.stack(group).await? {
+            stack if stack.is_at_rest => Ok(stack.count),
+            _ => Err(format!("the stack of {} is being updated", group.id)),
+        }
+    }
+
+    /// The group's stack.
+    pub(crate) async fn stack(&self, group: &Group) -> Result<Stack, String> {
         let record = self.record(group).await?;
         let heat = Heat::new(Arc::clone(&self.session));
         let said = |error: CloudError| error.to_string();
         let stack = heat.stack(record.stack_id.as_deref().ok_or("no stack")?).await.map_err(said)?;
         let state = heat.state(&stack).await.map_err(said)?;
-        if state.status.in_progress() {
-            return Err(format!("the stack of {} is {:?}", group.id, state.status));
-        }
         let count = state.parameters.get("number_of_minions").and_then(Value::as_str);
-        count.and_then(|count| count.parse().ok()).ok_or_else(|| format!("{:?}", state.parameters))
+        let count = count.and_then(|count| count.parse().ok());
+        let count = count.ok_or_else(|| format!("{:?}", state.parameters))?;
+        Ok(Stack { count, is_at_rest: !state.status.in_progress() })
     }
 
     /// An error as long as Magnum takes the cluster to be in progress, and copies Heat's counts

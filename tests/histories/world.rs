@@ -66,6 +66,8 @@ pub(crate) struct World {
     creating_since: BTreeMap<String, Instant>,
     /// Servers whose removal was acknowledged by the process that runs now.
     acknowledged: BTreeSet<String>,
+    /// Those of them whose members failed since.
+    failed_when_named: BTreeSet<String>,
     /// What the target must be, while only this service changes the group.
     expected: [i64; 2],
     /// By how much it may be exceeded: Heat replaces a server in ERROR at any update, and a member without a server
@@ -112,6 +114,7 @@ impl World {
             calls: Vec::new(),
             creating_since: BTreeMap::new(),
             acknowledged: BTreeSet::new(),
+            failed_when_named: BTreeSet::new(),
             expected: [3, 2],
             replaced: [0, 0],
             unheard: false,

@@ -64,13 +64,19 @@ impl World {
 
     fn note_failed_members(&mut self, servers: &HashSet<String>, now: Instant) {
         for group in self.groups() {
-            let members = self.simulator.group(GROUPS[group]).into_iter().flat_map(|record| record.members);
+            let record = self.simulator.group(GROUPS[group]);
+            let members = record.map(|record| record.members).unwrap_or_default();
             let is_serverless =
                 |member: &MemberRecord| member.server.as_ref().is_none_or(|server| !servers.contains(server));
-            let failed = members.filter(|member| member.status == "CREATE_FAILED" && is_serverless(member));
+            let failed =
+                members.iter().filter(|member| member.status == "CREATE_FAILED" && is_serverless(member));
             for member in failed {
                 self.failed_members.entry((group, member.index)).or_insert(now);
             }
+            let failed = members.iter().filter(|member| member.status == "CREATE_FAILED");
+            let servers = failed.filter_map(|member| member.server.as_ref());
+            self.failed_when_named
+                .extend(servers.filter(|server| self.acknowledged.contains(*server)).cloned());
         }
     }
 
@@ -116,10 +122,11 @@ impl World {
         self.count_of_group(group, &self.simulator.replaced_servers())
     }
 
-    /// How many servers of a group failed after their removal was acknowledged, so that Heat may have made their members anew
-    /// first.
+    /// How many servers of a group failed, or their members, after their removal was acknowledged: Heat may have made them anew
+    /// first, and at the minimum others come for them.
     pub(super) fn replaced_when_named(&self, group: usize) -> i64 {
-        self.count_of_group(group, &(&self.simulator.servers_gone_in_error() & &self.acknowledged))
+        let gone_in_error = &self.simulator.servers_gone_in_error() & &self.acknowledged;
+        self.count_of_group(group, &(&gone_in_error | &self.failed_when_named))
     }
 
     /// How many of these servers are of a group.

@@ -1,13 +1,18 @@
 //! The service dies the moment it has sent something.
 
+use std::collections::BTreeSet;
+
 use tonic::Code;
 
 use crate::{
     autoscaler::provider_id,
-    openstack::{by_age, ids},
-    scene::{CHANGE, eventually, play},
+    openstack::{Group, by_age, ids},
+    scene::{CHANGE, Scene, eventually, play},
     site::Site,
 };
+
+/// How often Magnum may have copied Heat's count by itself.
+const TRIES: usize = 3;
 
 pub(crate) async fn what_was_sent_before_a_crash_happens_once(site: Site) {
     play("what_was_sent_before_a_crash_happens_once", site, async |scene| {
@@ -49,34 +54,16 @@ pub(crate) async fn a_removal_by_an_update_of_the_stack_is_finished_after_a_cras
     play("a_removal_by_an_update_of_the_stack_is_finished_after_a_crash", site, async |scene| {
         let group = scene.group_with_room(2, None).await;
         scene.grow(&group, 2).await;
-        eventually("Magnum to stop copying Heat's counts", CHANGE, async || {
-            scene.openstack.cluster_at_rest().await
-        })
-        .await;
-        let start = scene.servers(&group).await;
-        let oldest = by_age(&start).remove(0);
-        let (before, after) = (u32::try_from(start.len()).unwrap(), u32::try_from(start.len() - 1).unwrap());
-
-        scene.autoscaler().delete_nodes(&group.id, &[&provider_id(&oldest)]).await.expect("DeleteNodes");
-        eventually("the first step", CHANGE, async || match scene.service().heat_updates_sent().await {
-            1 => Ok(()),
-            number => Err(format!("{number} updates of a stack")),
-        })
-        .await;
-        scene.kill().await;
-        eventually("Heat to be done with the first step", CHANGE, async || {
-            match scene.openstack.count_in_heat(&group).await? {
-                count if count == after => Ok(()),
-                count => Err(format!("Heat was told {count} nodes")),
+        let mut stay = None;
+        for _ in 0..TRIES {
+            stay = stop_between_the_steps(scene, &group).await;
+            if stay.is_some() {
+                break;
             }
-        })
-        .await;
-        let mut stay = ids(&start);
-        stay.remove(&oldest);
-        assert_eq!(ids(&scene.servers(&group).await), stay);
-        let record = scene.openstack.record(&group).await.unwrap();
-        println!("between the two steps: Heat counts {after}, Magnum {:?}", record.node_count);
-        assert_eq!(record.node_count, Some(before), "nobody has told Magnum");
+            scene.grow(&group, 1).await;
+        }
+        let stay = stay.expect("a removal of which nobody has told Magnum");
+        let after = u32::try_from(stay.len()).unwrap();
 
         scene.start_again().await;
         scene.settle(&group, &stay, 0).await;
@@ -89,4 +76,44 @@ pub(crate) async fn a_removal_by_an_update_of_the_stack_is_finished_after_a_cras
         scene.remove(&group, &surplus).await;
     })
     .await;
+}
+
+/// Removes the oldest node, and kills the service after the first step. The servers that are left; none where Magnum has
+/// copied Heat's count by itself: its status sync may still be at the update before, though Magnum shows it as ended.
+async fn stop_between_the_steps(scene: &mut Scene, group: &Group) -> Option<BTreeSet<String>> {
+    eventually("Magnum to stop copying Heat's counts", CHANGE, async || {
+        scene.openstack.cluster_at_rest().await
+    })
+    .await;
+    let start = scene.servers(group).await;
+    let oldest = by_age(&start).remove(0);
+    let (before, after) = (u32::try_from(start.len()).unwrap(), u32::try_from(start.len() - 1).unwrap());
+
+    let updates = scene.service().heat_updates_sent().await;
+    scene.autoscaler().delete_nodes(&group.id, &[&provider_id(&oldest)]).await.expect("DeleteNodes");
+    eventually("the first step", CHANGE, async || match scene.service().heat_updates_sent().await {
+        number if number == updates + 1 => Ok(()),
+        number => Err(format!("{number} updates of a stack")),
+    })
+    .await;
+    scene.kill().await;
+    eventually("Heat to be done with the first step", CHANGE, async || {
+        match scene.openstack.count_in_heat(group).await? {
+            count if count == after => Ok(()),
+            count => Err(format!("Heat was told {count} nodes")),
+        }
+    })
+    .await;
+    let mut stay = ids(&start);
+    stay.remove(&oldest);
+    assert_eq!(ids(&scene.servers(group).await), stay);
+    let record = scene.openstack.record(group).await.unwrap();
+    println!("between the two steps: Heat counts {after}, Magnum {:?}", record.node_count);
+    if record.node_count == Some(before) {
+        return Some(stay);
+    }
+    assert_eq!(record.node_count, Some(after));
+    scene.start_again().await;
+    scene.settle(group, &stay, 0).await;
+    None
 }

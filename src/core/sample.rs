@@ -24,6 +24,12 @@ pub fn server(number: u32) -> MachineId {
     MachineId::from_uuid(Uuid::from_u128(u128::from(number)))
 }
 
+/// What Nova lists of nodes at work with these numbers.
+#[must_use]
+pub fn servers(numbers: impl IntoIterator<Item = u32>) -> BTreeMap<MachineId, MemberKey> {
+    numbers.into_iter().map(|number| (server(number), MemberKey::Index(number))).collect()
+}
+
 /// A node at work, whose server has the member's number.
 #[must_use]
 pub fn member(number: u32) -> Member {

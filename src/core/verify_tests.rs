@@ -24,12 +24,6 @@ fn flight(before: &Reading, remove: &[u32], additions: u32) -> InFlightResize {
     }
 }
 
-fn servers(
-    numbers: &[u32],
-) -> Option<std::collections::BTreeMap<crate::core::machine_id::MachineId, MemberKey>> {
-    Some(numbers.iter().map(|number| (sample::server(*number), MemberKey::Index(*number))).collect())
-}
-
 #[test]
 fn each_sign_that_magnum_has_acted_is_one_alone() {
     let before = nodes(0..3);
@@ -175,9 +169,9 @@ fn a_member_may_be_made_anew_only_where_it_was_not_finished() {
 /// A server that Nova lists and Heat does not know is a node as well.
 #[test]
 fn a_server_that_the_driver_never_knew_is_missed() {
-    let before = Reading { servers: servers(&[0, 1, 7]), ..nodes(0..2) };
+    let before = Reading { servers: Some(sample::servers([0, 1, 7])), ..nodes(0..2) };
     let missed = |before: &Reading, now: Option<&[u32]>, members: Reading| -> Vec<Removal> {
-        let now = Reading { servers: now.and_then(servers), ..members };
+        let now = Reading { servers: now.map(|now| sample::servers(now.iter().copied())), ..members };
         Effect::of(&flight(before, &[0], 0), &now).missing_unnamed
     };
     let unknown = [Removal { key: MemberKey::Index(7), server: Some(sample::server(7)) }];
@@ -187,7 +181,7 @@ fn a_server_that_the_driver_never_knew_is_missed() {
     // Heat has come to know it since.
     assert_eq!(missed(&before, Some(&[1]), nodes([1, 7])), []);
     // It knew it before, and what became of it is known from its list.
-    let known = Reading { servers: servers(&[0, 1, 7]), ..nodes([0, 1, 7]) };
+    let known = Reading { servers: Some(sample::servers([0, 1, 7])), ..nodes([0, 1, 7]) };
     assert_eq!(missed(&known, Some(&[1]), nodes([1])), unknown, "missed once, not twice");
 }
 

@@ -338,7 +338,7 @@ fn servers_that_somebody_deleted_keep_no_node_from_being_removed() {
     let mut reading = group(3, 0, 9);
     reading.members[2].presence = ServerPresence::Gone;
     reading.group.node_count = 2;
-    reading.servers = Some((0..2).map(|number| (sample::server(number), MemberKey::Index(number))).collect());
+    reading.servers = Some(sample::servers(0..2));
     let plan = planned(&reading, &pending(vec![Request::Delete(vec![server(2)])], 0));
     assert_eq!(plan.answers, [Ok(())]);
     assert_eq!(plan.resize.map(|resize| resize.count), Some(2));

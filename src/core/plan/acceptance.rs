@@ -85,13 +85,12 @@ impl Draft<'_> {
                         group: self.group.clone(),
                     });
                 }
-                // An old list may lack it; what waits is judged by the ones that come.
-                InstanceId::Server(server)
-                    if self.pending.has_departed(*id) && self.reading.lists_without_member(server) =>
-                {
-                    left.push(*id);
+                id if self.pending.has_departed(id) => {
+                    // An old list may lack it; what waits is judged by the ones that come.
+                    if matches!(id, InstanceId::Server(server) if self.reading.lists_without_member(server)) {
+                        left.push(id);
+                    }
                 }
-                id if self.pending.has_departed(id) => {}
                 id => match self.resolve(id) {
                     Ok(resolved) => {
                         let is_done = match resolved {

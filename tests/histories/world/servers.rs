@@ -5,13 +5,10 @@ use std::{
     time::Duration,
 };
 
-use cluster_autoscaler_provider_magnum::{
-    core::{
-        instance::{InstanceId, PlaceholderId},
-        member::MemberKey,
-        request::NodeReference,
-    },
-    simulator::MemberRecord,
+use cluster_autoscaler_provider_magnum::core::{
+    instance::{InstanceId, PlaceholderId},
+    member::MemberKey,
+    request::NodeReference,
 };
 use tokio::time::Instant;
 
@@ -64,19 +61,14 @@ impl World {
 
     fn note_failed_members(&mut self, servers: &HashSet<String>, now: Instant) {
         for group in self.groups() {
-            let record = self.simulator.group(GROUPS[group]);
-            let members = record.map(|record| record.members).unwrap_or_default();
-            let is_serverless =
-                |member: &MemberRecord| member.server.as_ref().is_none_or(|server| !servers.contains(server));
-            let failed =
-                members.iter().filter(|member| member.status == "CREATE_FAILED" && is_serverless(member));
-            for member in failed {
-                self.failed_members.entry((group, member.index)).or_insert(now);
+            let members = self.simulator.group(GROUPS[group]).into_iter().flat_map(|record| record.members);
+            for member in members.filter(|member| member.status == "CREATE_FAILED") {
+                if member.server.as_ref().is_none_or(|server| !servers.contains(server)) {
+                    self.failed_members.entry((group, member.index)).or_insert(now);
+                }
+                self.failed_when_named
+                    .extend(member.server.filter(|server| self.acknowledged.contains(server)));
             }
-            let failed = members.iter().filter(|member| member.status == "CREATE_FAILED");
-            let servers = failed.filter_map(|member| member.server.as_ref());
-            self.failed_when_named
-                .extend(servers.filter(|server| self.acknowledged.contains(*server)).cloned());
         }
     }
 

@@ -63,7 +63,7 @@ fn an_end_that_is_not_as_asked_has_to_show_for_a_while() {
     let mut short = touched(&nodes(2));
     short.group.status = Status::parse("UPDATE_FAILED");
     short.group.node_count = 3;
-    short.servers = Some((0..2).map(|number| (sample::server(number), MemberKey::Index(number))).collect());
+    short.servers = Some(sample::servers(0..2));
     let seen = Duration::from_secs(10);
     assert_eq!(scene.ends_at(sent, seen, &short), None);
     assert_eq!(scene.ends_at(sent, seen + guard - MOMENT, &short), None);
@@ -82,7 +82,7 @@ fn a_failure_of_which_heat_shows_nothing_is_no_end_for_long() {
     let mut old = touched(&before);
     old.group.status = Status::parse("UPDATE_FAILED");
     old.group.node_count = 5;
-    old.servers = Some((0..2).map(|number| (sample::server(number), MemberKey::Index(number))).collect());
+    old.servers = Some(sample::servers(0..2));
     let (mut scene, sent) = Scene::sent(&before, Ask::Increase(3));
     let seen = Duration::from_secs(10);
     assert_eq!(scene.ends_at(sent, seen, &old), None);
@@ -104,7 +104,7 @@ fn services_that_contradict_each_other_do_not_tell_an_end() {
     let (mut scene, sent) = Scene::sent(&before, delete(1));
     let mut done = touched(&nodes(1));
     // Nova has it still, and neither Heat's list has it nor Magnum's count.
-    done.servers = Some((0..2).map(|number| (sample::server(number), MemberKey::Index(number))).collect());
+    done.servers = Some(sample::servers(0..2));
     assert_eq!(scene.ends_at(sent, Duration::ZERO, &done), None);
     assert_eq!(scene.ends_at(sent, patience - MOMENT, &done), None);
     assert_eq!(scene.ends_at(sent, patience, &done).unwrap().verdict, Verdict::Done);
@@ -217,7 +217,7 @@ fn an_end_that_still_changes_is_not_the_end() {
     let (before, guard) = (nodes(1), Timing::default().timeouts.stale_read_guard);
     let mut short = touched(&nodes(2));
     short.group.node_count = 3;
-    short.servers = Some((0..2).map(|number| (sample::server(number), MemberKey::Index(number))).collect());
+    short.servers = Some(sample::servers(0..2));
     let mut other_group = short.clone();
     other_group.group.status_reason.general = "quota".to_owned();
     let mut other_members = short.clone();
@@ -364,7 +364,7 @@ fn of_a_removal_that_did_not_happen_each_node_is_tried_alone() {
     failed.group.status = Status::parse("UPDATE_FAILED");
     failed.group.node_count = 1;
     failed.group.updated_at = "2026-01-01T00:01:00+00:00".to_owned();
-    failed.servers = Some((0..3).map(|number| (sample::server(number), MemberKey::Index(number))).collect());
+    failed.servers = Some(sample::servers(0..3));
     // Somebody has raised the minimum meanwhile.
     failed.group.bounds.min = 2;
     assert_eq!(ends(&scene.read_to_the_end(&failed))[0].remaining.len(), 2);

@@ -46,7 +46,7 @@ fn a_resize_is_not_repeated_where_nova_has_servers_that_heat_does_not_know() {
     let before = nodes(3);
     let mut scene = lost_removal(&before);
     let mut unknown = before;
-    unknown.servers = Some((0..4).map(|number| (sample::server(number), MemberKey::Index(number))).collect());
+    unknown.servers = Some(sample::servers(0..4));
     let told = read_patiently(&mut scene, &unknown);
     assert!(matches!(refusals(&told)[..], [RequestError::Contradiction { .. }]), "{told:?}");
     assert_eq!(scene.group.work(), Work::Nothing);
@@ -60,8 +60,7 @@ fn a_resize_is_repeated_where_only_servers_have_gone() {
     let mut outnumbered = before;
     outnumbered.members[2].presence = ServerPresence::Gone;
     outnumbered.group.node_count = 9;
-    outnumbered.servers =
-        Some((0..2).map(|number| (sample::server(number), MemberKey::Index(number))).collect());
+    outnumbered.servers = Some(sample::servers(0..2));
     let told = read_patiently(&mut scene, &outnumbered);
     assert_eq!(refusals(&told), []);
     assert!(matches!(scene.group.work(), Work::Send(Resize { count: 2, .. })), "{told:?}");

@@ -262,7 +262,7 @@ fn before_the_server_of_member_2() -> Reading {
     let mut old = nodes(3);
     old.members[2] = sample::serverless_member(2, "CREATE_IN_PROGRESS");
     old.group.status = Status::parse("UPDATE_FAILED");
-    old.servers = Some((0..3).map(|number| (sample::server(number), MemberKey::Index(number))).collect());
+    old.servers = Some(sample::servers(0..3));
     old
 }
 

@@ -147,17 +147,17 @@ impl Driver for HeatDriver {
 
     async fn resize(&self, cluster: &str, group: NodeGroupUuid, resize: &Resize) -> Result<(), CloudError> {
         let magnum = &self.shared.magnum;
+        // Indices are the only names that Heat matches whatever the templates say.
+        let mut names: Vec<_> = resize.remove.iter().map(|removal| removal.key.to_string()).collect();
+        if names.is_empty() {
+            names.push(NOBODY.to_owned());
+        }
         if self.updates_stacks().await? {
             // Without a change Magnum would do nothing, and Heat tries what failed again.
             if !resize.remove.is_empty() || resize.additions == 0 {
                 return self.remove_by_update(group, resize).await;
             }
-            return updates::tell_magnum(magnum, cluster, group, resize.count, &[NOBODY.to_owned()]).await;
-        }
-        // Indices are the only names that Heat matches whatever the templates say.
-        let mut names: Vec<_> = resize.remove.iter().map(|removal| removal.key.to_string()).collect();
-        if names.is_empty() {
-            names.push(NOBODY.to_owned());
+            return updates::tell_magnum(magnum, cluster, group, resize.count, &names).await;
         }
         magnum.resize(cluster, group, resize.count, &names).await
     }

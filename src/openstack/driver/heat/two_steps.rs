@@ -37,7 +37,7 @@ pub(super) struct Request {
     names: (&'static str, &'static str),
     /// How many members.
     pub(super) count: u32,
-    /// The members that were named last. They stay named for good.
+    /// The members that were named last. They stay named until others are.
     pub(super) removed: Vec<String>,
 }
 

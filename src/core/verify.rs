@@ -30,7 +30,8 @@ pub enum Verdict {
 /// A comparison of the group with what a resize asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effect {
-    /// Whether Magnum or Heat has acted on the group since the request; it may have been on an earlier one.
+    /// Whether Magnum or Heat has acted on the group since the request; it may have been on an earlier one. By an old answer of
+    /// Magnum only all that was asked for is a sign: one half of it may have come of an earlier request.
     pub seen: bool,
     /// Whether the group's members are those of before although others were asked for.
     pub untouched: bool,
@@ -50,9 +51,10 @@ pub struct Effect {
     pub superseded: bool,
     /// Whether the group's last update failed, which is no earlier one.
     pub failed: bool,
-    /// Whether it failed to get the new members that Magnum asked of Heat, and Heat shows no trace of it. Magnum puts the old
+    /// Whether it failed to get the new members that Magnum asked of Heat, and Heat shows none of them. Magnum puts the old
     /// count back where Heat refuses an update (docs/openstack-behaviour.md#a-resize-what-is-checked-and-when), and Heat lists
-    /// new members whatever becomes of them: unless the update failed before it came to them, Heat's list is old.
+    /// new members whatever becomes of them: unless the update failed before it came to them, Heat's list is old. That what was
+    /// named is gone proves nothing: an earlier removal of it may have come late.
     pub unexplained: bool,
 }
 
@@ -72,13 +74,12 @@ impl Effect {
         let newcomers: Vec<&Member> = now.counted().filter(is_new).collect();
         let additions = usize::try_from(flight.resize.additions).unwrap_or(usize::MAX);
         let adds = additions > 0;
+        let asked = !named.is_empty() || adds;
         let (before, after) = (&flight.before.group, &now.group);
         let seen = after.updated_at != before.updated_at
             || after.status != before.status
             || (after.node_count == flight.resize.count && before.node_count != flight.resize.count)
-            || (!named.is_empty() && remaining.is_empty())
-            || (adds && newcomers.len() >= additions);
-        let asked = !named.is_empty() || adds;
+            || (asked && remaining.is_empty() && newcomers.len() >= additions);
         let is_waited_for = |member: &&&Member| {
             let busy = after.status.in_progress() || member.status.in_progress();
             busy && !after.status.failed() && member.is_serverless() && !member.status.failed()
@@ -91,7 +92,7 @@ impl Effect {
         Self {
             seen,
             untouched,
-            unexplained: failed && untouched && asked_of_heat,
+            unexplained: failed && asked_of_heat && newcomers.is_empty(),
             shortage: flight.resize.count.saturating_sub(now.size()),
             superseded: after.node_count != flight.resize.count
                 && !flight.is_count_of_before(after.node_count),

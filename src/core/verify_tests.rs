@@ -34,13 +34,20 @@ fn each_sign_that_magnum_has_acted_is_one_alone() {
     };
     let (removal, increase, both) =
         (flight(&before, &[1], 0), flight(&before, &[], 2), flight(&before, &[1], 1));
-    assert!(![&removal, &increase, &both].into_iter().any(|flight| seen(flight, &|_| {})));
+    let nothing = flight(&before, &[], 0);
+    assert!(![&nothing, &removal, &increase, &both].into_iter().any(|flight| seen(flight, &|_| {})));
     assert!(seen(&removal, &|now| now.group.updated_at.push('9')));
     assert!(seen(&removal, &|now| now.group.status = Status::parse("UPDATE_IN_PROGRESS")));
     assert!(seen(&increase, &|now| now.group.node_count = 5), "the count asked for");
     assert!(!seen(&increase, &|now| now.group.node_count = 4), "somebody else's");
     assert!(!seen(&both, &|now| now.group.node_count = 3), "it was so before");
-    assert!(seen(&both, &|now| now.members[1].counted = false), "what was named has gone");
+    assert!(seen(&removal, &|now| now.members[1].counted = false), "what was named has gone");
+    assert!(!seen(&both, &|now| now.members[1].counted = false), "an earlier removal may have come late");
+    assert!(!seen(&both, &|now| now.members.push(sample::member(3))), "so may an earlier increase");
+    assert!(seen(&both, &|now| {
+        now.members[1].counted = false;
+        now.members.push(sample::member(3));
+    }));
     assert!(!seen(&increase, &|now| now.members[1].counted = false), "nothing was named");
     // By an old answer of Magnum, Heat is ahead.
     assert!(

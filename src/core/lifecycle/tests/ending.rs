@@ -298,6 +298,22 @@ fn a_failure_of_an_exchange_of_which_heat_shows_nothing_is_no_end_for_long() {
     assert_eq!(scene.ends_at(sent, seen + patience, &failed).unwrap().verdict, Verdict::PartlyLost);
 }
 
+/// A removal that had been taken for lost shows late, and Magnum has not begun with the resize that repeats it and adds a node.
+#[test]
+fn a_member_that_an_earlier_resize_removed_tells_no_end_of_an_exchange() {
+    let (before, patience) = (nodes(3), Timing::default().timeouts.in_progress);
+    let (mut scene, sent) = exchange(&before);
+    let mut failed = touched(&before);
+    failed.group.status = Status::parse("UPDATE_FAILED");
+    failed.members.remove(1);
+    failed.servers = Some(sample::servers([0, 2]));
+    let seen = Duration::from_secs(10);
+    assert_eq!(scene.ends_at(sent, seen, &failed), None);
+    assert_eq!(scene.ends_at(sent, seen + patience - MOMENT, &failed), None);
+    let ended = scene.ends_at(sent, seen + patience, &failed).unwrap();
+    assert_eq!((ended.verdict, ended.shortage), (Verdict::Failed, 1));
+}
+
 /// Heat's answer is of before the resize, although an earlier one showed what came of it.
 #[test]
 fn members_that_are_back_do_not_tell_an_end() {

@@ -143,18 +143,19 @@ impl History {
         pending: &PendingRequests,
         news: &mut Vec<DecisionKind>,
     ) {
+        let id = |member: &Member| InstanceId::of_member(after.group.uuid, member.key, member.server);
         let named = |member: &Member| {
-            flight.is_some_and(|flight| flight.resize.removes(member))
-                || pending.queue_removes(InstanceId::of_member(after.group.uuid, member.key, member.server))
+            flight.is_some_and(|flight| flight.resize.removes(member)) || pending.queue_removes(id(member))
         };
         news.extend(self.there_again(after));
-        let mut nodes = Vec::new();
+        let (mut nodes, mut late) = (Vec::new(), Vec::new());
         // What never had a server was no node yet.
         for member in before.counted().filter(|member| !named(member) && !member.is_serverless()) {
             match after.counted().find(|other| other.key == member.key) {
                 None => {
                     self.lost.extend(member.server.map(|server| (member.key, server)));
-                    nodes.push(NodeName::of(member));
+                    let gone = if pending.may_still_remove(id(member)) { &mut late } else { &mut nodes };
+                    gone.push(NodeName::of(member));
                 }
                 Some(Member { server: Some(server), .. })
                     if was_a_node(member) && member.server != Some(*server) =>
@@ -164,6 +165,9 @@ impl History {
                 }
                 Some(_) => {}
             }
+        }
+        if !late.is_empty() {
+            news.push(DecisionKind::NodesGone { nodes: late, with: GoneWith::GivenUpRemoval });
         }
         if !nodes.is_empty() {
             let with = match (self.foreign, flight) {

@@ -17,7 +17,7 @@ use super::{
     reading::Reading,
 };
 
-/// How long a member that left is remembered, to answer a repeated removal with the same OK.
+/// How long a member that left is remembered, to answer a repeated removal with the same OK, and a removal that was given up.
 const REMEMBER_DEPARTED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How often the broken members of a group at its minimum are replaced at most. Where each new one fails as well,
@@ -45,6 +45,7 @@ pub struct PendingRequests {
     replaced_at: Option<Instant>,
     departed: BTreeMap<InstanceId, Instant>,
     given_up: BTreeSet<MemberKey>,
+    abandoned: BTreeMap<InstanceId, Instant>,
 }
 
 impl PendingRequests {
@@ -80,6 +81,18 @@ impl PendingRequests {
     #[must_use]
     pub fn queue_removes(&self, id: InstanceId) -> bool {
         self.queued.iter().any(|queued| queued.request.removals().contains(&id))
+    }
+
+    /// Remembers a removal that was sent and is given up: whoever has it still may carry it out.
+    pub fn abandon(&mut self, removals: &[InstanceId], now: Instant) {
+        self.abandoned.extend(removals.iter().map(|id| (*id, now)));
+    }
+
+    /// Whether somebody asked for the removal of this instance and it may yet be carried out, because it waits here or was
+    /// sent in vain.
+    #[must_use]
+    pub fn may_still_remove(&self, id: InstanceId) -> bool {
+        self.queue_removes(id) || self.abandoned.contains_key(&id)
     }
 
     /// Acknowledges everything that waits, and returns who waited. A removal of several nodes is refused or accepted as a
@@ -157,11 +170,14 @@ impl PendingRequests {
 
     /// What will come of it, into `hasher`: the same for two that only differ in when it was.
     pub(super) fn hash_at(&self, now: Instant, hasher: &mut impl Hasher) {
-        let Self { queued, failed, failures, replaced_at, departed, given_up } = self;
+        let Self { queued, failed, failures, replaced_at, departed, given_up, abandoned } = self;
         (queued, failed, failures, given_up).hash(hasher);
         replaced_at.map(|at| now.saturating_duration_since(at).min(REPLACE_INTERVAL)).hash(hasher);
-        for (id, left) in departed {
-            (id, now.saturating_duration_since(*left).min(REMEMBER_DEPARTED)).hash(hasher);
+        for remembered in [departed, abandoned] {
+            remembered.len().hash(hasher);
+            for (id, since) in remembered {
+                (id, now.saturating_duration_since(*since).min(REMEMBER_DEPARTED)).hash(hasher);
+            }
         }
     }
 
@@ -188,7 +204,10 @@ impl PendingRequests {
         }
         self.given_up
             .retain(|index| after.counted().any(|member| member.key == *index && member.is_serverless()));
-        self.departed.retain(|_, left| now.saturating_duration_since(*left) < REMEMBER_DEPARTED);
+        let is_remembered =
+            |_: &InstanceId, since: &mut Instant| now.saturating_duration_since(*since) < REMEMBER_DEPARTED;
+        self.departed.retain(is_remembered);
+        self.abandoned.retain(is_remembered);
     }
 }
 
@@ -291,6 +310,22 @@ mod tests {
         anew.members[1].server = Some(sample::server(9));
         pending.note_departures(&both, &anew, now);
         assert_eq!(departed(&pending), [false, true, false]);
+    }
+
+    #[test]
+    fn a_removal_that_was_given_up_may_still_come_for_a_day() {
+        let (mut pending, now) = (PendingRequests::default(), Instant::now());
+        let both = sample::reading(vec![sample::member(0), sample::member(1)]);
+        pending.abandon(&[server(1)], now);
+        let may_come =
+            |pending: &PendingRequests| [0, 1].map(|number| pending.may_still_remove(server(number)));
+        pending.note_departures(&both, &both, now + DAY - Duration::from_secs(1));
+        assert_eq!(may_come(&pending), [false, true]);
+        assert!(!pending.queue_removes(server(1)), "it does not wait");
+        pending.note_departures(&both, &both, now + DAY);
+        assert_eq!(may_come(&pending), [false; 2]);
+        pending.queued.push(queued(1, Request::Delete(vec![server(0)])));
+        assert_eq!(may_come(&pending), [true, false]);
     }
 
     #[test]

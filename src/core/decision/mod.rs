@@ -289,6 +289,8 @@ pub enum GoneWith {
     OwnResize,
     /// A resize that this process did not send.
     AdoptedResize,
+    /// Their removal, which had been given up.
+    GivenUpRemoval,
     /// Nothing.
     Nothing,
 }

@@ -160,6 +160,9 @@ impl DecisionKind {
                     }
                     GoneWith::OwnResize => f.write_str("gone although nobody named it, looking again: ")?,
                     GoneWith::AdoptedResize => f.write_str("gone with the adopted resize: ")?,
+                    GoneWith::GivenUpRemoval => {
+                        f.write_str("gone after all, by a removal that was given up: ")?;
+                    }
                     GoneWith::Nothing => f.write_str("gone without any request of this service: ")?,
                 }
                 f.write_str(&list(nodes))

@@ -30,9 +30,9 @@ impl Lifecycle {
         pace.succeeded(changed, &self.timing, now);
         let took = now.saturating_duration_since(sent.at);
         let mut effect = Effect::of(&sent.flight, &reading);
-        // What is asked for and waits was named as well.
+        // What is asked for and waits, or was given up, was named as well.
         let (group, pending) = (self.uuid, &self.pending);
-        effect.missing_unnamed.retain(|gone| !pending.queue_removes(gone.instance_id(group)));
+        effect.missing_unnamed.retain(|gone| !pending.may_still_remove(gone.instance_id(group)));
         if effect.seen {
             // No need to hold back any answer, whatever became of the request's own.
             self.acknowledge_flight();
@@ -84,22 +84,22 @@ impl Lifecycle {
         }
         if verdict == Verdict::Lost {
             for queued in &sent.flight.requests {
-                self.give_up(&queued.request, reading);
+                self.give_up(&queued.request, reading, now);
             }
         } else {
-            self.put_back(&sent.flight, reading, effect);
+            self.put_back(&sent.flight, reading, effect, now);
             self.show_missing(&sent.flight, reading, effect);
         }
         self.gather(None, now);
     }
 
     /// Puts removals that did not happen in front of the queue, in the order in which they came.
-    fn put_back(&mut self, flight: &InFlightResize, reading: &Reading, effect: &Effect) {
+    fn put_back(&mut self, flight: &InFlightResize, reading: &Reading, effect: &Effect, now: Instant) {
         let max_attempts = self.timing.max_attempts;
         let left = effect.removals_left(flight).into_iter();
         let (again, spent): (Vec<_>, Vec<_>) = left.partition(|queued| queued.attempts < max_attempts);
         for queued in spent {
-            self.give_up(&queued.request, reading);
+            self.give_up(&queued.request, reading, now);
         }
         self.put_in_front(again);
     }
@@ -122,7 +122,8 @@ impl Lifecycle {
     }
 
     /// Tells of a request that had no effect too often, and shows it.
-    fn give_up(&mut self, request: &Request, reading: &Reading) {
+    fn give_up(&mut self, request: &Request, reading: &Reading, now: Instant) {
+        self.pending.abandon(request.removals(), now);
         let words = self.in_words(request);
         self.tell(DecisionKind::GivenUp { request: words });
         let mut message = "Magnum took the resize several times without any effect".to_owned();

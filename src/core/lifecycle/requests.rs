@@ -131,7 +131,10 @@ impl Lifecycle {
     }
 
     /// Refuses a request: to its caller if that still waits, else where cluster-autoscaler will see it (I4).
-    pub(super) fn refuse(&mut self, queued: &Queued, error: &RequestError) {
+    pub(super) fn refuse(&mut self, queued: &Queued, error: &RequestError, now: Instant) {
+        if queued.attempts > 0 {
+            self.pending.abandon(queued.request.removals(), now);
+        }
         if let Some(caller) = queued.caller {
             self.tell(DecisionKind::Refused { error: error.clone() });
             return self.answer(caller, Err(error.clone()));

@@ -161,7 +161,7 @@ impl Lifecycle {
             return Some(Phase::Following { sent, pace: Pace::after_pause(&self.timing, now) });
         }
         if let Some(error) = self.obstacle_to_repetition(&sent.flight, reading) {
-            self.resize_refused(sent.flight, &error);
+            self.resize_refused(sent.flight, &error, now);
             return None;
         }
         self.repeated = true;
@@ -192,7 +192,7 @@ impl Lifecycle {
         if let Some(contradiction) = self.shared.clone() {
             let error = RequestError::Contradiction { group: self.id.clone(), contradiction };
             for queued in std::mem::take(&mut self.pending.queued) {
-                self.refuse(&queued, &error);
+                self.refuse(&queued, &error, now);
             }
             return None;
         }
@@ -217,7 +217,7 @@ impl Lifecycle {
                         self.answer(caller, Ok(()));
                     }
                 }
-                Err(error) => self.refuse(&queued, &error),
+                Err(error) => self.refuse(&queued, &error, now),
             }
         }
         self.acknowledge_queue();
@@ -243,7 +243,7 @@ impl Lifecycle {
         match answer {
             Ok(()) => {}
             Err(error) if self.is_refusal(&sent.flight, &error) => {
-                self.not_taken(sent.flight, &error);
+                self.not_taken(sent.flight, &error, now);
                 self.gather(None, now);
                 return;
             }
@@ -266,7 +266,7 @@ impl Lifecycle {
 
     /// The cloud took nothing of a resize. What was acknowledged outlasts a refusal that passes: it goes back to the front of
     /// the queue.
-    fn not_taken(&mut self, mut flight: InFlightResize, error: &CloudError) {
+    fn not_taken(&mut self, mut flight: InFlightResize, error: &CloudError, now: Instant) {
         let max_attempts = self.timing.max_attempts;
         let is_tried_again = |queued: &mut Queued| {
             queued.attempts += 1;
@@ -275,20 +275,21 @@ impl Lifecycle {
         let again: Vec<Queued> = flight.requests.extract_if(.., is_tried_again).collect();
         let request_error = RequestError::Cloud(error.clone());
         if again.is_empty() {
-            return self.resize_refused(flight, &request_error);
+            return self.resize_refused(flight, &request_error, now);
         }
         self.tell(DecisionKind::RefusedForNow { error: error.clone() });
         for queued in &flight.requests {
-            self.refuse(queued, &request_error);
+            self.refuse(queued, &request_error, now);
         }
         self.put_in_front(again);
     }
 
     /// The cloud said no, or the resize may not be sent again.
-    fn resize_refused(&mut self, flight: InFlightResize, error: &RequestError) {
+    fn resize_refused(&mut self, flight: InFlightResize, error: &RequestError, now: Instant) {
         self.tell(DecisionKind::ResizeRefused { error: error.clone() });
-        for queued in flight.requests {
-            self.refuse(&queued, error);
+        for mut queued in flight.requests {
+            queued.attempts += flight.losses;
+            self.refuse(&queued, error, now);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A resize without effect is sent again, as far as that can cost no node.
 
 use super::*;
-use crate::core::sample;
+use crate::core::{decision::GoneWith, sample};
 
 /// A removal that was lost, and that is due to be sent again.
 fn lost_removal(before: &Reading) -> Scene {
@@ -104,4 +104,30 @@ fn a_resize_that_shows_an_effect_is_followed_and_not_repeated() {
     scene.read(&done);
     assert!(matches!(scene.group.phase(), Phase::Following { .. }));
     assert_eq!(ends(&scene.read_to_the_end(&done))[0].verdict, Verdict::Done);
+}
+
+/// A stopped conductor carries it out when it is back, after all.
+#[test]
+fn a_removal_that_was_given_up_and_comes_late_is_no_wrong_one() {
+    let mut scene = lost_removal(&nodes(3));
+    let grown = nodes(4);
+    assert_eq!(refusals(&scene.read(&grown)).len(), 1);
+    scene.ask(Ticket(2), delete(2));
+    scene.wake();
+    assert_eq!(scene.read_until_sent(&grown).count, 3);
+    scene.accepted();
+    let mut both_gone = grown;
+    both_gone.members.retain(|member| ![1, 2].map(MemberKey::Index).contains(&member.key));
+    both_gone.group.node_count = 3;
+    both_gone.servers = Some(sample::servers([0, 3]));
+    let told = scene.read(&both_gone);
+    let gone = told.iter().find_map(|effect| match effect {
+        Effect::Tell(Decision { kind: DecisionKind::NodesGone { nodes, with }, .. }) => {
+            Some((nodes.len(), with))
+        }
+        _ => None,
+    });
+    assert_eq!(gone, Some((1, &GoneWith::GivenUpRemoval)));
+    let ended = ends(&scene.read_to_the_end(&both_gone)).pop().unwrap();
+    assert_eq!(ended.verdict, Verdict::Failed, "one node is missing");
 }

@@ -32,7 +32,7 @@ use super::{
     history::History,
     instance::InstanceId,
     machine_id::MachineId,
-    member::Member,
+    member::{Member, MemberKey},
     node_group::NodeGroupUuid,
     pending::{Ask, PendingRequests, Request, Ticket},
     registration::Registrations,
@@ -128,6 +128,9 @@ pub struct Lifecycle {
     returned_at: Option<Instant>,
     /// The servers of those, as long as they are members: the readings are of before they had gone.
     returned: BTreeSet<MachineId>,
+    /// Members without a server that nobody named and that the last reading lacks, as long as Magnum counts them: its list may
+    /// be an old one, and Nova, which has no server of theirs to list, cannot tell.
+    vanished: BTreeSet<MemberKey>,
     /// When Magnum wrote the newest of the records that were read.
     written_at: Option<Timestamp>,
     history: History,
@@ -155,6 +158,7 @@ impl Lifecycle {
             shrunk_at: None,
             returned_at: None,
             returned: BTreeSet::new(),
+            vanished: BTreeSet::new(),
             written_at: None,
             history: History::default(),
             effects: Vec::new(),

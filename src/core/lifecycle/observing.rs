@@ -46,6 +46,10 @@ impl Lifecycle {
         if complete.lost_any_of(&before, is_expected) {
             self.shrunk_at = Some(begun);
         }
+        let vanished = before.counted().filter(|member| member.is_serverless() && !is_expected(member));
+        self.vanished.extend(vanished.map(|member| member.key).filter(|key| key.names_a_member()));
+        let is_missed = complete.size() < complete.group.node_count;
+        self.vanished.retain(|key| is_missed && complete.member(*key).is_none());
         let returned = complete.counted().filter(|member| self.had_gone(member, &before));
         let returned: Vec<MachineId> = returned.filter_map(|member| member.server).collect();
         if !returned.is_empty() {
@@ -59,11 +63,13 @@ impl Lifecycle {
         complete
     }
 
-    /// Whether the reading is of before one that is known: a server is a member again that had gone, or Magnum's record was
-    /// written earlier, by a replica of its database that is behind.
+    /// Whether the reading is of before one that is known: a server is a member again that had gone, members are missing that
+    /// Magnum counts, or Magnum's record was written earlier, by a replica of its database that is behind.
     pub(super) fn is_old(&self, reading: &Reading) -> bool {
         let is_behind = |(newest, this): (Timestamp, Timestamp)| newest.duration_since(this) > CLOCKS;
-        !self.returned.is_empty() || self.written_at.zip(reading.group.written_at).is_some_and(is_behind)
+        !self.returned.is_empty()
+            || !self.vanished.is_empty()
+            || self.written_at.zip(reading.group.written_at).is_some_and(is_behind)
     }
 
     /// Whether the member's server was gone or on its way out by the reading before, or an earlier one. None comes back from

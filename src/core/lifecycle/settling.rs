@@ -108,11 +108,14 @@ impl Lifecycle {
         if !settled(reading, &self.named(reading, lost), unchanged_for, timeouts) {
             return Some(BlockedBy::Change { status: reading.group.status.clone(), moving: moving(reading) });
         }
-        // What is removed and still listed by Nova has gone only if it stays like that.
-        if unchanged_for < timeouts.in_progress
-            && let Some(server) = self.named_without_member(reading)
-        {
-            return Some(BlockedBy::NoMember { server });
+        // Members that another service still has have gone only if it stays like that.
+        if unchanged_for < timeouts.in_progress {
+            if !self.vanished.is_empty() {
+                return Some(BlockedBy::UnexpectedLoss);
+            }
+            if let Some(server) = self.named_without_member(reading) {
+                return Some(BlockedBy::NoMember { server });
+            }
         }
         self.contradiction_in(reading).map(BlockedBy::Contradiction)
     }

@@ -35,6 +35,7 @@ impl Lifecycle {
             shrunk_at,
             returned_at,
             returned,
+            vanished,
             written_at,
             // It only tells.
             history: _,
@@ -45,7 +46,7 @@ impl Lifecycle {
         // When it was begun only tells whether another one is older, of two made at once.
         known.as_ref().map(|(reading, _)| reading).hash(hasher);
         unreadable.as_ref().map(|(error, _)| error).hash(hasher);
-        (read_took, shared, repeated, returned, written_at).hash(hasher);
+        (read_took, shared, repeated, returned, vanished, written_at).hash(hasher);
         pending.hash_at(now, hasher);
         phase.hash_at(now, timing, hasher);
         stability.hash_at(now, timeouts.longest(), hasher);

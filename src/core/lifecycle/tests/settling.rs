@@ -84,6 +84,41 @@ fn a_member_that_vanished_is_given_time_to_come_back() {
     assert!(scene.is_sending());
 }
 
+/// Nova has no server of theirs to list: that it agrees with Heat proves nothing.
+#[test]
+fn failed_members_that_vanish_while_magnum_counts_them_are_waited_for() {
+    let patience = Timing::default().timeouts.in_progress;
+    let mut all = nodes(2);
+    all.members.extend([2, 3].map(|number| sample::serverless_member(number, "CREATE_FAILED")));
+    all.group.status = Status::parse("UPDATE_FAILED");
+    all.group.node_count = 4;
+    let mut old = nodes(2);
+    old.group = all.group.clone();
+    old.servers = Some(sample::servers(0..2));
+    let vanished = || {
+        let mut scene = Scene::new(all.clone());
+        scene.ask(CALLER, delete(1));
+        scene.wake();
+        assert_eq!(blocked_by(&scene.read(&old)), Some(BlockedBy::UnexpectedLoss));
+        scene
+    };
+    // They are back, or Magnum has heard of it, or nobody ever does.
+    let mut scene = vanished();
+    assert_eq!(scene.read_until_sent(&all).count, 3);
+    let mut scene = vanished();
+    let mut agreed = old.clone();
+    agreed.group.node_count = 2;
+    assert_eq!(scene.read_until_sent(&agreed).count, 1);
+    let mut scene = vanished();
+    let begun = scene.now;
+    scene.now = begun + patience - MOMENT;
+    scene.read_now(&old);
+    assert!(!scene.is_sending());
+    scene.wait(MOMENT);
+    scene.read_now(&old);
+    assert!(scene.is_sending());
+}
+
 /// A conductor that was down carries out both when it is back.
 #[test]
 fn after_a_resize_that_was_sent_twice_the_next_one_waits() {

@@ -54,8 +54,8 @@ pub(crate) struct World {
     named_members: BTreeSet<(usize, u32)>,
     /// Members of Heat that failed without a server, by group, and when that was seen first.
     failed_members: BTreeMap<(usize, u32), Instant>,
-    /// When Heat's answers became old, and by how much.
-    heat_lags: Vec<(Instant, Duration)>,
+    /// Whose answers became old, when, and by how much.
+    lags: Vec<(Service, Instant, Duration)>,
     /// When somebody else last resized each group.
     operator: [Option<Instant>; 2],
     /// Which groups somebody else resized or gave other bounds: the minimum may forbid now what was acknowledged
@@ -108,7 +108,7 @@ impl World {
             unnamed: [0, 0],
             named_members: BTreeSet::new(),
             failed_members: BTreeMap::new(),
-            heat_lags: Vec::new(),
+            lags: Vec::new(),
             operator: [None; 2],
             changed_by_others: [false; 2],
             calls: Vec::new(),
@@ -140,9 +140,7 @@ impl World {
 
     /// One service answers from a database replica that is this far behind.
     pub(crate) fn lag(&mut self, service: Service, behind: Duration) {
-        if service == Service::Orchestration {
-            self.heat_lags.push((Instant::now(), behind));
-        }
+        self.lags.push((service, Instant::now(), behind));
         self.set_faults(FaultPlan::of([FaultRule::always(Fault::Lagging(behind)).at(service)]));
     }
 

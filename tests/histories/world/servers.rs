@@ -5,10 +5,13 @@ use std::{
     time::Duration,
 };
 
-use cluster_autoscaler_provider_magnum::core::{
-    instance::{InstanceId, PlaceholderId},
-    member::MemberKey,
-    request::NodeReference,
+use cluster_autoscaler_provider_magnum::{
+    core::{
+        instance::{InstanceId, PlaceholderId},
+        member::MemberKey,
+        request::NodeReference,
+    },
+    simulator::Service,
 };
 use tokio::time::Instant;
 
@@ -75,7 +78,10 @@ impl World {
     /// By how many nodes a group may be too small: an old answer of Heat shows no members that failed later, and Nova cannot, so
     /// that a removal by the count that is left takes them as well, and an increase counts them among the new ones.
     pub(super) fn failures_overlooked(&self, group: usize) -> i64 {
-        let is_hidden = |failed: &Instant| self.heat_lags.iter().any(|(at, behind)| *failed + *behind >= *at);
+        let is_hidden = |failed: &Instant| {
+            let mut of_heat = self.lags.iter().filter(|(service, ..)| *service == Service::Orchestration);
+            of_heat.any(|(_, at, behind)| *failed + *behind >= *at)
+        };
         let hidden = self.failed_members.iter().filter(|((of, _), failed)| *of == group && is_hidden(failed));
         i64::try_from(hidden.count()).unwrap()
     }
@@ -140,7 +146,14 @@ impl World {
         for node in nodes {
             match node.identity() {
                 Ok(Some(InstanceId::Server(machine))) => {
-                    self.named.insert(machine.to_string());
+                    let server = machine.to_string();
+                    // By an old answer of Nova it is there, and what Cluster API has made in its place is not: another one goes
+                    // (docs/drivers.md#cluster-api).
+                    let is_nova_old = self.lags.iter().any(|(service, ..)| *service == Service::Compute);
+                    if is_nova_old && self.simulator.replaced_servers().contains(&server) {
+                        self.unnamed[group] += 1;
+                    }
+                    self.named.insert(server);
                 }
                 Ok(Some(InstanceId::Placeholder(PlaceholderId::Member {
                     key: MemberKey::Index(index),

@@ -109,7 +109,9 @@ impl World {
             }
         }
         let wrong = self.counts.wrong_removals.load(Ordering::Relaxed);
-        if accountable && wrong > 0 && self.bug.is_none() {
+        // What Cluster API's health check takes during a removal cannot be told from what the removal took (docs/drivers.md).
+        let by_health_check: u64 = self.simulator.replaced_servers().len().try_into().unwrap();
+        if accountable && wrong > by_health_check && self.bug.is_none() {
             self.violations.push(format!("wrong_removals_total is {wrong}"));
         }
     }

@@ -132,6 +132,7 @@ impl Lifecycle {
 
     /// Refuses a request: to its caller if that still waits, else where cluster-autoscaler will see it (I4).
     pub(super) fn refuse(&mut self, queued: &Queued, error: &RequestError, now: Instant) {
+        // It was sent before, and cannot be called back.
         if queued.attempts > 0 {
             self.pending.abandon(queued.request.removals(), now);
         }

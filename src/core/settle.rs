@@ -12,6 +12,9 @@ use super::{
     status::Progress,
 };
 
+/// How old an answer may be that comes from a replica of a service's database.
+pub const OLDEST_ANSWER: Duration = Duration::from_secs(300);
+
 /// How long a group must have shown no change before it counts as settled although something is still marked as
 /// in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +31,9 @@ pub struct SettleTimeouts {
     /// came from a lagging replica to be overtaken by a true one. A size computed from too few members would cost
     /// a node.
     pub stale_read_guard: Duration,
+    /// After a resize was sent, when nodes are missing and nobody but Nova tells the members. The nodes were listed before the
+    /// resize, so that no answer of later than this lacks one that is there.
+    pub oldest_answer: Duration,
     /// After a resize that was sent more than once: a conductor that was down carries out all of them when it is back,
     /// and the last must not meet a newer one.
     pub after_repetition: Duration,
@@ -43,6 +49,7 @@ impl Default for SettleTimeouts {
             hanging_removal: Duration::from_secs(20),
             in_progress: Duration::from_secs(600),
             stale_read_guard: Duration::from_secs(3),
+            oldest_answer: OLDEST_ANSWER,
             after_repetition: Duration::from_secs(20),
             after_start: Duration::from_secs(10),
         }
@@ -58,10 +65,12 @@ impl SettleTimeouts {
             hanging_removal,
             in_progress,
             stale_read_guard,
+            oldest_answer,
             after_repetition,
             after_start,
         } = *self;
-        let others = [hanging_removal, in_progress, stale_read_guard, after_repetition, after_start];
+        let others =
+            [hanging_removal, in_progress, stale_read_guard, oldest_answer, after_repetition, after_start];
         others.into_iter().fold(after_failure, Duration::max)
     }
 }
@@ -110,6 +119,7 @@ mod tests {
             SettleTimeouts { after_failure: long, ..usual },
             SettleTimeouts { hanging_removal: long, ..usual },
             SettleTimeouts { stale_read_guard: long, ..usual },
+            SettleTimeouts { oldest_answer: long, ..usual },
             SettleTimeouts { after_repetition: long, ..usual },
             SettleTimeouts { after_start: long, ..usual },
         ] {

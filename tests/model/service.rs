@@ -50,6 +50,7 @@ pub(crate) fn timing() -> Timing {
             hanging_removal: 3 * TURN,
             in_progress: 6 * TURN,
             stale_read_guard: 2 * TURN,
+            oldest_answer: 5 * TURN,
             after_repetition: 3 * TURN,
             after_start: 2 * TURN,
         },

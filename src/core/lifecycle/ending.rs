@@ -7,6 +7,7 @@ use std::{
 
 use super::{Lifecycle, Phase, Sent, moving, node_names};
 use crate::core::{
+    capabilities::MemberSource,
     cloud::{CloudError, Reading},
     decision::{DecisionKind, Ended},
     failure::Reason,
@@ -59,9 +60,14 @@ impl Lifecycle {
         let not_begun = effect.untouched && took < self.timing.effect_timeout;
         let unexplained = effect.unexplained && unchanged_for < timeouts.in_progress;
         let doubtful = !effect.complete() && unchanged_for < timeouts.stale_read_guard;
+        // Where nobody but Nova tells the members, an old answer that lacks new ones contradicts nobody.
+        let may_be_there = reading.capabilities.source == MemberSource::Nova
+            && !effect.missing_unnamed.is_empty()
+            && took < timeouts.oldest_answer;
         !not_begun
             && !unexplained
             && !doubtful
+            && !may_be_there
             && settled(reading, &self.named(reading, None), unchanged_for, timeouts)
     }
 

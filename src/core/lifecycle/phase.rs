@@ -98,7 +98,8 @@ impl Phase {
             Self::Following { sent: _, pace } => pace.hash_at(now, hasher),
         }
         let sent = self.in_flight();
-        sent.map(|Sent { flight, at }| (flight, age(*at, now, timing.effect_timeout))).hash(hasher);
+        let longest = timing.effect_timeout.max(timing.timeouts.oldest_answer);
+        sent.map(|Sent { flight, at }| (flight, age(*at, now, longest))).hash(hasher);
     }
 
     /// What is to be done in it.

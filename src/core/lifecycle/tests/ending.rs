@@ -7,14 +7,14 @@ const MOMENT: Duration = Duration::from_millis(1);
 
 impl Scene {
     /// A reading this long after the resize was sent; whether it ended the resize.
-    fn ends_at(&mut self, sent: Instant, after: Duration, reading: &Reading) -> Option<Ended> {
+    pub(super) fn ends_at(&mut self, sent: Instant, after: Duration, reading: &Reading) -> Option<Ended> {
         self.now = sent + after;
         let begun = self.now;
         let told = self.step(Event::Read { reading: Ok(Arc::new(reading.clone())), begun });
         ends(&told).pop()
     }
 
-    fn sent(before: &Reading, ask: Ask) -> (Self, Instant) {
+    pub(super) fn sent(before: &Reading, ask: Ask) -> (Self, Instant) {
         let mut scene = Self::new(before.clone());
         scene.ask(CALLER, ask);
         scene.wake();

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use tokio::time::Instant;
@@ -12,11 +11,9 @@ use crate::core::{
     machine_id::MachineId,
     member::{Member, ServerPresence},
     node_group::NodeGroupUuid,
+    settle::OLDEST_ANSWER,
     status::Progress,
 };
-
-/// How old an answer may be that comes from a replica of a service's database.
-pub(super) const OLDEST_ANSWER: Duration = Duration::from_secs(300);
 
 /// When each server of a group was seen first; none where Nova cannot lack it any more.
 type Servers = BTreeMap<MachineId, Option<Instant>>;

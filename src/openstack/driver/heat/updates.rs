@@ -8,9 +8,9 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{first_seen::OLDEST_ANSWER, two_steps::Standing};
+use super::two_steps::Standing;
 use crate::{
-    core::{cloud::CloudError, node_group::NodeGroupUuid},
+    core::{cloud::CloudError, node_group::NodeGroupUuid, settle::OLDEST_ANSWER},
     openstack::magnum::{Magnum, NodeGroupRecord},
 };
 

@@ -107,3 +107,46 @@ impl Reading {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::sample;
+
+    #[test]
+    fn members_without_a_server_are_cancelled_failed_ones_first_and_of_those_the_newest() {
+        let [made, failed] = ["CREATE_IN_PROGRESS", "CREATE_FAILED"];
+        let statuses = [(1, made), (2, failed), (3, failed), (4, made)];
+        let mut members = vec![sample::member(0)];
+        members.extend(statuses.map(|(number, status)| sample::serverless_member(number, status)));
+        let reading = sample::reading(members);
+        let keys = reading.serverless().iter().map(|member| member.key).collect::<Vec<_>>();
+        assert_eq!(keys, [3, 2, 4, 1].map(MemberKey::Index));
+    }
+
+    #[test]
+    fn a_server_without_a_member_is_one_that_nova_lists_and_no_member_has() {
+        let mut reading = sample::reading(vec![sample::member(0), sample::member(1)]);
+        let is_one = |reading: &Reading| {
+            [0, 1, 2, 3].map(|number| reading.lists_without_member(sample::server(number)))
+        };
+        assert_eq!(is_one(&reading), [false; 4], "Nova did not answer");
+        reading.servers = Some(sample::servers([0, 2]));
+        assert_eq!(is_one(&reading), [false, false, true, false]);
+    }
+
+    #[test]
+    fn only_a_member_that_is_updated_keeps_its_server_while_nobody_tells_it() {
+        let (zero, one) = (Some(sample::server(0)), Some(sample::server(1)));
+        let before = sample::reading(vec![sample::member(0)]);
+        for (server, status, kept) in [
+            (None, "UPDATE_IN_PROGRESS", zero),
+            (None, "CREATE_IN_PROGRESS", None),
+            (one, "UPDATE_IN_PROGRESS", one),
+        ] {
+            let member = Member { server, status: Status::parse(status), ..sample::member(0) };
+            let reading = sample::reading(vec![member]).with_servers_of(&before);
+            assert_eq!(reading.members[0].server, kept, "{server:?} {status}");
+        }
+    }
+}

@@ -108,6 +108,24 @@ fn a_failure_that_was_begun_before_the_last_good_reading_is_no_news() {
     scene.step(Event::Observed { reading: Ok(Arc::new(nodes(1))), begun: now, shared: None });
     assert_eq!(scene.step(failed(now - moment)), []);
     assert_eq!(scene.group.read_error(), None);
-    scene.step(failed(now + moment));
-    assert!(scene.group.read_error().is_some());
+    for begun in [now, now + moment] {
+        let mut scene = Scene { group: scene.group.clone(), now };
+        scene.step(failed(begun));
+        assert!(scene.group.read_error().is_some(), "{begun:?}");
+    }
+}
+
+#[test]
+fn members_that_stay_while_another_one_leaves_are_not_back() {
+    let (before, moment) = (nodes(3), Duration::from_secs(1));
+    let (mut scene, sent) = Scene::sent(&before, delete(0));
+    let mut leaving = before;
+    leaving.group.status = Status::parse("UPDATE_IN_PROGRESS");
+    leaving.group.node_count = 2;
+    leaving.members[0].counted = false;
+    assert_eq!(scene.ends_at(sent, moment, &leaving), None);
+    let mut gone = leaving;
+    gone.group.status = Status::parse("UPDATE_COMPLETE");
+    gone.members.remove(0);
+    assert_eq!(scene.ends_at(sent, 2 * moment, &gone).unwrap().verdict, Verdict::Done);
 }

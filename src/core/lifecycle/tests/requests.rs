@@ -1,7 +1,7 @@
 //! Who is answered, when, and with what.
 
 use super::*;
-use crate::core::{capabilities::Capabilities, instance::Instance, sample};
+use crate::core::{capabilities::Capabilities, instance::Instance, pending::Queued, sample};
 
 #[test]
 fn only_so_many_requests_may_wait() {
@@ -69,6 +69,33 @@ fn a_decrease_stays_with_the_increase_that_it_takes_back() {
     scene.read_to_the_end(&grown);
     let remove = vec![Removal::of(&sample::member(1))];
     assert_eq!(scene.read_until_sent(&grown), Resize { count: 3, remove, additions: 0 });
+}
+
+/// Everything else is queued as it comes.
+#[test]
+fn a_removal_waits_behind_those_that_came_before() {
+    for adds_apart in [false, true] {
+        let mut before = nodes(3);
+        before.capabilities = Arc::new(Capabilities { adds_apart, ..Capabilities::default() });
+        let mut scene = Scene::new(before);
+        scene.ask(Ticket(1), Ask::Increase(2));
+        scene.ask(Ticket(2), delete(1));
+        scene.ask(Ticket(3), delete(0));
+        let callers = scene.group.pending().queued.iter().map(|queued| queued.caller);
+        assert_eq!(callers.collect::<Vec<_>>(), [1, 2, 3].map(|caller| Some(Ticket(caller))));
+    }
+}
+
+#[test]
+fn a_removal_that_was_refused_may_come_late_only_if_it_was_sent() {
+    let id = InstanceId::Server(sample::server(1));
+    for attempts in [0, 1] {
+        let mut scene = Scene::new(nodes(2));
+        let queued = Queued { caller: None, request: Request::Delete(vec![id]), attempts };
+        let error = RequestError::Busy { group: "pool".to_owned(), waiting: 1000 };
+        scene.group.refuse(&queued, &error, scene.now);
+        assert_eq!(scene.group.pending().may_still_remove(id), attempts > 0);
+    }
 }
 
 #[test]

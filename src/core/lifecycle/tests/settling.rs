@@ -106,9 +106,10 @@ fn failed_members_that_vanish_while_magnum_counts_them_are_waited_for() {
     let mut scene = vanished();
     assert_eq!(scene.read_until_sent(&all).count, 3);
     let mut scene = vanished();
-    let mut agreed = old.clone();
+    let (mut agreed, begun) = (old.clone(), scene.now);
     agreed.group.node_count = 2;
     assert_eq!(scene.read_until_sent(&agreed).count, 1);
+    assert!(scene.now - begun < patience);
     let mut scene = vanished();
     let begun = scene.now;
     scene.now = begun + patience - MOMENT;
@@ -117,6 +118,14 @@ fn failed_members_that_vanish_while_magnum_counts_them_are_waited_for() {
     scene.wait(MOMENT);
     scene.read_now(&old);
     assert!(scene.is_sending());
+
+    // Of members with a server, Nova tells.
+    let mut scene = Scene::new(nodes(4));
+    scene.ask(CALLER, delete(1));
+    scene.wake();
+    let begun = scene.now;
+    assert_eq!(scene.read_until_sent(&old).count, 1);
+    assert!(scene.now - begun < patience);
 }
 
 /// A conductor that was down carries out both when it is back.

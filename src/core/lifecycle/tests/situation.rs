@@ -1,8 +1,9 @@
 //! What the exhaustive search takes for the same situation.
 
-use std::{hash::DefaultHasher, time::Instant};
+use std::{collections::BTreeSet, hash::DefaultHasher, time::Instant};
 
 use super::*;
+use crate::core::node_group::NodeGroup;
 
 impl Scene {
     fn hash(&self) -> u64 {
@@ -112,8 +113,23 @@ fn what_is_remembered_makes_a_difference() {
         hash(&given_up, 0),
         hash(&failed, 0),
     ];
-    let different: std::collections::BTreeSet<_> = hashes.into_iter().collect();
+    let different: BTreeSet<_> = hashes.into_iter().collect();
     assert_eq!(different.len(), hashes.len());
     assert_eq!(hash(&replaced, 300), hash(&replaced, 600), "another replacement is due in both");
     assert_eq!(nothing, hash(&|_, _| {}, 600));
+}
+
+#[test]
+fn what_is_known_of_the_group_makes_a_difference() {
+    let two = || nodes(2);
+    let failed = Status::parse("UPDATE_FAILED");
+    let readings = [
+        two(),
+        nodes(3),
+        Reading { cluster_status: failed.clone(), ..two() },
+        Reading { servers: Some(sample::servers(0..2)), ..two() },
+        Reading { group: NodeGroup { status: failed, ..two().group }, ..two() },
+    ];
+    let hashes: BTreeSet<u64> = readings.into_iter().map(|reading| Scene::new(reading).hash()).collect();
+    assert_eq!(hashes.len(), 5);
 }

@@ -48,6 +48,8 @@ pub(crate) struct World {
     gone: HashSet<String>,
     /// Servers that a call named, or that somebody else removed.
     named: HashSet<String>,
+    /// Those of them of which the machines had been replaced, while answers of Nova may have shown them still.
+    replaced_before_named: HashSet<String>,
     /// How many servers of each group may go besides, whoever they are: the driver chooses.
     unnamed: [usize; 2],
     /// Members of Heat without a server that a call named, by group.
@@ -105,6 +107,7 @@ impl World {
             known: BTreeMap::new(),
             gone: HashSet::new(),
             named: HashSet::new(),
+            replaced_before_named: HashSet::new(),
             unnamed: [0, 0],
             named_members: BTreeSet::new(),
             failed_members: BTreeMap::new(),

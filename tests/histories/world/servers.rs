@@ -147,10 +147,11 @@ impl World {
             match node.identity() {
                 Ok(Some(InstanceId::Server(machine))) => {
                     let server = machine.to_string();
-                    // By an old answer of Nova it is there, and what Cluster API has made in its place is not: another one goes
-                    // (docs/drivers.md#cluster-api).
+                    // By an old answer of Nova it is there, and what Cluster API has made in its place is not: another one goes,
+                    // once (docs/drivers.md#cluster-api).
                     let is_nova_old = self.lags.iter().any(|(service, ..)| *service == Service::Compute);
-                    if is_nova_old && self.simulator.replaced_servers().contains(&server) {
+                    let is_replaced = is_nova_old && self.simulator.replaced_servers().contains(&server);
+                    if is_replaced && self.replaced_before_named.insert(server.clone()) {
                         self.unnamed[group] += 1;
                     }
                     self.named.insert(server);

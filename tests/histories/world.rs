@@ -77,6 +77,8 @@ pub(crate) struct World {
     replaced: [i64; 2],
     /// A call whose outcome nobody heard.
     unheard: bool,
+    /// Whether an update of Heat may have failed before it came to the nodes.
+    has_failed_update: bool,
     /// Since when the wire is free of faults.
     calm_since: Option<Instant>,
     pub(crate) violations: Vec<String>,
@@ -121,6 +123,7 @@ impl World {
             expected: [3, 2],
             replaced: [0, 0],
             unheard: false,
+            has_failed_update: false,
             calm_since: Some(Instant::now()),
             violations: Vec::new(),
             answered: 0,
@@ -148,9 +151,10 @@ impl World {
     }
 
     /// The next update of a stack fails before it comes to the nodes. Cluster API has no stacks.
-    pub(crate) fn fail_update(&self) {
+    pub(crate) fn fail_update(&mut self) {
         if !self.site.is_cluster_api() {
             self.simulator.fail_next_updates(1);
+            self.has_failed_update = true;
         }
     }
 

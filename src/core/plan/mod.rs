@@ -207,7 +207,8 @@ impl<'a> Draft<'a> {
         }
         // Only what exists counts: what was asked for may fail to come.
         let removed = i64::try_from(removals.len()).unwrap_or(i64::MAX);
-        let count = self.staying() - i64::from(self.leaving_with_others()) - removed;
+        let existing = self.staying() - i64::from(self.leaving_with_others());
+        let count = existing - removed;
         // A group that is below its minimum already may not become smaller.
         let missing = i64::from(self.reading.group.bounds.min.min(self.current)) - count;
         if !removals.is_empty() && missing > 0 {
@@ -217,7 +218,11 @@ impl<'a> Draft<'a> {
                 i64::try_from(broken.count()).unwrap_or(i64::MAX) - i64::from(self.replacements);
             match u32::try_from(missing) {
                 Ok(more) if self.may_replace && missing <= replaceable => self.replacements += more,
-                _ => return Err(self.out_of_bounds(count, self.reading.group.bounds)),
+                _ => {
+                    let (group, bounds) = (self.group.clone(), self.reading.group.bounds);
+                    let current = u32::try_from(existing.max(0)).unwrap_or(u32::MAX);
+                    return Err(RequestError::OutOfBounds { group, count, bounds, current });
+                }
             }
         }
         self.remove.append(&mut removals);

@@ -23,6 +23,14 @@ fn the_minimum_holds_for_each_request_in_its_turn() {
     assert_eq!(plan.resize.unwrap().count, 2);
 }
 
+/// What is asked for and not there yet may fail to come: a removal does not count on it, nor does its refusal.
+#[test]
+fn the_refusal_of_a_removal_tells_how_many_nodes_there_are() {
+    let pending = pending_with(vec![Request::Increase(3), Request::Delete(vec![server(0), server(1)])], 0);
+    let refused = &plan(&settled_group(2), &pending, Instant::now()).answers[1];
+    assert!(matches!(refused, Err(RequestError::OutOfBounds { count: 0, current: 2, .. })), "{refused:?}");
+}
+
 #[test]
 fn at_the_minimum_a_broken_member_is_replaced_and_a_sound_one_stays() {
     let mut reading = settled_group(1);

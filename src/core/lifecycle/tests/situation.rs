@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, hash::DefaultHasher, time::Instant};
 
 use super::*;
-use crate::core::node_group::NodeGroup;
+use crate::core::{node_group::NodeGroup, sample};
 
 impl Scene {
     fn hash(&self) -> u64 {

@@ -86,12 +86,13 @@ impl Site {
         GroupSelection::new(vec![nodes.parse().unwrap()], Vec::new()).unwrap()
     }
 
-    /// How many rounds of 5 s a group may take to settle. Before Heat 14 no update interrupts an older one: each that waits for
-    /// a node in vain holds up all others until its hour is over. And Magnum is not told of an update of the stack before that.
+    /// How many rounds of 5 s a group may take to settle. An update that waits for a node in vain takes an hour, and one before
+    /// it may have been waited for. Before Heat 14 no update interrupts an older one: each of them holds up all others for its
+    /// hour. And Magnum is not told of an update of the stack before that.
     pub(crate) fn rounds_to_settle(self) -> u32 {
         use Profile::{Queens, Stein, Train};
         let waits_for_stacks = self.resize_method == ResizeMethod::Heat;
-        if waits_for_stacks || matches!(self.profile, Queens | Stein | Train) { 5000 } else { 1000 }
+        if waits_for_stacks || matches!(self.profile, Queens | Stein | Train) { 5000 } else { 2000 }
     }
 
     /// The fewest nodes that a group may have.

@@ -131,13 +131,16 @@ impl World {
     /// magnum-cluster-api removes none as long as another has no server (docs/drivers.md). An update of Heat may fail that
     /// replaced a broken member at the minimum, and the next replacement is due only later (docs/behaviour.md).
     fn not_removed(&self, group: usize) -> i64 {
-        let left = match self.site.is_cluster_api() {
-            true => self.still_there(group).len(),
+        let reported = self.reported(group);
+        let left = if self.site.is_cluster_api() {
+            self.still_there(group).len().min(reported)
+        } else if self.has_failed_update {
             // A member without a server is not among those that are still there.
-            false if self.has_failed_update => usize::MAX,
-            false => 0,
+            reported
+        } else {
+            0
         };
-        i64::try_from(left.min(self.reported(group))).unwrap()
+        i64::try_from(left).unwrap()
     }
 
     /// How many acknowledged requests of a group had become impossible, each for one node. Not found before the call

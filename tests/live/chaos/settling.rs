@@ -31,6 +31,16 @@ impl Chaos<'_> {
         }
     }
 
+    /// After an update that failed, Heat may never tell that another new member is complete (docs/openstack-behaviour.md#failures and
+    /// #overlapping-resizes): its node is shown as being made, and is at work. The next resize sets it right.
+    async fn resize_after_a_failure(&mut self, group: &Group, picture: &Picture) {
+        let is_untold =
+            |node: &Node| node.state == InstanceState::InstanceCreating && node.server().is_some();
+        if picture.status.ends_with("FAILED") && picture.nodes.iter().any(is_untold) {
+            self.call_increase(group, 1).await;
+        }
+    }
+
     /// Lifts all faults and goes on as cluster-autoscaler would until everything agrees.
     pub(super) async fn settle(&mut self) {
         self.await_restart().await;
@@ -49,6 +59,7 @@ impl Chaos<'_> {
                     Ok(picture) => {
                         if changed.elapsed() > FORGOTTEN {
                             self.delete_forgotten(&picture).await;
+                            self.resize_after_a_failure(&group, &picture).await;
                         }
                         picture.agree(picture.servers.len())
                     }

@@ -35,6 +35,9 @@ pub struct Effect {
     pub seen: bool,
     /// Whether the group's members are those of before although others were asked for.
     pub untouched: bool,
+    /// Whether the group tells the end of an earlier resize: it is complete at a count of before, with fewer nodes than this one
+    /// asked for. Whatever acts on this one sets its count first.
+    pub preceded: bool,
     /// Members that were named and are still counted.
     pub remaining: Vec<Removal>,
     /// Nodes that were there before, that the resize did not name, and that are gone.
@@ -88,14 +91,18 @@ impl Effect {
         let untouched =
             asked && remaining.len() == named.len() && newcomers.is_empty() && missing_unnamed.is_empty();
         let failed = after.status.failed() && !is_failure_of_before(flight, now);
-        let asked_of_heat = adds && after.node_count == flight.resize.count;
+        let has_its_count = after.node_count == flight.resize.count;
+        let asked_of_heat = adds && has_its_count;
+        let shortage = flight.resize.count.saturating_sub(now.size());
+        let is_of_before = !has_its_count && flight.is_count_of_before(after.node_count);
+        let is_complete = after.status.progress == Progress::Complete;
         Self {
             seen,
             untouched,
+            preceded: adds && shortage > 0 && is_of_before && is_complete,
             unexplained: failed && asked_of_heat && newcomers.is_empty(),
-            shortage: flight.resize.count.saturating_sub(now.size()),
-            superseded: after.node_count != flight.resize.count
-                && !flight.is_count_of_before(after.node_count),
+            shortage,
+            superseded: !has_its_count && !flight.is_count_of_before(after.node_count),
             failed,
             failed_newcomers: newcomers.iter().filter(|member| member.status.failed()).count(),
             waited_for_in_vain: keys(newcomers.iter().filter(is_waited_for).copied().collect()),
@@ -107,7 +114,7 @@ impl Effect {
 
     /// Whether nothing of what was asked for has happened, and no failure tells why.
     fn is_without_trace(&self) -> bool {
-        self.untouched && !self.failed
+        self.preceded || (self.untouched && !self.failed)
     }
 
     /// What it comes to, the worst first.

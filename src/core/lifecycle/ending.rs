@@ -56,8 +56,8 @@ impl Lifecycle {
             return !busy && took >= self.timing.effect_timeout;
         }
         // While another group is updated, Magnum's sync writes Heat's status of before over ours until Heat has begun:
-        // such an end says nothing, and a resize sent into it would meet this one in Heat.
-        let not_begun = effect.untouched && took < self.timing.effect_timeout;
+        // such an end says nothing, and a resize sent into it would meet this one in Heat. Nor does the end of an earlier resize.
+        let not_begun = (effect.untouched || effect.preceded) && took < self.timing.effect_timeout;
         let unexplained = effect.unexplained && unchanged_for < timeouts.in_progress;
         let doubtful = !effect.complete() && unchanged_for < timeouts.stale_read_guard;
         // Where nobody but Nova tells the members, an old answer that lacks new ones contradicts nobody.

@@ -131,3 +131,23 @@ fn a_removal_that_was_given_up_and_comes_late_is_no_wrong_one() {
     let ended = ends(&scene.read_to_the_end(&both_gone)).pop().unwrap();
     assert_eq!(ended.verdict, Verdict::Failed, "one node is missing");
 }
+
+/// A node of an earlier increase, which was taken for over, comes while the conductor that has the next one is dead.
+#[test]
+fn the_end_of_an_earlier_increase_is_no_end_of_the_next() {
+    let timeout = Timing::default().effect_timeout;
+    let mut before = nodes(2);
+    before.servers = Some(sample::servers(0..2));
+    before.group.node_count = 3;
+    let (mut scene, sent) = Scene::sent(&before, Ask::Increase(2));
+    let mut earlier = nodes(3);
+    earlier.group.updated_at = "2026-01-01T00:01:00+00:00".to_owned();
+    earlier.servers = Some(sample::servers(0..3));
+    earlier.group.status = Status::parse("UPDATE_COMPLETE");
+    assert_eq!(scene.ends_at(sent, Duration::from_secs(10), &earlier), None);
+    assert_eq!(scene.ends_at(sent, timeout - Duration::from_millis(1), &earlier), None);
+    let ended = scene.ends_at(sent, timeout, &earlier).unwrap();
+    assert_eq!((ended.verdict, ended.shortage), (Verdict::Lost, 1));
+    assert!(scene.shown().instances.iter().all(|instance| instance.error.is_none()), "it is sent again");
+    assert_eq!(scene.read_until_sent(&earlier).count, 4);
+}

@@ -31,6 +31,9 @@ pub struct Capabilities {
     pub removal: NamedRemoval,
     /// Whether nodes are added in another way than they are removed, so that no resize does both.
     pub adds_apart: bool,
+    /// Whether Magnum was told of a removal, or is to be told, and has not acted on it: it may do so at any time, however the
+    /// group was resized meanwhile.
+    pub awaits_magnum: bool,
 }
 
 impl Capabilities {

@@ -84,6 +84,9 @@ pub fn settled(
     unchanged_for: Duration,
     timeouts: &SettleTimeouts,
 ) -> bool {
+    if reading.capabilities.awaits_magnum {
+        return unchanged_for >= timeouts.in_progress;
+    }
     let nothing_moves = moving(reading).next().is_none();
     if reading.group.status.failed() {
         return nothing_moves || unchanged_for >= timeouts.after_failure;
@@ -108,7 +111,33 @@ fn moving(reading: &Reading) -> impl Iterator<Item = &Member> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::core::{capabilities::Capabilities, sample, status::Status};
+
+    /// What Magnum was told would undo what is done meanwhile.
+    #[test]
+    fn a_group_is_not_settled_before_magnum_has_acted() {
+        let timeouts = SettleTimeouts::default();
+        let capabilities = Arc::new(Capabilities { awaits_magnum: true, ..Capabilities::default() });
+        let mut reading = sample::reading((0..2).map(sample::member).collect());
+        let named = [MemberKey::Index(1)];
+        for (status, member) in [
+            ("UPDATE_COMPLETE", "UPDATE_COMPLETE"),
+            ("UPDATE_FAILED", "UPDATE_COMPLETE"),
+            ("UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"),
+        ] {
+            reading.group.status = Status::parse(status);
+            reading.members[1].status = Status::parse(member);
+            let moment = Duration::from_millis(1);
+            let is_settled = |reading: &Reading, after| settled(reading, &named, after, &timeouts);
+            assert!(is_settled(&reading, timeouts.hanging_removal), "{status}");
+            let waiting = Reading { capabilities: Arc::clone(&capabilities), ..reading.clone() };
+            assert!(!is_settled(&waiting, timeouts.in_progress - moment), "{status}");
+            assert!(is_settled(&waiting, timeouts.in_progress), "{status}");
+        }
+    }
 
     #[test]
     fn the_longest_timeout_is_that_of_any_of_them() {

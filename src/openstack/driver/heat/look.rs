@@ -82,7 +82,9 @@ impl Look for HeatLook {
         // Without a resize Magnum adds nodes only to a cluster that is complete, and an update of the stack is the other way.
         let adds_apart = state.is_some() && version.has_resize();
         let no_increase = state.and_then(|_| obstacle_to_increase(detail, version));
-        let capabilities = Capabilities { summary, no_increase, adds_apart, ..Capabilities::default() };
+        let awaits_magnum = shared.updates.awaits_magnum(detail.uuid);
+        let capabilities =
+            Capabilities { summary, no_increase, adds_apart, awaits_magnum, ..Capabilities::default() };
         shared.traces().insert(detail.uuid, Trace { stacks, listing, anatomy });
         Ok(Members { members, servers, capabilities: Arc::new(capabilities), progress })
     }

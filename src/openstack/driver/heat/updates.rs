@@ -35,6 +35,13 @@ struct Update {
     again_at: Option<Instant>,
 }
 
+impl Update {
+    /// Whether Magnum was told so lately that it may still act upon it.
+    fn is_told(&self) -> bool {
+        self.again_at.is_some_and(|at| Instant::now() < at)
+    }
+}
+
 /// The groups.
 #[derive(Debug, Default)]
 pub(super) struct Updates(Mutex<BTreeMap<NodeGroupUuid, Update>>);
@@ -83,14 +90,19 @@ impl Updates {
         true
     }
 
+    /// Whether the second step is to be done, or was begun and has not shown: what was resized meanwhile would be undone by it.
+    pub(super) fn awaits_magnum(&self, group: NodeGroupUuid) -> bool {
+        let is_unfinished = |update: &Update| matches!(update.standing, Some((Standing::Unfinished(_), _)));
+        self.lock().get(&group).is_some_and(|update| update.is_told() || is_unfinished(update))
+    }
+
     /// The count that Magnum is to be told now, if any.
     fn due(&self, group: NodeGroupUuid) -> Option<u32> {
         let mut updates = self.lock();
         let update = updates.get_mut(&group)?;
         let Some((Standing::Unfinished(count), since)) = update.standing else { return None };
         let is_ours = update.asked == Some(count);
-        let told_lately = update.again_at.is_some_and(|at| Instant::now() < at);
-        if told_lately || (!is_ours && since.elapsed() < DOUBT) {
+        if update.is_told() || (!is_ours && since.elapsed() < DOUBT) {
             return None;
         }
         update.again_at = Some(Instant::now() + REPEAT);
@@ -157,8 +169,13 @@ mod tests {
         assert!(updates.is_ours(group, 3) && !updates.is_ours(group, 4));
         assert!(updates.note(group, Standing::HeatWorks, 3));
         assert_eq!(updates.due(group), None);
+        assert!(!updates.awaits_magnum(group), "Heat works");
         assert!(updates.note(group, Standing::Unfinished(3), 3));
+        assert!(updates.awaits_magnum(group), "it is to be told");
         assert_eq!((updates.due(group), updates.due(group)), (Some(3), None));
+        assert!(updates.note(group, Standing::Differs, 3));
+        assert!(updates.awaits_magnum(group), "an old answer changes nothing about it");
+        assert!(updates.note(group, Standing::Unfinished(3), 3));
         advance(RETRY).await;
         assert_eq!(updates.due(group), None, "it may be on its way");
         updates.begin(group, 3);
@@ -170,6 +187,7 @@ mod tests {
         advance(RETRY).await;
         assert_eq!(updates.due(group), Some(3));
         assert!(updates.note(group, Standing::Rest, 3) && !updates.is_ours(group, 3));
+        assert!(!updates.awaits_magnum(group), "Magnum has acted");
 
         assert!(updates.note(group, Standing::Unfinished(2), 2));
         assert_eq!(updates.due(group), None);

@@ -48,8 +48,10 @@ pub(crate) struct World {
     gone: HashSet<String>,
     /// Servers that a call named, or that somebody else removed.
     named: HashSet<String>,
-    /// Those of them of which the machines had been replaced, while answers of Nova may have shown them still.
-    replaced_before_named: HashSet<String>,
+    /// Those of them of which the machines were replaced, while answers of Nova may have shown them still.
+    replaced_and_named: HashSet<String>,
+    /// Servers of which the machines were replaced, at the last look.
+    replaced_machines: BTreeSet<String>,
     /// How many servers of each group may go besides, whoever they are: the driver chooses.
     unnamed: [usize; 2],
     /// Members of Heat without a server that a call named, by group.
@@ -109,7 +111,8 @@ impl World {
             known: BTreeMap::new(),
             gone: HashSet::new(),
             named: HashSet::new(),
-            replaced_before_named: HashSet::new(),
+            replaced_and_named: HashSet::new(),
+            replaced_machines: BTreeSet::new(),
             unnamed: [0, 0],
             named_members: BTreeSet::new(),
             failed_members: BTreeMap::new(),

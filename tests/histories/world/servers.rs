@@ -55,10 +55,34 @@ impl World {
             known.index = server.index.or(known.index);
         }
         self.note_failed_members(&present, now);
+        self.note_replaced();
         let missing = self.known.keys().filter(|uuid| !present.contains(*uuid) && !self.gone.contains(*uuid));
         let missing: Vec<String> = missing.cloned().collect();
         if !missing.is_empty() {
             self.judge(missing, now);
+        }
+    }
+
+    /// What a call has named may be replaced before its removal is carried out.
+    fn note_replaced(&mut self) {
+        let replaced = self.simulator.replaced_servers();
+        let before = std::mem::take(&mut self.replaced_machines);
+        for server in replaced.difference(&before) {
+            if self.named.contains(server)
+                && let Some(known) = self.known.get(server)
+            {
+                self.allow_another(known.group, server);
+            }
+        }
+        self.replaced_machines = replaced;
+    }
+
+    /// By an old answer of Nova a server is there whose machine Cluster API has replaced, and what it has made in its place is
+    /// not: a removal of it takes another one, once (docs/drivers.md#cluster-api).
+    fn allow_another(&mut self, group: usize, server: &str) {
+        let is_nova_old = self.lags.iter().any(|(service, ..)| *service == Service::Compute);
+        if is_nova_old && self.replaced_and_named.insert(server.to_owned()) {
+            self.unnamed[group] += 1;
         }
     }
 
@@ -147,12 +171,8 @@ impl World {
             match node.identity() {
                 Ok(Some(InstanceId::Server(machine))) => {
                     let server = machine.to_string();
-                    // By an old answer of Nova it is there, and what Cluster API has made in its place is not: another one goes,
-                    // once (docs/drivers.md#cluster-api).
-                    let is_nova_old = self.lags.iter().any(|(service, ..)| *service == Service::Compute);
-                    let is_replaced = is_nova_old && self.simulator.replaced_servers().contains(&server);
-                    if is_replaced && self.replaced_before_named.insert(server.clone()) {
-                        self.unnamed[group] += 1;
+                    if self.simulator.replaced_servers().contains(&server) {
+                        self.allow_another(group, &server);
                     }
                     self.named.insert(server);
                 }

@@ -127,7 +127,8 @@ impl Evidence<'_> {
         // Of a cluster that failed Magnum takes a resize and no other change, and it does not look whether Heat has mended it.
         let takes_count = status.progress == Progress::Complete
             || (self.magnum_has_resize && status.failed() && status.allows_resize());
-        if !takes_count || !self.is_as_asked() {
+        // Somebody else has resized the group, and Heat's answer is of before.
+        if !takes_count || !self.is_as_asked() || self.magnum_is_newer() {
             return Standing::Differs;
         }
         if self.ours || self.looks_like_a_removal() {
@@ -150,7 +151,7 @@ impl Evidence<'_> {
     }
 
     /// Whether the difference is what is left of a removal that another process began: Heat was told who goes, they are
-    /// gone, they are as many as Magnum has too many, and Magnum's record is not newer.
+    /// gone, and they are as many as Magnum has too many.
     fn looks_like_a_removal(&self) -> bool {
         let named = &self.request.removed;
         let is = |member: &Member, name: &String| {
@@ -160,7 +161,7 @@ impl Evidence<'_> {
         let too_many = self.magnum.node_count.and_then(|count| count.checked_sub(self.request.count));
         let explained =
             too_many.is_some_and(|more| usize::try_from(more).is_ok_and(|more| more <= named.len()));
-        gone && explained && !named.is_empty() && !self.magnum_is_newer()
+        gone && explained && !named.is_empty()
     }
 
     fn magnum_is_newer(&self) -> bool {
@@ -294,6 +295,10 @@ mod tests {
             ("more are missing than were named", Case { magnum: ("UPDATE_COMPLETE", 5), ..Case::new() }),
             ("Magnum has fewer", Case { magnum: ("UPDATE_COMPLETE", 2), ..Case::new() }),
             ("Magnum's record is newer", Case { heat_at: "2026-11-22T07:27:00", ..Case::new() }),
+            (
+                "Magnum's record is newer than ours",
+                Case { heat_at: "2026-11-22T07:27:00", ours: true, ..Case::new() },
+            ),
             (
                 "Magnum takes no count",
                 Case { magnum: ("UPDATE_FAILED", 4), magnum_has_resize: false, ..Case::new() },

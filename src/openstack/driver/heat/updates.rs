@@ -77,10 +77,14 @@ impl Updates {
     pub(super) fn note(&self, group: NodeGroupUuid, standing: Standing, count: u32) -> bool {
         let mut updates = self.lock();
         if standing == Standing::Rest {
-            // What was just asked for may not show yet.
-            let is_over = |update: &Update| update.asked.is_none_or(|asked| asked == count);
-            return updates.get(&group).is_some_and(is_over)
-                && updates.remove(&group).is_some_and(|update| update.standing.is_some());
+            let Some(update) = updates.get_mut(&group) else { return false };
+            // What was just asked for, or told, may not show yet; or somebody else has resized the group.
+            let has_time_left = update.again_at.is_none_or(|at| Instant::now() < at);
+            if update.asked.is_some_and(|asked| asked != count) && has_time_left {
+                update.standing = None;
+                return false;
+            }
+            return updates.remove(&group).is_some_and(|update| update.standing.is_some());
         }
         let update = updates.entry(group).or_default();
         if update.standing.is_some_and(|(known, _)| known == standing) {
@@ -188,6 +192,16 @@ mod tests {
         assert_eq!(updates.due(group), Some(3));
         assert!(updates.note(group, Standing::Rest, 3) && !updates.is_ours(group, 3));
         assert!(!updates.awaits_magnum(group), "Magnum has acted");
+
+        // Magnum is not told again of a removal upon which somebody else has resized the group.
+        updates.begin(group, 3);
+        assert!(updates.note(group, Standing::Unfinished(3), 3));
+        assert_eq!(updates.due(group), Some(3));
+        assert!(!updates.note(group, Standing::Rest, 5));
+        advance(REPEAT).await;
+        assert_eq!(updates.due(group), None);
+        updates.note(group, Standing::Rest, 5);
+        assert!(!updates.is_ours(group, 3));
 
         assert!(updates.note(group, Standing::Unfinished(2), 2));
         assert_eq!(updates.due(group), None);

@@ -74,6 +74,18 @@ impl Reading {
             && !self.members.iter().any(|member| member.server == Some(server))
     }
 
+    /// A server that Nova lists in the place of a member's own, which it does not list: the member was made anew, and the list of
+    /// the members is an old one.
+    #[must_use]
+    pub fn server_in_place_of(&self, member: &Member) -> Option<MachineId> {
+        let servers = self.servers.as_ref()?;
+        if member.server.is_some_and(|server| servers.contains_key(&server)) {
+            return None;
+        }
+        let mut others = servers.iter().filter(|(_, key)| **key == member.key).map(|(server, _)| *server);
+        others.find(|server| self.lists_without_member(*server))
+    }
+
     /// The counted members that certainly have no server and can be removed, in the order in which they are cancelled:
     /// what failed first, and
     /// of each kind the newest first, which is the least likely to come.

@@ -74,6 +74,12 @@ pub enum BlockedBy {
         /// The server.
         server: MachineId,
     },
+    /// Nova lists a server in the place of a member that is to be removed, whose own it does not list, and Heat does not know it:
+    /// its answer may be an old one.
+    AnotherServer {
+        /// The server.
+        server: MachineId,
+    },
     /// A change is going on.
     Change {
         /// Magnum's status of the group.

@@ -38,6 +38,7 @@ impl Decision {
                 | BlockedBy::UnexpectedReturn
                 | BlockedBy::Repetition
                 | BlockedBy::NoMember { .. }
+                | BlockedBy::AnotherServer { .. }
                 | BlockedBy::Change { .. },
             ) => Severity::Info,
             Kind::Waiting(BlockedBy::Contradiction(_))
@@ -263,6 +264,11 @@ impl Display for BlockedBy {
                 f,
                 "accepted requests wait for another reading, since server {server} is to be removed and Nova lists it, but it \
                  is no member at the moment"
+            ),
+            Self::AnotherServer { server } => write!(
+                f,
+                "accepted requests wait for another reading, since Nova lists server {server} in the place of a member that is \
+                 to be removed, and Heat does not know it at the moment"
             ),
             Self::Contradiction(contradiction) => {
                 write!(f, "not resized while its readings contradict each other: {contradiction}")

@@ -105,7 +105,8 @@ impl Lifecycle {
         }
         // What a lost resize removes is to be removed still.
         let lost = self.flight().map(|flight| &flight.resize);
-        if !settled(reading, &self.named(reading, lost), unchanged_for, timeouts) {
+        let named = self.named(reading, lost);
+        if !settled(reading, &named, unchanged_for, timeouts) {
             return Some(BlockedBy::Change { status: reading.group.status.clone(), moving: moving(reading) });
         }
         // Members that another service still has have gone only if it stays like that.
@@ -115,6 +116,12 @@ impl Lifecycle {
             }
             if let Some(server) = self.named_without_member(reading) {
                 return Some(BlockedBy::NoMember { server });
+            }
+            // Heat removes by its index whatever server the member has.
+            if let Some(server) =
+                named.iter().find_map(|key| reading.server_in_place_of(reading.member(*key)?))
+            {
+                return Some(BlockedBy::AnotherServer { server });
             }
         }
         self.contradiction_in(reading).map(BlockedBy::Contradiction)

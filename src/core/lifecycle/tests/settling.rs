@@ -360,3 +360,35 @@ fn a_server_that_stays_without_a_member_is_gone_in_the_end() {
     assert_eq!(scene.group.work(), Work::Nothing, "nothing is left to do");
     assert!(scene.now - asked >= Timing::default().timeouts.in_progress);
 }
+
+/// By Heat's old answer members have failed that it has made anew since; by index the new servers would go.
+#[test]
+fn a_member_in_whose_place_there_is_another_server_is_not_removed_yet() {
+    let patience = Timing::default().timeouts.in_progress;
+    let mut old = nodes(3);
+    old.group.status = Status::parse("UPDATE_FAILED");
+    old.members[2].status = Status::parse("CREATE_FAILED");
+    let other = sample::server(7);
+    for server in [Some(sample::server(2)), None] {
+        old.members[2].server = server;
+        old.members[2].presence = ServerPresence::Gone;
+        old.servers = Some(sample::servers(0..2));
+        let named = InstanceId::of_member(old.group.uuid, MemberKey::Index(2), server);
+        let mut scene = Scene::new(old.clone());
+        scene.ask(CALLER, Ask::Delete(vec![(named, named.to_string())]));
+        scene.wake();
+        assert_eq!(scene.read_until_sent(&old).count, 2, "there is no other server");
+
+        old.servers = Some(sample::servers(0..2));
+        old.servers.as_mut().unwrap().insert(other, MemberKey::Index(2));
+        let mut scene = Scene::new(old.clone());
+        scene.ask(CALLER, Ask::Delete(vec![(named, named.to_string())]));
+        scene.wake();
+        let told = scene.read(&old);
+        let is_told = |effect: &Effect| matches!(effect, Effect::Tell(Decision { kind: DecisionKind::Waiting(BlockedBy::AnotherServer { server }), .. }) if *server == other);
+        assert!(told.iter().any(is_told), "{told:?}");
+        let begun = scene.now;
+        assert_eq!(scene.read_until_sent(&old).count, 2);
+        assert!(scene.now >= begun + patience, "for as long as no answer is old");
+    }
+}

@@ -148,6 +148,27 @@ mod tests {
     }
 
     #[test]
+    fn a_server_in_the_place_of_a_members_own_is_one_of_its_index_alone() {
+        let mut reading =
+            sample::reading(vec![sample::member(0), sample::serverless_member(1, "CREATE_FAILED")]);
+        let others = |reading: &Reading| [0, 1].map(|at| reading.server_in_place_of(&reading.members[at]));
+        let (own, other) = (sample::server(0), sample::server(7));
+        assert_eq!(others(&reading), [None, None], "Nova did not answer");
+        for (nova, seen) in [
+            (vec![(other, 0)], [Some(other), None]),
+            (vec![(other, 1)], [None, Some(other)]),
+            (vec![(other, 2)], [None, None]),
+            (vec![(own, 0), (other, 0)], [None, None]),
+            (vec![(own, 1)], [None, None]),
+            (vec![], [None, None]),
+        ] {
+            reading.servers =
+                Some(nova.iter().map(|(server, index)| (*server, MemberKey::Index(*index))).collect());
+            assert_eq!(others(&reading), seen, "{nova:?}");
+        }
+    }
+
+    #[test]
     fn only_a_member_that_is_updated_keeps_its_server_while_nobody_tells_it() {
         let (zero, one) = (Some(sample::server(0)), Some(sample::server(1)));
         let before = sample::reading(vec![sample::member(0)]);

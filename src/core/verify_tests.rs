@@ -95,6 +95,27 @@ fn a_resize_that_asks_for_nothing_new_is_not_untouched() {
 }
 
 #[test]
+fn the_end_of_an_earlier_resize_is_told_by_its_count() {
+    let mut before = nodes(0..2);
+    before.group.node_count = 3;
+    let (increase, removal) = (flight(&before, &[], 2), flight(&before, &[1], 0));
+    let preceded = |flight: &InFlightResize, size: u32, count: u32, status: &str| {
+        let mut now = nodes(0..size);
+        now.group.node_count = count;
+        now.group.status = Status::parse(status);
+        Effect::of(flight, &now).preceded
+    };
+    assert!(preceded(&increase, 3, 3, "UPDATE_COMPLETE"));
+    assert!(preceded(&increase, 3, 2, "UPDATE_COMPLETE"), "the size of before");
+    assert!(!preceded(&increase, 3, 3, "UPDATE_FAILED"));
+    assert!(!preceded(&increase, 3, 3, "UPDATE_IN_PROGRESS"));
+    assert!(!preceded(&increase, 3, 4, "UPDATE_COMPLETE"), "its own count");
+    assert!(!preceded(&increase, 3, 5, "UPDATE_COMPLETE"), "somebody else's");
+    assert!(!preceded(&increase, 4, 3, "UPDATE_COMPLETE"), "all that it asked for is there");
+    assert!(!preceded(&removal, 0, 3, "UPDATE_COMPLETE"), "it adds nothing");
+}
+
+#[test]
 fn members_that_are_still_made_are_waited_for() {
     let before = nodes(0..1);
     let waited_for = |group: &str, member: Member| {

@@ -385,7 +385,12 @@ fn a_member_in_whose_place_there_is_another_server_is_not_removed_yet() {
         scene.ask(CALLER, Ask::Delete(vec![(named, named.to_string())]));
         scene.wake();
         let told = scene.read(&old);
-        let is_told = |effect: &Effect| matches!(effect, Effect::Tell(Decision { kind: DecisionKind::Waiting(BlockedBy::AnotherServer { server }), .. }) if *server == other);
+        let is_told = |effect: &Effect| match effect {
+            Effect::Tell(Decision { kind: DecisionKind::Waiting(blocked), .. }) => {
+                *blocked == BlockedBy::AnotherServer { server: other }
+            }
+            _ => false,
+        };
         assert!(told.iter().any(is_told), "{told:?}");
         let begun = scene.now;
         assert_eq!(scene.read_until_sent(&old).count, 2);

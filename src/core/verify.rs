@@ -94,15 +94,15 @@ impl Effect {
         let has_its_count = after.node_count == flight.resize.count;
         let asked_of_heat = adds && has_its_count;
         let shortage = flight.resize.count.saturating_sub(now.size());
-        let is_of_before = !has_its_count && flight.is_count_of_before(after.node_count);
+        let has_count_of_before = flight.is_count_of_before(after.node_count);
         let is_complete = after.status.progress == Progress::Complete;
         Self {
             seen,
             untouched,
-            preceded: adds && shortage > 0 && is_of_before && is_complete,
+            preceded: adds && shortage > 0 && !has_its_count && has_count_of_before && is_complete,
             unexplained: failed && asked_of_heat && newcomers.is_empty(),
             shortage,
-            superseded: !has_its_count && !flight.is_count_of_before(after.node_count),
+            superseded: !has_its_count && !has_count_of_before,
             failed,
             failed_newcomers: newcomers.iter().filter(|member| member.status.failed()).count(),
             waited_for_in_vain: keys(newcomers.iter().filter(is_waited_for).copied().collect()),

@@ -127,7 +127,6 @@ impl Evidence<'_> {
         // Of a cluster that failed Magnum takes a resize and no other change, and it does not look whether Heat has mended it.
         let takes_count = status.progress == Progress::Complete
             || (self.magnum_has_resize && status.failed() && status.allows_resize());
-        // Somebody else has resized the group, and Heat's answer is of before.
         if !takes_count || !self.is_as_asked() || self.magnum_is_newer() {
             return Standing::Differs;
         }
@@ -164,6 +163,7 @@ impl Evidence<'_> {
         gone && explained && !named.is_empty()
     }
 
+    /// Whether somebody else has resized the group since, and Heat's answer is of before.
     fn magnum_is_newer(&self) -> bool {
         match (self.magnum.written_at(), moment(&self.stack.updated_time)) {
             (Some(magnum), Some(heat)) => magnum.duration_since(heat) > CLOCKS,

@@ -79,8 +79,8 @@ impl Updates {
         if standing == Standing::Rest {
             let Some(update) = updates.get_mut(&group) else { return false };
             // What was just asked for, or told, may not show yet; or somebody else has resized the group.
-            let has_time_left = update.again_at.is_none_or(|at| Instant::now() < at);
-            if update.asked.is_some_and(|asked| asked != count) && has_time_left {
+            let may_still_show = update.again_at.is_none() || update.is_told();
+            if update.asked.is_some_and(|asked| asked != count) && may_still_show {
                 update.standing = None;
                 return false;
             }

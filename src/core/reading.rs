@@ -86,9 +86,8 @@ impl Reading {
         others.find(|server| self.lists_without_member(*server))
     }
 
-    /// The counted members that certainly have no server and can be removed, in the order in which they are cancelled:
-    /// what failed first, and
-    /// of each kind the newest first, which is the least likely to come.
+    /// The counted members that certainly have no server and can be removed, in the order in which they are cancelled: what
+    /// failed first, and of each kind the newest first, which is the least likely to come.
     #[must_use]
     pub fn serverless(&self) -> Vec<&Member> {
         let mut members: Vec<&Member> =

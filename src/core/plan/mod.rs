@@ -240,7 +240,7 @@ impl<'a> Draft<'a> {
             InstanceId::Placeholder(placeholder @ PlaceholderId::Member { key, .. }) => {
                 self.resolve_placeholder(placeholder, key)
             }
-            // What was only asked for is in the ledger, not in the cloud.
+            // What was only asked for is pending, and not in the cloud.
             InstanceId::Placeholder(
                 placeholder @ (PlaceholderId::Requested { .. } | PlaceholderId::Failed { .. }),
             ) => Err(self.not_a_member(&placeholder.to_string())),
